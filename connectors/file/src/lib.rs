@@ -1,0 +1,1 @@
+//! linkspan connector: file.

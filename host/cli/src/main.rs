@@ -1,0 +1,2 @@
+//! The linkspan host.
+fn main() {}

@@ -1,0 +1,1 @@
+//! YAML to a validated plan; diagnostics with file, line and column.

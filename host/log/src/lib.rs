@@ -1,0 +1,1 @@
+//! The partitioned log: trait LogBackend and the local log.

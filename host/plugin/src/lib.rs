@@ -1,0 +1,1 @@
+//! Find, probe, check and load plugins; walls against panics and hangs.

@@ -1,0 +1,1 @@
+//! Supervisor, tasks, offsets, converters, bounded jobs.

@@ -1,0 +1,1 @@
+//! Names, ids and units shared by the host crates.

@@ -1,0 +1,1 @@
+//! The stable boundary between the linkspan host and its plugins.

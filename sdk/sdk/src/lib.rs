@@ -1,0 +1,1 @@
+//! Write a linkspan connector: traits, values, options, errors, export macro.

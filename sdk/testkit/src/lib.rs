@@ -1,0 +1,1 @@
+//! Test a linkspan connector without the host.

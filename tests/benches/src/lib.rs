@@ -1,0 +1,1 @@
+//! Benchmarks: programs that print a ratio against a baseline of the same run.
