@@ -1,0 +1,297 @@
+//! Encoding records into a batch.
+//!
+//! Records are written behind a 61 byte hole in the one buffer that becomes the batch, so an uncompressed batch is never copied.
+
+use crate::batch::seal;
+use crate::compress::{self, Compression};
+use crate::error::Error;
+use crate::header::{BatchHeader, HEADER_LEN, LOG_OVERHEAD, MAGIC};
+use crate::varint;
+
+/// The length field is an `i32`.
+const BATCH_MAX: usize = i32::MAX as usize + LOG_OVERHEAD;
+/// Length, attributes, timestamp delta, offset delta and key length at their longest.
+const PREFIX_MAX: usize = 4 * varint::MAX_LEN_32 + 1 + varint::MAX_LEN_64;
+
+/// Collects records and encodes them as one batch; reusable.
+///
+/// The batch has base offset 0, leader epoch -1, no producer and create time; the log and [`crate::set_producer`] change that.
+#[derive(Debug)]
+pub struct BatchBuilder {
+    compression: Compression,
+    /// Hole and records so far; empty or at least as long as the hole.
+    buf: Vec<u8>,
+    /// The encoded headers of the record being pushed.
+    headers: Vec<u8>,
+    count: i32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+}
+
+impl BatchBuilder {
+    /// Starts an empty batch.
+    #[must_use]
+    pub fn new(compression: Compression) -> Self {
+        Self {
+            compression,
+            buf: vec![0; HEADER_LEN],
+            headers: Vec::new(),
+            count: 0,
+            base_timestamp: -1,
+            max_timestamp: -1,
+        }
+    }
+
+    /// Forgets all records and keeps the memory.
+    pub fn reset(&mut self) {
+        self.buf.clear();
+        self.buf.resize(HEADER_LEN, 0);
+        self.count = 0;
+        self.base_timestamp = -1;
+        self.max_timestamp = -1;
+    }
+
+    /// Makes room for `bytes` more bytes of records.
+    pub fn reserve(&mut self, bytes: usize) {
+        self.buf.reserve(bytes);
+    }
+
+    /// Takes a buffer that is no longer needed, such as a finished batch after it was stored, and uses its memory for the next batch.
+    ///
+    /// Does nothing while records are collected or when the buffer is smaller than the present one.
+    pub fn recycle(&mut self, buffer: Vec<u8>) {
+        if self.is_empty() && buffer.capacity() > self.buf.capacity() {
+            self.buf = buffer;
+            self.reset();
+        }
+    }
+
+    /// Appends a record without headers.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if the batch would pass 2 GiB; it is then unchanged.
+    #[inline]
+    pub fn push_plain(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<(), Error> {
+        self.append(timestamp, key, value, 0, &[])
+    }
+
+    /// Appends a record; header order and duplicates are kept.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`] if the batch would pass 2 GiB; it is then unchanged.
+    pub fn push<N, V>(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: impl IntoIterator<Item = (N, Option<V>)>,
+    ) -> Result<(), Error>
+    where
+        N: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let mut encoded = std::mem::take(&mut self.headers);
+        encoded.clear();
+        let result = encode_headers(&mut encoded, headers)
+            .and_then(|count| self.append(timestamp, key, value, count, &encoded));
+        self.headers = encoded;
+        result
+    }
+
+    #[inline]
+    fn append(
+        &mut self,
+        timestamp: i64,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        header_count: i32,
+        headers: &[u8],
+    ) -> Result<(), Error> {
+        let timestamp_delta = timestamp.wrapping_sub(if self.count == 0 {
+            timestamp
+        } else {
+            self.base_timestamp
+        });
+        let key_len = field_len(key)?;
+        let value_len = field_len(value)?;
+        let body = 1
+            + varint::len_i64(timestamp_delta)
+            + varint::len_i32(self.count)
+            + varint::len_i32(key_len)
+            + key.map_or(0, <[u8]>::len)
+            + varint::len_i32(value_len)
+            + value.map_or(0, <[u8]>::len)
+            + varint::len_i32(header_count)
+            + headers.len();
+        let room = body + varint::MAX_LEN_32;
+        let body = i32::try_from(body).map_err(|_| too_large())?;
+        if self.buf.len() + room > BATCH_MAX || self.count == i32::MAX {
+            return Err(too_large());
+        }
+
+        self.buf.reserve(room);
+        let mut prefix = Prefix::default();
+        prefix.number(u64::from(varint::zigzag_32(body)));
+        prefix.byte(0);
+        prefix.number(varint::zigzag_64(timestamp_delta));
+        prefix.number(u64::from(varint::zigzag_32(self.count)));
+        prefix.number(u64::from(varint::zigzag_32(key_len)));
+        if let Some(key) = key {
+            self.buf.extend_from_slice(prefix.bytes());
+            self.buf.extend_from_slice(key);
+            prefix.len = 0;
+        }
+        prefix.number(u64::from(varint::zigzag_32(value_len)));
+        self.buf.extend_from_slice(prefix.bytes());
+        self.buf.extend_from_slice(value.unwrap_or_default());
+        if header_count == 0 {
+            self.buf.push(0);
+        } else {
+            varint::write_i32(&mut self.buf, header_count);
+            self.buf.extend_from_slice(headers);
+        }
+
+        if self.count == 0 {
+            self.base_timestamp = timestamp;
+        }
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Returns how many records were pushed.
+    #[must_use]
+    pub fn record_count(&self) -> i32 {
+        self.count
+    }
+
+    /// Returns the bytes of the batch so far, before compression.
+    #[must_use]
+    pub fn estimated_bytes(&self) -> usize {
+        self.buf.len()
+    }
+
+    /// Tells whether no record was pushed.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Returns the encoded batch and starts the next one.
+    ///
+    /// # Errors
+    /// [`Error::EmptyBatch`] without records; [`Error::Compress`] or [`Error::TooLarge`] if compression fails, the records are then gone.
+    pub fn finish(&mut self) -> Result<Vec<u8>, Error> {
+        if self.count == 0 {
+            return Err(Error::EmptyBatch);
+        }
+        let batch = self.encode();
+        self.reset();
+        batch
+    }
+
+    fn encode(&mut self) -> Result<Vec<u8>, Error> {
+        let mut batch = match self.compression {
+            Compression::None => {
+                // The next batch is likely as long as this one.
+                let next = Vec::with_capacity(self.buf.len());
+                std::mem::replace(&mut self.buf, next)
+            }
+            codec => {
+                let records = self.buf.get(HEADER_LEN..).unwrap_or_default();
+                let mut out = vec![0; HEADER_LEN];
+                compress::compress(codec, records, &mut out)
+                    .map_err(|source| Error::Compress { codec, source })?;
+                out
+            }
+        };
+        let batch_len = i32::try_from(batch.len() - LOG_OVERHEAD).map_err(|_| too_large())?;
+        let header = BatchHeader {
+            base_offset: 0,
+            batch_len,
+            leader_epoch: -1,
+            magic: MAGIC,
+            crc: 0,
+            attributes: self.compression.attribute_bits(),
+            last_offset_delta: self.count - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+            record_count: self.count,
+        };
+        if let Some(place) = batch.first_chunk_mut::<HEADER_LEN>() {
+            *place = header.to_bytes();
+        }
+        seal(&mut batch);
+        Ok(batch)
+    }
+}
+
+/// The numbers in front of a key or value, gathered on the stack so that the buffer is extended once for all of them.
+#[derive(Default)]
+struct Prefix {
+    bytes: [u8; PREFIX_MAX],
+    len: usize,
+}
+
+impl Prefix {
+    #[inline]
+    fn byte(&mut self, byte: u8) {
+        if let Some(place) = self.bytes.get_mut(self.len) {
+            *place = byte;
+            self.len += 1;
+        }
+    }
+
+    #[inline]
+    fn number(&mut self, mut raw: u64) {
+        while raw >= 0x80 {
+            self.byte(varint::low_bits(raw) | 0x80);
+            raw >>= 7;
+        }
+        self.byte(varint::low_bits(raw));
+    }
+
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+fn encode_headers<N, V>(
+    out: &mut Vec<u8>,
+    headers: impl IntoIterator<Item = (N, Option<V>)>,
+) -> Result<i32, Error>
+where
+    N: AsRef<[u8]>,
+    V: AsRef<[u8]>,
+{
+    let mut count = 0i32;
+    for (name, value) in headers {
+        let (name, value) = (name.as_ref(), value.as_ref().map(AsRef::as_ref));
+        varint::write_i32(out, field_len(Some(name))?);
+        out.extend_from_slice(name);
+        varint::write_i32(out, field_len(value)?);
+        out.extend_from_slice(value.unwrap_or_default());
+        count = count.checked_add(1).ok_or_else(too_large)?;
+    }
+    Ok(count)
+}
+
+#[inline]
+fn field_len(field: Option<&[u8]>) -> Result<i32, Error> {
+    field.map_or(Ok(-1), |bytes| {
+        i32::try_from(bytes.len()).map_err(|_| too_large())
+    })
+}
+
+fn too_large() -> Error {
+    Error::TooLarge { limit: BATCH_MAX }
+}
