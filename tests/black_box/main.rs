@@ -1,0 +1,34 @@
+//! The real program with its real plugins, seen from outside: exit codes, what it says, what it writes.
+//!
+//! Start reading at [`quickstart`]; every other module is one kind of trouble.
+
+#[cfg(test)]
+mod bad_config;
+#[cfg(test)]
+mod bad_data;
+#[cfg(test)]
+mod bad_plugins;
+#[cfg(test)]
+mod configs;
+#[cfg(test)]
+mod inputs;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod log_tools;
+#[cfg(test)]
+mod outputs;
+#[cfg(test)]
+mod pipeline;
+#[cfg(test)]
+mod quickstart;
+#[cfg(test)]
+#[path = "../support/mod.rs"]
+#[expect(
+    clippy::allow_attributes,
+    reason = "each target uses its part of the shared module, one uses all of it"
+)]
+#[allow(dead_code, reason = "as above")]
+mod support;
+#[cfg(test)]
+mod symbols;
