@@ -10,9 +10,6 @@ use crate::varint;
 
 /// The length field is an `i32`.
 const BATCH_MAX: usize = i32::MAX as usize + LOG_OVERHEAD;
-/// Length, attributes, timestamp delta, offset delta and key length at their longest.
-const PREFIX_MAX: usize = 4 * varint::MAX_LEN_32 + 1 + varint::MAX_LEN_64;
-
 /// Collects records and encodes them as one batch; reusable.
 ///
 /// The batch has base offset 0, leader epoch -1, no producer and create time; the log and [`crate::set_producer`] change that.
@@ -119,40 +116,35 @@ impl BatchBuilder {
         });
         let key_len = field_len(key)?;
         let value_len = field_len(value)?;
+        let timestamp_delta = Number::new(varint::zigzag_64(timestamp_delta));
+        let offset_delta = Number::new(u64::from(varint::zigzag_32(self.count)));
+        let key_len = Number::new(u64::from(varint::zigzag_32(key_len)));
+        let value_len = Number::new(u64::from(varint::zigzag_32(value_len)));
+        let header_count = Number::new(u64::from(varint::zigzag_32(header_count)));
+        let key = key.unwrap_or_default();
+        let value = value.unwrap_or_default();
+
         let body = 1
-            + varint::len_i64(timestamp_delta)
-            + varint::len_i32(self.count)
-            + varint::len_i32(key_len)
-            + key.map_or(0, <[u8]>::len)
-            + varint::len_i32(value_len)
-            + value.map_or(0, <[u8]>::len)
-            + varint::len_i32(header_count)
-            + headers.len();
-        let room = body + varint::MAX_LEN_32;
+            + (timestamp_delta.len + offset_delta.len + key_len.len + key.len())
+            + (value_len.len + value.len() + header_count.len + headers.len());
+        let room = body + varint::MAX_LEN_32 + size_of::<u128>();
         let body = i32::try_from(body).map_err(|_| too_large())?;
         if self.buf.len() + room > BATCH_MAX || self.count == i32::MAX {
             return Err(too_large());
         }
 
         self.buf.reserve(room);
-        let mut prefix = Prefix::default();
-        prefix.number(u64::from(varint::zigzag_32(body)));
-        prefix.byte(0);
-        prefix.number(varint::zigzag_64(timestamp_delta));
-        prefix.number(u64::from(varint::zigzag_32(self.count)));
-        prefix.number(u64::from(varint::zigzag_32(key_len)));
-        if let Some(key) = key {
-            self.buf.extend_from_slice(prefix.bytes());
-            self.buf.extend_from_slice(key);
-            prefix.len = 0;
-        }
-        prefix.number(u64::from(varint::zigzag_32(value_len)));
-        self.buf.extend_from_slice(prefix.bytes());
-        self.buf.extend_from_slice(value.unwrap_or_default());
-        if header_count == 0 {
-            self.buf.push(0);
-        } else {
-            varint::write_i32(&mut self.buf, header_count);
+        let body = Number::new(u64::from(varint::zigzag_32(body)));
+        let attributes = Number { word: 0, len: 1 };
+        body.then(attributes)
+            .then(timestamp_delta)
+            .put(&mut self.buf);
+        offset_delta.then(key_len).put(&mut self.buf);
+        self.buf.extend_from_slice(key);
+        value_len.put(&mut self.buf);
+        self.buf.extend_from_slice(value);
+        header_count.put(&mut self.buf);
+        if !headers.is_empty() {
             self.buf.extend_from_slice(headers);
         }
 
@@ -234,34 +226,36 @@ impl BatchBuilder {
     }
 }
 
-/// The numbers in front of a key or value, gathered on the stack so that the buffer is extended once for all of them.
-#[derive(Default)]
-struct Prefix {
-    bytes: [u8; PREFIX_MAX],
+/// Up to 16 encoded bytes in a register, first byte lowest.
+#[derive(Clone, Copy)]
+struct Number {
+    word: u128,
     len: usize,
 }
 
-impl Prefix {
-    #[inline]
-    fn byte(&mut self, byte: u8) {
-        if let Some(place) = self.bytes.get_mut(self.len) {
-            *place = byte;
-            self.len += 1;
+impl Number {
+    #[inline(always)]
+    fn new(raw: u64) -> Self {
+        let (word, len) = varint::encode(raw);
+        Self { word, len }
+    }
+
+    /// Appends `next`; both together fit the 16 bytes wherever this is called.
+    #[inline(always)]
+    fn then(self, next: Self) -> Self {
+        debug_assert!(self.len + next.len <= 16, "two numbers pass one register");
+        Self {
+            word: self.word | next.word << (8 * self.len),
+            len: self.len + next.len,
         }
     }
 
-    #[inline]
-    fn number(&mut self, mut raw: u64) {
-        while raw >= 0x80 {
-            self.byte(varint::low_bits(raw) | 0x80);
-            raw >>= 7;
-        }
-        self.byte(varint::low_bits(raw));
-    }
-
-    #[inline]
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..self.len).unwrap_or_default()
+    /// Appends the bytes to `buf`: a store of fixed size and a shorter length cost less than a copy of `len` bytes.
+    #[inline(always)]
+    fn put(self, buf: &mut Vec<u8>) {
+        let end = buf.len() + self.len;
+        buf.extend_from_slice(&self.word.to_le_bytes());
+        buf.truncate(end);
     }
 }
 

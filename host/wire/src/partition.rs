@@ -41,20 +41,31 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_the_java_client() {
-        for (key, hash) in [
-            ("21", -973_932_308),
-            ("foobar", -790_332_482),
-            ("a-little-bit-long-string", -985_981_536),
-            ("a-little-bit-longer-string", -1_486_304_829),
+        let cases: [(&[u8], i32); 14] = [
+            (b"", 275_646_681),
+            (b"\0", 375_494_588),
+            (b"\x18\x34", -1_042_682_160),
+            (b"\xff\xff\xff", 1_548_199_422),
+            (b"\0\0\0\x80", -717_017_630),
+            (b"\xff\xff\xff\xff\xff", -363_838_622),
+            (b"\x80\0\0\0\0\0\0\0", 1_290_709_624),
+            (b"user-1", 1_404_122_828),
+            (b"21", -973_932_308),
+            (b"foobar", -790_332_482),
+            (b"a-little-bit-long-string", -985_981_536),
+            (b"a-little-bit-longer-string", -1_486_304_829),
             (
-                "lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
+                b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8",
                 -58_897_971,
             ),
-            ("abc", 479_470_107),
-        ] {
-            assert_eq!(murmur2(key.as_bytes()), hash, "{key}");
-            assert_eq!(partition_for_key(key.as_bytes(), 7), (hash & i32::MAX) % 7);
+            (b"abc", 479_470_107),
+        ];
+        for (key, hash) in cases {
+            assert_eq!(murmur2(key), hash, "{}", key.escape_ascii());
+            assert_eq!(partition_for_key(key, 7), (hash & i32::MAX) % 7);
         }
+        assert_eq!(partition_for_key(b"", 100), 81);
+        assert_eq!(partition_for_key(b"foobar", 1000), 166);
         assert_eq!(partition_for_key(b"abc", 0), 0);
     }
 }

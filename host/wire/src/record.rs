@@ -129,7 +129,7 @@ impl<'a> Records<'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn decode(&mut self) -> Result<Record<'a>, RecordFault> {
         let mut rest = self.rest;
         let len = varint::read_i32(&mut rest).map_err(past_batch)?;
@@ -161,7 +161,7 @@ impl<'a> Records<'a> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn step(&mut self) -> Result<Record<'a>, Error> {
         let index = self.next;
         self.next += 1;
@@ -216,7 +216,7 @@ fn past_batch(fault: RecordFault) -> RecordFault {
 }
 
 /// Reads a length and that many bytes; any negative length is null.
-#[inline]
+#[inline(always)]
 fn nullable<'a>(body: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordFault> {
     let Ok(len) = usize::try_from(varint::read_i32(body)?) else {
         return Ok(None);
@@ -227,6 +227,7 @@ fn nullable<'a>(body: &mut &'a [u8]) -> Result<Option<&'a [u8]>, RecordFault> {
 }
 
 /// Checks the headers, which must fill `body` to its end.
+#[inline(never)]
 fn read_headers(body: &[u8]) -> Result<Headers<'_>, RecordFault> {
     let mut rest = body;
     let count = varint::read_i32(&mut rest)?;

@@ -15,7 +15,7 @@ pub const MAX_LEN_64: usize = 10;
 ///
 /// # Errors
 /// [`RecordFault::PastRecord`] if the bytes end too early, [`RecordFault::VarintTooLong`] for a 6th byte.
-#[inline]
+#[inline(always)]
 pub fn read_i32(buf: &mut &[u8]) -> Result<i32, RecordFault> {
     let raw = match **buf {
         [a, ref rest @ ..] if a < 0x80 => {
@@ -35,7 +35,7 @@ pub fn read_i32(buf: &mut &[u8]) -> Result<i32, RecordFault> {
 ///
 /// # Errors
 /// [`RecordFault::PastRecord`] if the bytes end too early, [`RecordFault::VarintTooLong`] for an 11th byte.
-#[inline]
+#[inline(always)]
 pub fn read_i64(buf: &mut &[u8]) -> Result<i64, RecordFault> {
     let raw = match **buf {
         [a, ref rest @ ..] if a < 0x80 => {
@@ -118,17 +118,32 @@ pub fn write_i64(out: &mut Vec<u8>, value: i64) {
 }
 
 #[inline]
-fn write_u64(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(low_bits(value) | 0x80);
-        value >>= 7;
-    }
-    out.push(low_bits(value));
+fn write_u64(out: &mut Vec<u8>, raw: u64) {
+    let (word, len) = encode(raw);
+    out.extend(word.to_le_bytes().iter().take(len));
 }
 
-#[inline]
-pub(crate) fn low_bits(value: u64) -> u8 {
-    (value & 0x7f) as u8
+/// Returns the encoding of a zig-zagged number, first byte lowest, and its length.
+#[inline(always)]
+pub(crate) fn encode(raw: u64) -> (u128, usize) {
+    if raw < 0x80 {
+        (u128::from(raw), 1)
+    } else if raw < 0x4000 {
+        (u128::from(raw & 0x7f | 0x80 | raw >> 7 << 8), 2)
+    } else {
+        encode_long(raw)
+    }
+}
+
+#[inline(never)]
+fn encode_long(mut raw: u64) -> (u128, usize) {
+    let (mut word, mut len) = (0, 0);
+    while raw >= 0x80 {
+        word |= u128::from(raw & 0x7f | 0x80) << (8 * len);
+        len += 1;
+        raw >>= 7;
+    }
+    (word | u128::from(raw) << (8 * len), len + 1)
 }
 
 #[inline]

@@ -25,9 +25,12 @@ pub(super) fn decompress(payload: &[u8], out: &mut Vec<u8>, limit: usize) -> Res
     // Fewer than four bytes are no length: the reader takes them for the end.
     while let Some((length, tail)) = rest.split_first_chunk::<4>() {
         if *length == MAGIC_HEAD {
-            // Concatenated streams are legal.
+            // Concatenated streams are legal; half a header is damage, another one is the end.
+            if rest.len() < HEADER_LEN {
+                return Err(corrupt("stream header passes the end"));
+            }
             let Some(next) = after_header(rest)? else {
-                return Err(corrupt("stream header is damaged"));
+                return Ok(());
             };
             rest = next;
             continue;
