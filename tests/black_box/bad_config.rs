@@ -67,9 +67,9 @@ const CASES: &[Case] = &[
     },
     Case {
         what: "duration without a unit",
-        yaml: "topics:\n  t: { partitions: 1 }\nconnectors:\n  out:\n    connector: file-sink\n    topics: [t]\n    path: a\n    offset.flush.interval: 5\n",
-        place: "8:",
-        words: &["offset.flush.interval"],
+        yaml: "connectors:\n  in:\n    connector: file-source\n    path: a\n    topic: t\n    poll.interval: 5\n",
+        place: "6:20",
+        words: &["poll.interval", "5s"],
     },
     Case {
         what: "an option that a later version builds",
