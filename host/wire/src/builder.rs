@@ -100,7 +100,7 @@ impl BatchBuilder {
         result
     }
 
-    #[inline]
+    #[inline(always)]
     fn append(
         &mut self,
         timestamp: i64,
