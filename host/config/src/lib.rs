@@ -1,1 +1,53 @@
 //! YAML to a validated plan; diagnostics with file, line and column.
+//!
+//! Not here: plugins (a [`Catalog`] brings the options of the installed classes), the log, anything async.
+//!
+//! ```text
+//! files ─► yaml (located trees) ─► document (sections, overlays, --set)
+//!                                     │
+//!        params ─► Resolver ──────────┤
+//!                                     ▼
+//!        settings: nested maps ─► flat options ─► check against a vocabulary (framework + class)
+//!                                     │
+//!                                     ▼
+//!        Plan { host, topics, connectors }        Report ─► Diagnostics (redacted, sorted)
+//! ```
+//!
+//! Start with [`load`]. Everything that is wrong is reported in one go; a [`Plan`] exists only without errors. Its values
+//! hold placeholders as they were written: [`ConnectorPlan::resolved`] replaces them in memory, at the edge.
+
+pub mod codes;
+pub mod framework;
+
+mod check;
+mod connector;
+mod diagnostic;
+mod document;
+mod host;
+mod load;
+mod option;
+mod params;
+mod placeholder;
+mod plan;
+mod report;
+mod settings;
+mod source;
+mod units;
+mod vocabulary;
+mod yaml;
+
+pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
+pub use host::DATA_DEFAULT;
+pub use load::{Request, load};
+pub use option::{Catalog, Class, ClassKind, OptionDef, OptionType};
+pub use placeholder::Resolver;
+pub use plan::{
+    ConnectorPlan, Durability, HostSettings, LogSettings, Plan, ResolvedConfig, RestartPolicy,
+    TopicPlan,
+};
+pub use source::Location;
+pub use vocabulary::Built;
+pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
+
+#[cfg(test)]
+mod tests;

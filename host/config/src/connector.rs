@@ -1,0 +1,430 @@
+//! `connectors:` and `defaults:` → [`ConnectorPlan`]s.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::check::items;
+use crate::codes;
+use crate::diagnostic::Severity;
+use crate::framework;
+use crate::option::{Catalog, Class, ClassKind, OptionType};
+use crate::placeholder::Resolver;
+use crate::plan::{ConnectorPlan, Late, RestartPolicy};
+use crate::report::{Draft, Report};
+use crate::settings::{Body, Reader, Setting};
+use crate::vocabulary::{Built, Vocabulary, closest, listing};
+use crate::yaml::{Entry, Kind, Node};
+
+const NAME_CHARS_MAX: usize = 200;
+const CLASS_KEYS: [&str; 2] = ["connector", "connector.class"];
+
+/// What all connectors of one load share.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) catalog: &'a dyn Catalog,
+    pub(crate) defaults: &'a [Entry],
+    pub(crate) resolver: &'a Resolver,
+    pub(crate) unset_env: Severity,
+}
+
+/// Reads all connectors; one that is not right is left out, and reported.
+pub(crate) fn read(
+    report: &mut Report,
+    entries: &[Entry],
+    around: &Surroundings<'_>,
+) -> Vec<ConnectorPlan> {
+    check_defaults(report, around);
+    let mut plans: Vec<ConnectorPlan> = entries
+        .iter()
+        .filter(|entry| !entry.key.starts_with("x-"))
+        .filter_map(|entry| connector(report, entry, around))
+        .collect();
+    plans.sort_by(|a, b| a.name.cmp(&b.name));
+    plans
+}
+
+fn connector(
+    report: &mut Report,
+    entry: &Entry,
+    around: &Surroundings<'_>,
+) -> Option<ConnectorPlan> {
+    let name = entry.key.as_str();
+    let named = name_is_good(report, entry);
+    let Kind::Map(options) = &entry.value.kind else {
+        report.push(Draft::error(
+            &codes::WRONG_SHAPE,
+            entry.value.span,
+            format!(
+                "connector `{}` takes a map of options, found {}",
+                name.escape_debug(),
+                entry.value.shape()
+            ),
+        ));
+        return None;
+    };
+    let class = class_of(report, entry, options, around)?;
+    let vocabulary = vocabulary(class);
+    let mut bodies = Vec::new();
+    for default in around
+        .defaults
+        .iter()
+        .filter(|default| stands_for(class, &default.key))
+    {
+        if let Kind::Map(entries) = &default.value.kind {
+            bodies.push(Body {
+                entries,
+                explicit: false,
+            });
+        }
+    }
+    bodies.push(Body {
+        entries: options,
+        explicit: true,
+    });
+    let mut reader = Reader {
+        report,
+        vocabulary: &vocabulary,
+        resolver: around.resolver,
+        unset_env: around.unset_env,
+        owner: format!("connector `{name}`"),
+        span: entry.key_span,
+    };
+    let settings = reader.read(&bodies);
+    let topics_hold = topics_hold(report, entry, class, &settings);
+    if let Some(own) = settings.get("name").filter(|own| own.text != name) {
+        report.push(
+            Draft::error(
+                &codes::SET_TWICE,
+                own.span,
+                format!(
+                    "connector `{name}`: `name` says `{}`",
+                    own.text.escape_debug()
+                ),
+            )
+            .help("remove `name`: the key is the name"),
+        );
+    }
+    (named && topics_hold).then(|| plan(report, entry, class, settings))
+}
+
+fn name_is_good(report: &mut Report, entry: &Entry) -> bool {
+    let name = &entry.key;
+    let good = !name.is_empty()
+        && name.chars().count() <= NAME_CHARS_MAX
+        && !name.contains('/')
+        && !name.chars().any(char::is_control)
+        && name.trim() == name;
+    if !good {
+        report.push(Draft::error(
+            &codes::BAD_NAME,
+            entry.key_span,
+            format!("`{}` cannot name a connector", name.escape_debug()),
+        ));
+    }
+    good
+}
+
+/// Finds the class a connector names, before its options can be read.
+fn class_of<'a>(
+    report: &mut Report,
+    entry: &Entry,
+    options: &[Entry],
+    around: &Surroundings<'a>,
+) -> Option<&'a Class> {
+    let name = &entry.key;
+    let Some(node) = class_node(options) else {
+        let draft = Draft::error(
+            &codes::NO_CLASS,
+            entry.key_span,
+            format!(
+                "connector `{}` does not say what it is",
+                name.escape_debug()
+            ),
+        );
+        let near = options
+            .iter()
+            .find(|option| closest(&option.key, ["connector"]).is_some());
+        let draft = match near {
+            Some(near) => draft.related(near.key_span, "did you mean `connector` here"),
+            None => draft.label("add `connector: CLASS`"),
+        };
+        report.push(draft.note(installed(around.catalog)));
+        return None;
+    };
+    let Some(written) = node.text() else {
+        report.push(Draft::error(
+            &codes::WRONG_TYPE,
+            node.span,
+            format!(
+                "connector `{}`: `connector` takes the name of a class, found {}",
+                name.escape_debug(),
+                node.shape()
+            ),
+        ));
+        return None;
+    };
+    // Java's class names end in the name that people know: `io.confluent.connect.jdbc.JdbcSourceConnector`.
+    let short = written.rsplit('.').next().unwrap_or(written);
+    let class = around
+        .catalog
+        .class(written)
+        .or_else(|| around.catalog.class(short));
+    let names = around.catalog.names();
+    match class {
+        None => {
+            let mut draft = Draft::error(
+                &codes::UNKNOWN_CLASS,
+                node.span,
+                format!(
+                    "connector `{}`: no installed plugin offers the class `{}`",
+                    name.escape_debug(),
+                    written.escape_debug()
+                ),
+            );
+            if let Some(known) = closest(written, names.iter().map(String::as_str)) {
+                draft = draft.label(format!("did you mean `{known}`?"));
+            }
+            report.push(draft.note(installed(around.catalog)));
+            None
+        }
+        Some(class) if class.kind == ClassKind::Transform => {
+            report.push(Draft::error(
+                &codes::UNKNOWN_CLASS,
+                node.span,
+                format!(
+                    "connector `{}`: `{}` is a transform, not a source or sink",
+                    name.escape_debug(),
+                    class.name
+                ),
+            ));
+            None
+        }
+        Some(class) => Some(class),
+    }
+}
+
+fn class_node(options: &[Entry]) -> Option<&Node> {
+    options.iter().find_map(|option| match &option.value.kind {
+        // `connector: {class: x}` is `connector.class: x`.
+        Kind::Map(inner) if option.key == "connector" => inner
+            .iter()
+            .find(|entry| entry.key == "class")
+            .map(|entry| &entry.value),
+        Kind::Null | Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) => CLASS_KEYS
+            .contains(&option.key.as_str())
+            .then_some(&option.value),
+    })
+}
+
+fn installed(catalog: &dyn Catalog) -> String {
+    let names = catalog.names();
+    if names.is_empty() {
+        return "no plugin was found; see linkspan plugin list".to_owned();
+    }
+    format!("installed: {}", listing(names.iter().map(String::as_str)))
+}
+
+fn stands_for(class: &Class, name: &str) -> bool {
+    class.name == name || class.aliases.iter().any(|alias| alias == name)
+}
+
+fn vocabulary(class: &Class) -> Vocabulary<'_> {
+    let mut vocabulary = Vocabulary::default();
+    for def in class.options.iter().filter(|def| {
+        framework::CONNECTOR
+            .iter()
+            .all(|option| option.def.name != def.name)
+    }) {
+        vocabulary.add(def, Built::Yes, None);
+    }
+    for option in framework::CONNECTOR.iter() {
+        let misplaced = match option.kind {
+            Some(kind) if kind != class.kind => Some(match kind {
+                ClassKind::Source => "is an option of sources; this is a sink",
+                ClassKind::Sink | ClassKind::Transform if option.def.name == "topics" => {
+                    "is an option of sinks; a source takes `topic`"
+                }
+                ClassKind::Sink | ClassKind::Transform => "is an option of sinks; this is a source",
+            }),
+            Some(_) | None => None,
+        };
+        // A class may have an option of the name of the other side's.
+
+        match class.options.iter().find(|def| def.name == option.def.name) {
+            Some(own) if misplaced.is_some() => vocabulary.add(own, Built::Yes, None),
+            Some(_) | None => vocabulary.add(&option.def, option.built, misplaced),
+        }
+    }
+    vocabulary
+}
+
+/// A sink needs topics, and each must be a name Kafka allows.
+fn topics_hold(
+    report: &mut Report,
+    entry: &Entry,
+    class: &Class,
+    settings: &BTreeMap<String, Setting>,
+) -> bool {
+    if class.kind != ClassKind::Sink {
+        return true;
+    }
+    let Some(setting) = settings.get("topics") else {
+        // A misspelt or unbuilt way to say it was reported as such.
+        let tried = matches!(&entry.value.kind, Kind::Map(options) if options.iter().any(|option| closest(&option.key, ["topics", "topics.regex"]).is_some()));
+        if !tried {
+            report.push(
+                Draft::error(
+                    &codes::MISSING_OPTION,
+                    entry.key_span,
+                    format!(
+                        "connector `{}` lacks the required option `topics`",
+                        entry.key
+                    ),
+                )
+                .label("add `topics: [NAME]`"),
+            );
+        }
+        return false;
+    };
+    let Some(resolved) = &setting.resolved else {
+        return true;
+    };
+    let names = items(resolved);
+    if names.is_empty() {
+        report.push(Draft::error(
+            &codes::MISSING_OPTION,
+            setting.span,
+            format!("connector `{}`: `topics` is empty", entry.key),
+        ));
+    }
+    let mut good = !names.is_empty();
+    for problem in names
+        .iter()
+        .filter_map(|name| linkspan_types::TopicName::try_new(name).err())
+    {
+        good = false;
+        let message = if setting.late {
+            "`topics` holds what is no topic name".to_owned()
+        } else {
+            problem.to_string()
+        };
+        report.push(Draft::error(&codes::BAD_NAME, setting.span, message));
+    }
+    good
+}
+
+fn plan(
+    report: &Report,
+    entry: &Entry,
+    class: &Class,
+    settings: BTreeMap<String, Setting>,
+) -> ConnectorPlan {
+    let text = |name: &str| {
+        settings
+            .get(name)
+            .and_then(|setting| setting.resolved.as_deref())
+    };
+    let number = |name: &str, default: u64| {
+        text(name)
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(default)
+    };
+    let topics = match class.kind {
+        ClassKind::Sink => text("topics").map(items).unwrap_or_default(),
+        ClassKind::Source | ClassKind::Transform => settings
+            .values()
+            .filter(|setting| setting.def.kind == OptionType::Topic)
+            .filter_map(|setting| setting.resolved.clone())
+            .collect(),
+    };
+    let restart = match text("restart.policy") {
+        Some("never") => RestartPolicy::Never,
+        Some(_) | None => RestartPolicy::Backoff {
+            delay_max_ms: number("restart.delay.max.ms", 60_000),
+        },
+    };
+    let framework: BTreeSet<&str> = framework::CONNECTOR
+        .iter()
+        .map(|option| option.def.name.as_str())
+        .collect();
+    let declared = |name: &str| class.options.iter().any(|def| def.name == name);
+    let mut config: BTreeMap<String, String> = settings
+        .iter()
+        .map(|(name, setting)| (name.clone(), setting.text.clone()))
+        .collect();
+    config.remove("name");
+    config.insert("connector.class".to_owned(), class.name.clone());
+    ConnectorPlan {
+        name: entry.key.clone(),
+        class: class.name.clone(),
+        kind: class.kind,
+        class_options: config
+            .keys()
+            .filter(|name| declared(name) || !framework.contains(name.as_str()))
+            .cloned()
+            .collect(),
+        origins: settings
+            .iter()
+            .map(|(name, setting)| (name.clone(), report.sources.location(setting.span)))
+            .collect(),
+        source: report.sources.location(entry.key_span),
+        tasks_max: u32::try_from(number("tasks.max", 1)).unwrap_or(1),
+        topics,
+        key_fields: text("key.fields").map(items).unwrap_or_default(),
+        restart,
+        offset_flush_interval_ms: number("offset.flush.interval.ms", 1000),
+        moved_from: text("moved.from").map(str::to_owned),
+        late: settings
+            .iter()
+            .filter(|(name, setting)| setting.late && *name != "connector.class")
+            .map(|(name, setting)| {
+                (
+                    name.clone(),
+                    Late {
+                        def: setting.def.clone(),
+                        base: setting.base.clone(),
+                    },
+                )
+            })
+            .collect(),
+        secrets: settings
+            .iter()
+            .filter(|(_, setting)| setting.def.is_secret())
+            .map(|(name, _)| name.clone())
+            .collect(),
+        config,
+    }
+}
+
+/// Defaults of a class nobody uses are still checked for the class's name and shape.
+fn check_defaults(report: &mut Report, around: &Surroundings<'_>) {
+    for default in around
+        .defaults
+        .iter()
+        .filter(|default| !default.key.starts_with("x-"))
+    {
+        if around.catalog.class(&default.key).is_none() {
+            let names = around.catalog.names();
+            let mut draft = Draft::error(
+                &codes::UNKNOWN_CLASS,
+                default.key_span,
+                format!(
+                    "defaults: no installed plugin offers the class `{}`",
+                    default.key.escape_debug()
+                ),
+            );
+            if let Some(known) = closest(&default.key, names.iter().map(String::as_str)) {
+                draft = draft.label(format!("did you mean `{known}`?"));
+            }
+            report.push(draft.note(installed(around.catalog)));
+        } else if !matches!(default.value.kind, Kind::Map(_) | Kind::Null) {
+            report.push(Draft::error(
+                &codes::WRONG_SHAPE,
+                default.value.span,
+                format!(
+                    "defaults of `{}` are a map, found {}",
+                    default.key,
+                    default.value.shape()
+                ),
+            ));
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The sections of all files, put together: files side by side, overlays over them, `--set` on top.
+
+use crate::codes;
+use crate::report::{Draft, Report};
+use crate::source::{FileId, Span};
+use crate::vocabulary::{closest, listing};
+use crate::yaml::{Entry, Kind, Node};
+
+/// The top-level keys.
+const SECTIONS: [&str; 5] = ["host", "params", "topics", "defaults", "connectors"];
+
+/// The entries of each section.
+#[derive(Debug, Default)]
+pub(crate) struct Document {
+    pub(crate) host: Vec<Entry>,
+    pub(crate) params: Vec<Entry>,
+    pub(crate) topics: Vec<Entry>,
+    pub(crate) defaults: Vec<Entry>,
+    pub(crate) connectors: Vec<Entry>,
+}
+
+impl Document {
+    pub(crate) fn section(&mut self, name: &str) -> Option<&mut Vec<Entry>> {
+        match name {
+            "host" => Some(&mut self.host),
+            "params" => Some(&mut self.params),
+            "topics" => Some(&mut self.topics),
+            "defaults" => Some(&mut self.defaults),
+            "connectors" => Some(&mut self.connectors),
+            _ => None,
+        }
+    }
+
+    /// Adds a file's tree; keys that the file itself repeats were reported by the parser. `host_only`: top-level keys that are no section are settings of the host (`linkspan.yaml`).
+    pub(crate) fn add(&mut self, report: &mut Report, root: Node, host_only: bool) {
+        for (name, entry) in sections(report, root, host_only) {
+            let Some(section) = self.section(&name) else {
+                continue;
+            };
+            let earlier = section
+                .iter()
+                .find(|known| known.key == entry.key && !entry.key.starts_with("x-"));
+            if let Some(earlier) =
+                earlier.filter(|earlier| earlier.key_span.file != entry.key_span.file)
+            {
+                let (code, what) = match name.as_str() {
+                    "connectors" => (
+                        &codes::DUPLICATE_CONNECTOR,
+                        format!("two connectors are named `{}`", entry.key),
+                    ),
+                    _ => (
+                        &codes::DUPLICATE_KEY,
+                        format!("`{}` of `{name}` is set in two files", entry.key),
+                    ),
+                };
+                report.push(
+                    Draft::error(code, entry.key_span, what).related(earlier.key_span, "first at"),
+                );
+            }
+            // The second is kept, so that mistakes in it are reported, too: there will be no plan.
+            section.push(entry);
+        }
+    }
+
+    /// Lays a tree over what is there: maps are merged by key, all else is replaced.
+    pub(crate) fn overlay(&mut self, report: &mut Report, root: Node) {
+        for (name, entry) in sections(report, root, false) {
+            if let Some(section) = self.section(&name) {
+                lay_over(section, entry);
+            }
+        }
+    }
+
+    /// Applies one `--set path=value`, whose text is a source of its own.
+    pub(crate) fn set(
+        &mut self,
+        report: &mut Report,
+        file: FileId,
+        text: &str,
+        value: Option<Node>,
+    ) {
+        let whole = Span::at(file, 1, 1).part(0, text.chars().count());
+        let Some((path, raw)) = text.split_once('=') else {
+            report.push(Draft::error(
+                &codes::BAD_SET,
+                whole,
+                format!("`--set {}` has no `=`", text.escape_debug()),
+            ));
+            return;
+        };
+        let value_span = Span::at(file, 1, path.chars().count() + 2).part(0, raw.chars().count());
+        let value = value.unwrap_or_else(|| Node::scalar(raw, value_span));
+        let key_span = whole.part(0, path.chars().count());
+        let (section_name, rest) = path.split_once('.').unwrap_or((path, ""));
+        let Some(section) = self.section(section_name).filter(|_| !rest.is_empty()) else {
+            let draft = Draft::error(
+                &codes::BAD_SET,
+                key_span,
+                format!("`--set` knows no `{}`", path.escape_debug()),
+            );
+            report.push(draft.help(format!("begin with one of {} and a dot", listing(SECTIONS))));
+            return;
+        };
+        if section_name == "host" {
+            lay_over(
+                section,
+                Entry {
+                    key: rest.to_owned(),
+                    key_span,
+                    value,
+                },
+            );
+            return;
+        }
+        // Names may hold dots: the longest that exists and fits is meant.
+        let known = section
+            .iter()
+            .filter(|entry| {
+                rest.strip_prefix(entry.key.as_str())
+                    .is_some_and(|after| after.starts_with('.'))
+            })
+            .max_by_key(|entry| entry.key.len())
+            .map(|entry| entry.key.clone());
+        let create = matches!(section_name, "topics" | "defaults");
+        let name = known.or_else(|| {
+            rest.rsplit_once('.')
+                .filter(|_| create)
+                .map(|_| rest.split('.').next().unwrap_or_default().to_owned())
+        });
+        let Some((name, option)) = name.and_then(|name| {
+            let option = rest
+                .strip_prefix(name.as_str())?
+                .strip_prefix('.')?
+                .to_owned();
+            Some((name, option)).filter(|(_, option)| !option.is_empty())
+        }) else {
+            let names = || section.iter().map(|entry| entry.key.as_str());
+            let mut draft = Draft::error(
+                &codes::BAD_SET,
+                key_span,
+                format!(
+                    "`--set`: `{}` names no option of an entry of `{section_name}`",
+                    path.escape_debug()
+                ),
+            );
+            if let Some(known) = closest(rest.split('.').next().unwrap_or_default(), names()) {
+                draft = draft.label(format!("did you mean `{known}`?"));
+            }
+            report.push(draft.note(format!("known are: {}", listing(names()))));
+            return;
+        };
+        let inner = Node {
+            kind: Kind::Map(vec![Entry {
+                key: option,
+                key_span,
+                value,
+            }]),
+            span: whole,
+        };
+        lay_over(
+            section,
+            Entry {
+                key: name,
+                key_span,
+                value: inner,
+            },
+        );
+    }
+}
+
+/// Takes a tree apart into (section, entry); reports unknown keys and wrong shapes.
+fn sections(report: &mut Report, root: Node, host_only: bool) -> Vec<(String, Entry)> {
+    let mut found = Vec::new();
+    let Kind::Map(entries) = root.kind else {
+        if !matches!(root.kind, Kind::Null) {
+            report.push(
+                Draft::error(
+                    &codes::WRONG_SHAPE,
+                    root.span,
+                    format!("a configuration is a map, found {}", root.shape()),
+                )
+                .help(format!("begin with one of {}", listing(SECTIONS))),
+            );
+        }
+        return found;
+    };
+    for entry in entries {
+        let known = SECTIONS.contains(&entry.key.as_str());
+        if entry.key.starts_with("x-") {
+            continue;
+        }
+        if !known && host_only {
+            found.push(("host".to_owned(), entry));
+            continue;
+        }
+        if !known {
+            let mut draft = Draft::error(
+                &codes::UNKNOWN_KEY,
+                entry.key_span,
+                format!("unknown key `{}`", entry.key.escape_debug()),
+            );
+            if let Some(known) = closest(&entry.key, SECTIONS) {
+                draft = draft.label(format!("did you mean `{known}`?"));
+            }
+            report.push(draft.note(format!("known here: {}", listing(SECTIONS))));
+            continue;
+        }
+        match entry.value.kind {
+            Kind::Null => {}
+            Kind::Map(inner) => {
+                found.extend(inner.into_iter().map(|inner| (entry.key.clone(), inner)))
+            }
+            Kind::Scalar(_) | Kind::List(_) => {
+                report.push(Draft::error(
+                    &codes::WRONG_SHAPE,
+                    entry.value.span,
+                    format!("`{}` takes a map, found {}", entry.key, entry.value.shape()),
+                ));
+            }
+        }
+    }
+    found
+}
+
+fn lay_over(section: &mut Vec<Entry>, over: Entry) {
+    let Some(under) = section.iter_mut().find(|entry| entry.key == over.key) else {
+        section.push(over);
+        return;
+    };
+    match (&mut under.value.kind, over.value.kind) {
+        (Kind::Map(under), Kind::Map(over)) => {
+            over.into_iter().for_each(|entry| lay_over(under, entry))
+        }
+        (_, kind) => {
+            under.key_span = over.key_span;
+            under.value = Node {
+                kind,
+                span: over.value.span,
+            };
+        }
+    }
+}

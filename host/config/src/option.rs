@@ -1,0 +1,196 @@
+//! What a connector class says about its options; the shape of a plugin's manifest.
+
+use serde::{Deserialize, Serialize};
+
+/// What a class does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClassKind {
+    /// Reads an external system and writes topics.
+    Source,
+    /// Reads topics and writes an external system.
+    Sink,
+    /// Changes records on their way.
+    Transform,
+}
+
+impl ClassKind {
+    /// Returns `source`, `sink` or `transform`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+            Self::Transform => "transform",
+        }
+    }
+}
+
+/// One class of one installed plugin.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Class {
+    /// The canonical name, `file-source`.
+    pub name: String,
+    /// Source, sink or transform.
+    pub kind: ClassKind,
+    /// Other names it answers to.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// All its options.
+    #[serde(default)]
+    pub options: Vec<OptionDef>,
+}
+
+/// The type of an option's value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OptionType {
+    /// Any text.
+    #[default]
+    String,
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number of 32 bits.
+    Int,
+    /// A whole number of 64 bits.
+    Long,
+    /// A number.
+    Double,
+    /// Texts in order.
+    List,
+    /// Names and texts; nesting ends here.
+    Map,
+    /// `7d`, `1s`, `500ms`.
+    Duration,
+    /// `1GiB`, `64KiB`.
+    Bytes,
+    /// A file, folder or glob; relative ones resolve against the YAML file. A list of them is accepted.
+    Path,
+    /// The name of a topic.
+    Topic,
+    /// A text that is never shown.
+    Password,
+    /// A type of a later SDK; treated as text.
+    #[serde(other)]
+    Other,
+}
+
+impl OptionType {
+    /// Returns what the type accepts, as a message says it.
+    #[must_use]
+    pub fn accepts(self) -> &'static str {
+        match self {
+            Self::String | Self::Password | Self::Other => "a text",
+            Self::Boolean => "true or false",
+            Self::Int | Self::Long => "a whole number",
+            Self::Double => "a number",
+            Self::List => "a list",
+            Self::Map => "a map",
+            Self::Duration => "a duration such as 500ms, 1s, 5m, 2h or 7d",
+            Self::Bytes => "a size such as 64KiB, 10MB or 1GiB",
+            Self::Path => "a path",
+            Self::Topic => "a topic name",
+        }
+    }
+}
+
+/// One option of a class. Fields that this version does not know are skipped, so that newer plugins load.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct OptionDef {
+    /// The flat name, `csv.null.values`; `producer.*` stands for all names below `producer.`.
+    pub name: String,
+    /// The type of the value.
+    #[serde(rename = "type", default)]
+    pub kind: OptionType,
+    /// It must be set.
+    #[serde(default)]
+    pub required: bool,
+    /// What holds when it is not set.
+    #[serde(default)]
+    pub default: Option<String>,
+    /// Its manual entry.
+    #[serde(default)]
+    pub docs: String,
+    /// `high`, `medium` or `low`.
+    #[serde(default)]
+    pub importance: Option<String>,
+    /// The heading it stands under.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Its value is never shown.
+    #[serde(default)]
+    pub secret: bool,
+    /// Other names of the option.
+    #[serde(default)]
+    pub aliases: Vec<String>,
+    /// The allowed values; empty = any.
+    #[serde(default)]
+    pub values: Vec<String>,
+    /// The smallest number; durations in milliseconds.
+    #[serde(default)]
+    pub min: Option<i64>,
+    /// The largest number.
+    #[serde(default)]
+    pub max: Option<i64>,
+}
+
+impl OptionDef {
+    /// Returns an optional option without limits.
+    #[must_use]
+    pub fn new(name: &str, kind: OptionType, default: Option<&str>, docs: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            default: default.map(str::to_owned),
+            docs: docs.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Limits the number.
+    #[must_use]
+    pub fn range(self, min: i64, max: i64) -> Self {
+        Self {
+            min: Some(min),
+            max: Some(max),
+            ..self
+        }
+    }
+
+    /// Limits the value to some words.
+    #[must_use]
+    pub fn one_of(self, values: &[&str]) -> Self {
+        Self {
+            values: values.iter().map(|value| (*value).to_owned()).collect(),
+            ..self
+        }
+    }
+
+    /// Returns true when its value may never be shown.
+    #[must_use]
+    pub fn is_secret(&self) -> bool {
+        self.secret || self.kind == OptionType::Password
+    }
+}
+
+/// The installed classes.
+pub trait Catalog {
+    /// Returns the class of that name or alias.
+    fn class(&self, name: &str) -> Option<&Class>;
+    /// Returns the names of all classes, without aliases.
+    fn names(&self) -> Vec<String>;
+}
+
+/// A catalog that is a list.
+impl Catalog for Vec<Class> {
+    fn class(&self, name: &str) -> Option<&Class> {
+        self.iter().find(|class| class.name == name).or_else(|| {
+            self.iter()
+                .find(|class| class.aliases.iter().any(|alias| alias == name))
+        })
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.iter().map(|class| class.name.clone()).collect()
+    }
+}

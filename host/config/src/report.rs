@@ -1,0 +1,198 @@
+//! Collects messages while a plan is built, and redacts them when it is done.
+//!
+//! Secrets are found at the end of the reading, messages are made all along: that is why a message keeps its place as a
+//! [`Span`] until [`Report::finish`] turns it into text.
+
+use crate::codes::Code;
+use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
+use crate::source::{Sources, Span};
+
+/// A message whose line of text is not cut out yet.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    diagnostic: Diagnostic,
+    span: Option<Span>,
+    label: String,
+    related: Vec<(Span, String)>,
+}
+
+impl Draft {
+    pub(crate) fn error(code: &'static Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            diagnostic: Diagnostic::error(code, message),
+            span: Some(span),
+            label: String::new(),
+            related: Vec::new(),
+        }
+    }
+
+    pub(crate) fn warning(code: &'static Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            diagnostic: Diagnostic::warning(code, message),
+            ..Self::error(code, span, "")
+        }
+    }
+
+    /// Text after the carets.
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
+        self.diagnostic.notes.push(note.into());
+        self
+    }
+
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.diagnostic.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn related(mut self, span: Span, what: impl Into<String>) -> Self {
+        self.related.push((span, what.into()));
+        self
+    }
+
+    pub(crate) fn severity(mut self, severity: Severity) -> Self {
+        self.diagnostic.severity = severity;
+        self
+    }
+}
+
+impl From<Diagnostic> for Draft {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Self {
+            diagnostic,
+            span: None,
+            label: String::new(),
+            related: Vec::new(),
+        }
+    }
+}
+
+/// The most messages of one load; one more says that there are others.
+const DRAFTS_MAX: usize = 200;
+
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) sources: Sources,
+    drafts: Vec<Draft>,
+    left_out: Vec<Severity>,
+    secrets: Vec<Span>,
+}
+
+impl Report {
+    pub(crate) fn push(&mut self, draft: impl Into<Draft>) {
+        let draft = draft.into();
+        if self.drafts.len() < DRAFTS_MAX {
+            self.drafts.push(draft);
+        } else {
+            self.left_out.push(draft.diagnostic.severity);
+        }
+    }
+
+    /// No message will show the text at this place.
+    pub(crate) fn conceal(&mut self, span: Span) {
+        self.secrets.push(span);
+    }
+
+    pub(crate) fn has_errors(&self) -> bool {
+        self.left_out.contains(&Severity::Error)
+            || self
+                .drafts
+                .iter()
+                .any(|draft| draft.diagnostic.severity == Severity::Error)
+    }
+
+    pub(crate) fn finish(self) -> (Sources, Diagnostics) {
+        let Self {
+            sources,
+            drafts,
+            left_out,
+            secrets,
+        } = self;
+        let mut diagnostics = Diagnostics::default();
+        for draft in drafts {
+            let Draft {
+                mut diagnostic,
+                span,
+                label,
+                related,
+            } = draft;
+            if let Some(span) = span {
+                diagnostic.location = Some(sources.location(span));
+                diagnostic.snippet = Some(snippet(&sources, span, label, &secrets));
+            }
+            diagnostic.related.extend(
+                related
+                    .into_iter()
+                    .map(|(span, what)| (sources.location(span), what)),
+            );
+            diagnostics.push(diagnostic);
+        }
+        diagnostics.sort();
+        if let Some(severity) = left_out.iter().min() {
+            let message = format!("{} further messages are not shown", left_out.len());
+            diagnostics.push(Diagnostic {
+                severity: *severity,
+                ..Diagnostic::error(&crate::codes::FILE_LIMIT, message)
+            });
+        }
+        (sources, diagnostics)
+    }
+}
+
+fn snippet(sources: &Sources, span: Span, label: String, secrets: &[Span]) -> Snippet {
+    let mut text: Vec<char> = sources.line(span.file, span.line).chars().collect();
+    let indent = span.column.saturating_sub(1);
+    let mut width = if span.end_line == span.line {
+        span.end_column.saturating_sub(span.column)
+    } else {
+        text.len().saturating_sub(indent)
+    };
+    let mut cuts: Vec<(usize, usize)> = secrets
+        .iter()
+        .filter(|secret| {
+            secret.file == span.file && secret.line <= span.line && span.line <= secret.end_line
+        })
+        .map(|secret| {
+            let from = if secret.line == span.line {
+                secret.column.saturating_sub(1)
+            } else {
+                0
+            };
+            let to = if secret.end_line == span.line {
+                secret.end_column.saturating_sub(1)
+            } else {
+                text.len()
+            };
+            (
+                from.min(text.len()),
+                to.clamp(from.min(text.len()), text.len()),
+            )
+        })
+        .collect();
+    cuts.sort_unstable();
+    cuts.dedup();
+    for (from, to) in cuts.into_iter().rev() {
+        if from >= text.len() || to > text.len() {
+            continue;
+        }
+        if from > indent {
+            // Behind the caret: the length is nobody's business either.
+            text.splice(from..to, "***".chars());
+        } else {
+            for c in text.iter_mut().take(to).skip(from) {
+                *c = '*';
+            }
+        }
+    }
+    width = width.max(1);
+    Snippet {
+        text: text.into_iter().collect(),
+        indent,
+        width,
+        label,
+    }
+}

@@ -1,0 +1,539 @@
+//! Maps of a document → flat, checked options. Connectors, topics, the host and parameters are all read by this.
+//!
+//! `errors: {tolerance: all}` and `errors.tolerance: all` are one option. Nesting ends at an option that is declared as
+//! a map: below it the keys are data. Lists and maps become canonical JSON text whose scalars are all strings, because a
+//! scalar keeps its source text (`004`, `1.10`); `topics` is stored with commas, as Connect does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::check;
+use crate::codes;
+use crate::diagnostic::Severity;
+use crate::option::{OptionDef, OptionType};
+use crate::placeholder::{self, Resolver, Unresolved};
+use crate::report::{Draft, Report};
+use crate::source::Span;
+use crate::vocabulary::{Built, Term, Vocabulary, listing};
+use crate::yaml::{Entry, Kind, Node};
+
+/// Lists that are stored with commas.
+const COMMA_LISTS: [&str; 3] = ["topics", "transforms", "predicates"];
+
+/// One map to read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Body<'n> {
+    pub(crate) entries: &'n [Entry],
+    /// False for `defaults:`, which yield to everything else.
+    pub(crate) explicit: bool,
+}
+
+/// One option that was set.
+#[derive(Clone, Debug)]
+pub(crate) struct Setting {
+    /// The flat text; placeholders stand as they were written.
+    pub(crate) text: String,
+    /// The same with everything replaced that could be.
+    pub(crate) resolved: Option<String>,
+    pub(crate) def: OptionDef,
+    pub(crate) span: Span,
+    pub(crate) base: PathBuf,
+    /// The text holds placeholders, or `$${`.
+    pub(crate) late: bool,
+}
+
+/// Whose options are read.
+pub(crate) struct Reader<'a> {
+    pub(crate) report: &'a mut Report,
+    pub(crate) vocabulary: &'a Vocabulary<'a>,
+    pub(crate) resolver: &'a Resolver,
+    /// A warning for `validate`, an error for a run.
+    pub(crate) unset_env: Severity,
+    /// `connector flights-in`; begins messages.
+    pub(crate) owner: String,
+    /// Where a missing option is reported.
+    pub(crate) span: Span,
+}
+
+struct Flat<'n> {
+    name: String,
+    def: &'n OptionDef,
+    built: Built,
+    key_span: Span,
+    node: &'n Node,
+    priority: (bool, usize),
+}
+
+impl<'a> Reader<'a> {
+    /// Reads all bodies into one set of options and reports everything that is wrong.
+    pub(crate) fn read(&mut self, bodies: &[Body<'a>]) -> BTreeMap<String, Setting> {
+        let mut found = Vec::new();
+        let mut meant = BTreeSet::new();
+        for body in bodies {
+            self.flatten("", *body, &mut found, &mut meant);
+        }
+        let chosen = self.choose(found);
+        let mut settings = BTreeMap::new();
+        for (name, flat) in chosen {
+            meant.insert(name.clone());
+            if let Some(setting) = self.setting(&flat) {
+                settings.insert(name, setting);
+            }
+        }
+        self.missing(&meant);
+        settings
+    }
+
+    fn flatten(
+        &mut self,
+        prefix: &str,
+        body: Body<'a>,
+        found: &mut Vec<Flat<'a>>,
+        meant: &mut BTreeSet<String>,
+    ) {
+        for entry in body.entries {
+            if entry.key.starts_with("x-") {
+                continue;
+            }
+            let name = if prefix.is_empty() {
+                entry.key.clone()
+            } else {
+                format!("{prefix}.{}", entry.key)
+            };
+            let nested = match &entry.value.kind {
+                Kind::Map(entries) => Some(entries.as_slice()),
+                Kind::Null | Kind::Scalar(_) | Kind::List(_) => None,
+            };
+            match (self.vocabulary.find(&name), nested) {
+                (Some((term, _)), Some(entries))
+                    if term.def.kind != OptionType::Map
+                        && term.built != Built::No
+                        && self.vocabulary.has_below(&name) =>
+                {
+                    self.flatten(&name, Body { entries, ..body }, found, meant);
+                }
+                (Some((term, canonical)), _) => {
+                    self.known(term, canonical, entry, body, found, meant)
+                }
+                (None, Some(entries)) if self.vocabulary.has_below(&name) => {
+                    self.flatten(&name, Body { entries, ..body }, found, meant);
+                }
+                (None, _) => self.unknown(&name, prefix, entry, meant),
+            }
+        }
+    }
+
+    fn known(
+        &mut self,
+        term: Term<'a>,
+        name: String,
+        entry: &'a Entry,
+        body: Body<'a>,
+        found: &mut Vec<Flat<'a>>,
+        meant: &mut BTreeSet<String>,
+    ) {
+        if term.def.is_secret() {
+            self.report.conceal(entry.value.span);
+        }
+        if let Some(why) = term.misplaced {
+            if body.explicit {
+                meant.extend((name == "topics").then(|| "topic".to_owned()));
+                self.report.push(Draft::error(
+                    &codes::WRONG_KIND,
+                    entry.key_span,
+                    format!("{}: `{name}` {why}", self.owner),
+                ));
+            }
+            return;
+        }
+        let layer = self.report.sources.layer(entry.value.span.file);
+        found.push(Flat {
+            name,
+            def: term.def,
+            built: term.built,
+            key_span: entry.key_span,
+            node: &entry.value,
+            priority: (body.explicit, layer),
+        });
+    }
+
+    fn unknown(&mut self, name: &str, prefix: &str, entry: &Entry, meant: &mut BTreeSet<String>) {
+        let suggestion = self.vocabulary.suggest(name);
+        let looks_secret = |text: &str| {
+            ["password", "secret", "token", "passwd", "credential"]
+                .iter()
+                .any(|word| text.to_lowercase().contains(word))
+        };
+        let suggests_secret = suggestion
+            .and_then(|known| self.vocabulary.find(known))
+            .is_some_and(|(term, _)| term.def.is_secret());
+        if suggests_secret || looks_secret(name) {
+            self.report.conceal(entry.value.span);
+        }
+        let mut draft = Draft::error(
+            &codes::UNKNOWN_KEY,
+            entry.key_span,
+            format!("unknown key `{}`", name.escape_debug()),
+        );
+        if let Some(known) = suggestion {
+            meant.insert(known.to_owned());
+            // Below `errors:` only the last word needs to be written.
+            let short = known
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix('.'))
+                .filter(|_| !prefix.is_empty());
+            draft = draft.label(format!("did you mean `{}`?", short.unwrap_or(known)));
+        }
+        if let Some(map) = self.vocabulary.map_above(name) {
+            draft = draft.help(format!("`{map}` is a map: write its keys nested below it"));
+        }
+        self.report.push(draft.note(format!(
+            "known here: {}",
+            listing(self.vocabulary.names(prefix))
+        )));
+    }
+
+    /// Keeps one entry per option: what is explicit before defaults, later layers before earlier ones.
+    fn choose(&mut self, found: Vec<Flat<'a>>) -> BTreeMap<String, Flat<'a>> {
+        let mut chosen: BTreeMap<String, Flat<'a>> = BTreeMap::new();
+        for flat in found {
+            let Some(earlier) = chosen.get(&flat.name) else {
+                chosen.insert(flat.name.clone(), flat);
+                continue;
+            };
+            if earlier.priority == flat.priority {
+                let draft = Draft::error(
+                    &codes::SET_TWICE,
+                    flat.key_span,
+                    format!("{}: `{}` is set twice", self.owner, flat.name),
+                )
+                .related(earlier.key_span, "first set at");
+                self.report.push(draft);
+            } else if earlier.priority < flat.priority {
+                chosen.insert(flat.name.clone(), flat);
+            }
+        }
+        chosen
+    }
+
+    fn setting(&mut self, flat: &Flat<'a>) -> Option<Setting> {
+        let Flat {
+            name, def, node, ..
+        } = flat;
+        if flat.built == Built::No {
+            self.not_built(
+                flat,
+                format!(
+                    "{}: `{name}` is known but not built yet in this version",
+                    self.owner
+                ),
+            );
+            return None;
+        }
+        if matches!(node.kind, Kind::Null) {
+            let draft = Draft::error(
+                &codes::NO_VALUE,
+                flat.key_span,
+                format!("{}: `{name}` has no value", self.owner),
+            );
+            self.report.push(draft.help(format!(
+                "it takes {}; write \"\" for an empty text, or remove the key",
+                def.kind.accepts()
+            )));
+            return None;
+        }
+        let structured_ok = match node.kind {
+            Kind::List(_) => matches!(def.kind, OptionType::List | OptionType::Path),
+            Kind::Map(_) => def.kind == OptionType::Map,
+            Kind::Null | Kind::Scalar(_) => true,
+        };
+        if !structured_ok {
+            let draft = Draft::error(
+                &codes::WRONG_TYPE,
+                node.span,
+                format!(
+                    "`{name}` takes {}, found {}",
+                    def.kind.accepts(),
+                    node.shape()
+                ),
+            );
+            self.report.push(draft);
+            return None;
+        }
+        if !self.placeholders_hold(name, node) || !self.items_hold(name, node) {
+            return None;
+        }
+        let base = self.report.sources.base(node.span.file);
+        let path = def.kind == OptionType::Path;
+        let mut late = false;
+        let text = encode(name, node, &mut |text| {
+            late |= placeholder::has_any(text);
+            if path {
+                absolute(text, &base)
+            } else {
+                text.to_owned()
+            }
+        });
+        let mut open = false;
+        let resolved = encode(
+            name,
+            node,
+            &mut |text| match self.resolver.resolve(text, &base) {
+                Ok(text) if path => absolute(&text, &base),
+                Ok(text) => text,
+                Err(_) => {
+                    open = true;
+                    String::new()
+                }
+            },
+        );
+        let resolved = if open {
+            None
+        } else {
+            Some(self.checked(flat, &resolved, late)?)
+        };
+        let text = match (&resolved, late) {
+            (Some(value), false) => value.clone(),
+            (Some(_) | None, _) => text,
+        };
+        if def.is_secret() && !late && !text.is_empty() {
+            self.report.push(
+                Draft::warning(
+                    &codes::SECRET_LITERAL,
+                    flat.key_span,
+                    format!("{}: the secret `{name}` stands in the file", self.owner),
+                )
+                .label("write `${env:NAME}` instead"),
+            );
+        }
+        Some(Setting {
+            text,
+            resolved,
+            def: (*def).clone(),
+            span: node.span,
+            base,
+            late,
+        })
+    }
+
+    fn checked(&mut self, flat: &Flat<'a>, text: &str, late: bool) -> Option<String> {
+        let outcome = check::check(flat.def, &flat.name, text, !late);
+        match (outcome, flat.built) {
+            (Ok(value), Built::Only(values)) if !values.contains(&value.as_str()) => {
+                let shown = if late {
+                    String::new()
+                } else {
+                    format!(": {value}")
+                };
+                self.not_built(
+                    flat,
+                    format!(
+                        "{}: `{}{shown}` is known but not built yet: this version does only {}",
+                        self.owner,
+                        flat.name,
+                        values.join(", ")
+                    ),
+                );
+                None
+            }
+            (Ok(value), _) => Some(value),
+            (Err(fault), _) => {
+                let mut draft =
+                    Draft::error(fault.code, flat.node.span, fault.message).label(fault.label);
+                if late && let Some(written) = flat.node.text() {
+                    draft = draft.note(format!("the value came from {}", written.escape_debug()));
+                }
+                if let Some(help) = fault.help {
+                    draft = draft.help(help);
+                }
+                self.report.push(draft);
+                None
+            }
+        }
+    }
+
+    fn not_built(&mut self, flat: &Flat<'_>, message: String) {
+        self.report.push(
+            Draft::error(&codes::NOT_BUILT, flat.key_span, message)
+                .label("not built yet")
+                .help("remove it, or use a later version"),
+        );
+    }
+
+    /// Checks the syntax of all placeholders below the node, and that they have values.
+    fn placeholders_hold(&mut self, name: &str, node: &Node) -> bool {
+        match &node.kind {
+            Kind::Null => true,
+            Kind::List(items) => items.iter().fold(true, |good, item| {
+                self.placeholders_hold(name, item) && good
+            }),
+            Kind::Map(entries) => entries.iter().fold(true, |good, entry| {
+                self.placeholders_hold(name, &entry.value) && good
+            }),
+            Kind::Scalar(scalar) => {
+                let base = self.report.sources.base(node.span.file);
+                let Err(failed) = self.resolver.resolve(&scalar.text, &base) else {
+                    return true;
+                };
+                let mut good = true;
+                for (problem, at, chars) in failed {
+                    let severity = self.unresolved(&problem, node.part(at, chars));
+                    good &= severity == Severity::Warning;
+                }
+                good
+            }
+        }
+    }
+
+    fn unresolved(&mut self, problem: &Unresolved, span: Span) -> Severity {
+        let (code, severity, label) = match problem {
+            Unresolved::Syntax => (
+                &codes::PLACEHOLDER_SYNTAX,
+                Severity::Error,
+                "write `$${` for the characters themselves".to_owned(),
+            ),
+            Unresolved::Provider(_) => (
+                &codes::PLACEHOLDER_UNKNOWN,
+                Severity::Error,
+                "known are env, file, param".to_owned(),
+            ),
+            Unresolved::Env(name) => (
+                &codes::ENV_UNSET,
+                self.unset_env,
+                format!("set {name}, or give a default: `${{env:{name}:-...}}`"),
+            ),
+            Unresolved::Param(_) => (
+                &codes::UNKNOWN_PARAM,
+                Severity::Error,
+                if self.resolver.params.is_empty() {
+                    "`params:` declares none".to_owned()
+                } else {
+                    format!(
+                        "declared are: {}",
+                        listing(self.resolver.params.keys().map(String::as_str))
+                    )
+                },
+            ),
+            Unresolved::File(..) | Unresolved::Key(..) => {
+                (&codes::PLACEHOLDER_FILE, Severity::Error, String::new())
+            }
+        };
+        self.report.push(
+            Draft::error(code, span, format!("{}: {problem}", self.owner))
+                .label(label)
+                .severity(severity),
+        );
+        severity
+    }
+
+    /// Lists hold values; a list that is stored with commas cannot hold a comma.
+    fn items_hold(&mut self, name: &str, node: &Node) -> bool {
+        let Kind::List(items) = &node.kind else {
+            return true;
+        };
+        let mut good = true;
+        for item in items {
+            let comma =
+                COMMA_LISTS.contains(&name) && item.text().is_some_and(|text| text.contains(','));
+            let nested = COMMA_LISTS.contains(&name) && item.text().is_none();
+            let fault = match item.kind {
+                Kind::Null => Some((&codes::NO_VALUE, "an item has no value")),
+                Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) if nested => {
+                    Some((&codes::WRONG_TYPE, "each item is a single value"))
+                }
+                Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) if comma => {
+                    Some((&codes::WRONG_TYPE, "an item holds a comma"))
+                }
+                Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) => None,
+            };
+            if let Some((code, what)) = fault {
+                good = false;
+                self.report
+                    .push(Draft::error(code, item.span, format!("`{name}`: {what}")));
+            }
+        }
+        good
+    }
+
+    fn missing(&mut self, meant: &BTreeSet<String>) {
+        let names: Vec<&str> = self
+            .vocabulary
+            .iter()
+            .filter(|term| {
+                term.def.required && term.misplaced.is_none() && !meant.contains(&term.def.name)
+            })
+            .filter(|term| !term.def.aliases.iter().any(|alias| meant.contains(alias)))
+            .map(|term| term.def.name.as_str())
+            .collect();
+        for name in names {
+            let docs = self
+                .vocabulary
+                .find(name)
+                .and_then(|(term, _)| term.def.docs.lines().next().map(str::to_owned))
+                .unwrap_or_default();
+            let mut draft = Draft::error(
+                &codes::MISSING_OPTION,
+                self.span,
+                format!("{} lacks the required option `{name}`", self.owner),
+            )
+            .label(format!("add `{name}:`"));
+            if !docs.is_empty() {
+                draft = draft.note(format!("{name}: {docs}"));
+            }
+            self.report.push(draft);
+        }
+    }
+}
+
+/// Returns the flat text of a node; each scalar goes through `scalar` first.
+fn encode(name: &str, node: &Node, scalar: &mut dyn FnMut(&str) -> String) -> String {
+    match &node.kind {
+        Kind::Null => String::new(),
+        Kind::Scalar(value) => scalar(&value.text),
+        Kind::List(items) if COMMA_LISTS.contains(&name) => items
+            .iter()
+            .filter_map(Node::text)
+            .map(scalar)
+            .collect::<Vec<_>>()
+            .join(","),
+        Kind::List(_) | Kind::Map(_) => json(node, scalar).to_string(),
+    }
+}
+
+fn json(node: &Node, scalar: &mut dyn FnMut(&str) -> String) -> Value {
+    match &node.kind {
+        Kind::Null => Value::Null,
+        Kind::Scalar(value) => Value::String(scalar(&value.text)),
+        Kind::List(items) => Value::Array(items.iter().map(|item| json(item, scalar)).collect()),
+        Kind::Map(entries) => Value::Object(
+            entries
+                .iter()
+                .map(|entry| (entry.key.clone(), json(&entry.value, scalar)))
+                .collect(),
+        ),
+    }
+}
+
+/// Resolves a relative path against the folder of the file that names it. One that begins with a placeholder waits.
+pub(crate) fn absolute(text: &str, base: &Path) -> String {
+    if text.is_empty() || text.starts_with("${") || Path::new(text).is_absolute() {
+        return text.to_owned();
+    }
+    let mut base = base;
+    let mut relative = text;
+    loop {
+        // The base is canonical, so that leading dots may be worked off by hand; `..` further inside stays.
+        (base, relative) = match relative.split_once('/').unwrap_or((relative, "")) {
+            ("." | "", rest) if !rest.is_empty() => (base, rest),
+            ("..", rest) => (base.parent().unwrap_or(base), rest),
+            (".", _) => (base, ""),
+            _ => break,
+        };
+        if relative.is_empty() {
+            return base.to_string_lossy().into_owned();
+        }
+    }
+    base.join(relative).to_string_lossy().into_owned()
+}
