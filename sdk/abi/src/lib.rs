@@ -9,6 +9,8 @@
 //!
 //! Its version starts at 1.0.0 and its major number never moves: the layout check compares it.
 
+#[cfg(test)]
+mod arbitrary;
 pub mod batch;
 mod cursor;
 mod error;

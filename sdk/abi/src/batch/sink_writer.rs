@@ -205,7 +205,7 @@ impl SinkBatchWriter {
 
     /// Returns the bytes of the records so far.
     #[must_use]
-    pub const fn len_bytes(&self) -> usize {
+    pub fn len_bytes(&self) -> usize {
         self.buf.len()
     }
 

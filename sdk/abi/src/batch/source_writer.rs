@@ -264,7 +264,7 @@ impl SourceBatchWriter {
 
     /// Returns the bytes of the records so far.
     #[must_use]
-    pub const fn len_bytes(&self) -> usize {
+    pub fn len_bytes(&self) -> usize {
         self.buf.len()
     }
 
