@@ -158,7 +158,9 @@ impl Manifest {
 }
 
 impl Class {
-    fn to_value(&self) -> Json {
+    /// Returns the JSON object.
+    #[must_use]
+    pub fn to_value(&self) -> Json {
         let options: Vec<Json> = self.options.iter().map(OptionDef::to_value).collect();
         json!({
             "name": self.name,
