@@ -131,6 +131,16 @@ pub enum Error {
         /// What was found.
         what: String,
     },
+    /// Sound bytes that only a later version can read.
+    #[error("refusing to open: `{path}` at byte {offset}: {what}")]
+    LaterVersion {
+        /// The file.
+        path: PathBuf,
+        /// Where in the file.
+        offset: u64,
+        /// What was found.
+        what: String,
+    },
     /// Another process holds the data directory.
     #[error("data directory `{dir}` is in use by process {pid}")]
     Locked {

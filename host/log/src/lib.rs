@@ -1,10 +1,48 @@
-//! The partitioned log: trait [`LogBackend`] and the local log behind it.
+//! The partitioned log: the trait [`LogBackend`] and the local log behind it.
+//!
+//! What it is not: it knows no connectors, no tasks, no schemas; values are bytes to it. A log over a Kafka cluster is
+//! another implementation of the same trait.
+//!
+//! ```text
+//!  DATA/format  lock  ckpt.a  ckpt.b  meta-*.snap          who reads it: lock, checkpoint, snapshot
+//!       journal/j-000000.wal …                             one stream of commits, synced before they are acknowledged
+//!       topics/<topic id>-<partition>/<20 digits>.log      plain record batches v2, written later, readable by Kafka's tools
+//! ```
+//!
+//! Start with [`backend`], the contract. Then `local` (the parts and their threads), `journal` (how a commit becomes
+//! durable), `recovery` (what a crash may leave), `checkpoint` (how the journal is freed), `consumer` (how data is read).
 
 pub mod backend;
+mod cache;
+mod checkpoint;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod consumer;
+mod core;
 mod error;
+mod files;
+mod flush;
+mod fs;
+mod group;
 mod group_offset;
+mod journal;
+mod local;
+mod lock;
+mod options;
+mod partition;
+mod query;
+mod read_only;
+mod readers;
+mod recovery;
+mod segment;
+mod snapshot;
 mod stat;
+mod store;
+mod submit;
+mod syscall;
 mod ticket;
+mod topics;
+mod verify;
 
 pub use backend::{
     Append, Assignment, Commit, Committed, Consumer, ConsumerOptions, Event, Fetched, FetchedBatch,
@@ -12,5 +50,14 @@ pub use backend::{
     group_offset_key, list_group,
 };
 pub use error::{Error, Result};
+pub use fs::{DiskFs, FaultOp, File, Fs, Lock, LockMode, MemFs, Open};
+pub use local::{Local, Opened, open_local};
+pub use options::{Durability, LocalOptions};
+pub use read_only::{ReadOnly, open_read_only};
+pub use recovery::TornTail;
 pub use stat::{LogStat, PartitionStat, StoreStat, TopicStat};
 pub use ticket::{Promise, Ticket};
+pub use verify::{Problem, Report};
+
+#[cfg(test)]
+mod tests;

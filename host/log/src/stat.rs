@@ -9,6 +9,8 @@ pub struct LogStat {
     pub dir: String,
     /// The version of its format.
     pub format: u32,
+    /// When this life of the log began, in milliseconds since 1970.
+    pub opened_ms: i64,
     /// The current leader epoch.
     pub leader_epoch: i32,
     /// `ok`, `disk-full` or `poisoned`.

@@ -1,0 +1,431 @@
+//! Checkpoints: from time to time, segments and snapshot take over from the journal, so that its files can be used again.
+//!
+//! ```text
+//!  1 note the last published frame C ► 2 write changed partitions into segments ► 3 sync them
+//!        ► 4 write and sync a snapshot of what changed ► 5 write and sync a slot ► 6 free journal files up to C
+//! ```
+//!
+//! Partitions and stores may be ahead of C when they are noted: replaying from C + 1 skips batches that a segment has
+//! (by offset) and puts keys again in the same order. Ahead of the *durable* journal they may not be, see step 3.
+//!
+//! # Slots
+//! `ckpt.a` and `ckpt.b` are written in turn, in place; the valid one with the greater `seq` counts. Little-endian:
+//! ```text
+//!   0  magic u32 "LSCK" · version u16 (1) · flags u16 (1 = clean shutdown)
+//!   8  seq u64 · replay_lsn u64 (the first frame to replay)
+//!  24  snapshot base u64 · snapshot last u64 (0 = no snapshot)
+//!  40  journal_seq u64 (the latest use of a journal file when this was written)
+//!  48  leader epoch i32 · reserved 72 bytes (0)
+//! 124  crc32c u32 of bytes 0..124
+//! ```
+//! A slot fits into one sector: a crash leaves the old one or the new one, or with it broken the other slot, whose journal
+//! files are freed only after this one is durable.
+
+use std::collections::BTreeMap;
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::fs::{File, Fs, Open, read_file};
+use crate::journal::frame::{u32_at, u64_at};
+use crate::options::Durability;
+use crate::partition::{Partition, PartitionKey};
+use crate::segment::UNSYNCED_FILES_MAX;
+use crate::snapshot::{self, Content, Manifest};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"LSCK");
+const VERSION: u16 = 1;
+const FLAG_CLEAN: u16 = 1;
+const CRC_AT: usize = 124;
+const SLOT_LEN: usize = 4096;
+/// A new base is written when the deltas since the last one are more, or larger than it.
+const DELTAS_MAX: u64 = 16;
+/// Deltas below this size never cause a new base by their size.
+const DELTA_BYTES_FREE: u64 = 256 * 1024;
+/// How long to wait after a failed checkpoint.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+
+/// A checkpoint's slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) clean: bool,
+    pub(crate) seq: u64,
+    pub(crate) replay_lsn: u64,
+    pub(crate) snapshot_base: u64,
+    pub(crate) snapshot_last: u64,
+    pub(crate) journal_seq: u64,
+    pub(crate) leader_epoch: i32,
+}
+
+impl Slot {
+    fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(SLOT_LEN);
+        out.extend_from_slice(&MAGIC.to_le_bytes());
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&(if self.clean { FLAG_CLEAN } else { 0 }).to_le_bytes());
+        for number in [
+            self.seq,
+            self.replay_lsn,
+            self.snapshot_base,
+            self.snapshot_last,
+            self.journal_seq,
+        ] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        out.extend_from_slice(&self.leader_epoch.to_le_bytes());
+        out.resize(CRC_AT, 0);
+        let crc = crc32c::crc32c(&out);
+        out.extend_from_slice(&crc.to_le_bytes());
+        out.resize(SLOT_LEN, 0);
+        out
+    }
+
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let body = bytes.get(..CRC_AT)?;
+        (u32_at(bytes, CRC_AT)? == crc32c::crc32c(body)).then_some(())?;
+        (u32_at(body, 0)? == MAGIC).then_some(())?;
+        let word = |at: usize| {
+            body.get(at..at + 2)
+                .and_then(|b| b.try_into().ok())
+                .map(u16::from_le_bytes)
+        };
+        (word(4)? == VERSION).then_some(())?;
+        Some(Self {
+            clean: word(6)? & FLAG_CLEAN != 0,
+            seq: u64_at(body, 8)?,
+            replay_lsn: u64_at(body, 16)?,
+            snapshot_base: u64_at(body, 24)?,
+            snapshot_last: u64_at(body, 32)?,
+            journal_seq: u64_at(body, 40)?,
+            leader_epoch: i32::from_le_bytes(body.get(48..52)?.try_into().ok()?),
+        })
+    }
+}
+
+/// What a slot's file holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SlotState {
+    /// No such file, or an empty one.
+    Missing,
+    Good(Slot),
+    Broken,
+}
+
+/// Returns the path of the slot that checkpoint `seq` goes to.
+pub(crate) fn slot_path(dir: &Path, seq: u64) -> PathBuf {
+    dir.join(if seq.is_multiple_of(2) {
+        "ckpt.a"
+    } else {
+        "ckpt.b"
+    })
+}
+
+/// Reads one slot.
+pub(crate) fn read_slot(fs: &dyn Fs, path: &Path) -> Result<SlotState> {
+    if !fs
+        .try_exists(path)
+        .map_err(|e| Error::io("look for", path, e))?
+    {
+        return Ok(SlotState::Missing);
+    }
+    let bytes =
+        read_file(fs, path, SLOT_LEN * 4).map_err(|e| Error::io("read checkpoint", path, e))?;
+    Ok(match Slot::decode(&bytes) {
+        Some(slot) => SlotState::Good(slot),
+        None if bytes.iter().all(|b| *b == 0) => SlotState::Missing,
+        None => SlotState::Broken,
+    })
+}
+
+/// Writes one slot, durable when this returns.
+pub(crate) fn write_slot(fs: &dyn Fs, dir: &Path, slot: &Slot) -> Result<()> {
+    let path = slot_path(dir, slot.seq);
+    let failed = |op, error| Error::io(op, &path, error);
+    let new = !fs.try_exists(&path).map_err(|e| failed("look for", e))?;
+    let file = fs
+        .open(&path, Open::Create)
+        .map_err(|e| failed("open checkpoint", e))?;
+    file.write_at(&[IoSlice::new(&slot.encode())], 0)
+        .map_err(|e| failed("write checkpoint", e))?;
+    file.sync_data().map_err(|e| failed("sync checkpoint", e))?;
+    if new {
+        fs.sync_dir(dir)
+            .map_err(|e| Error::io("sync directory", dir, e))?;
+    }
+    Ok(())
+}
+
+/// What the next checkpoint builds on.
+#[derive(Debug, Default)]
+pub(crate) struct Chain {
+    pub(crate) slot: Slot,
+    /// Snapshots from here on are named by the slot before, which a crash may fall back to.
+    pub(crate) previous_base: u64,
+    pub(crate) base_bytes: u64,
+    pub(crate) delta_bytes: u64,
+    pub(crate) manifests: BTreeMap<PartitionKey, Manifest>,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    wanted: bool,
+    closed: bool,
+}
+
+/// When to checkpoint, and what was said last.
+#[derive(Debug, Default)]
+pub(crate) struct Checkpoints {
+    requests: Mutex<Requests>,
+    wake: Condvar,
+    pub(crate) chain: Mutex<Chain>,
+}
+
+impl Checkpoints {
+    /// Asks for a checkpoint soon.
+    pub(crate) fn request(&self) {
+        self.lock().wanted = true;
+        self.wake.notify_all();
+    }
+
+    /// Ends the thread.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.wake.notify_all();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The checkpoint thread.
+    pub(crate) fn run(&self, core: &Core) {
+        let interval = core.options.checkpoint_interval;
+        loop {
+            let mut requests = self.lock();
+            if !requests.wanted && !requests.closed {
+                requests = self
+                    .wake
+                    .wait_timeout(requests, interval)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0;
+            }
+            if requests.closed {
+                return;
+            }
+            requests.wanted = false;
+            drop(requests);
+            if core.check_alive().is_err() {
+                return;
+            }
+            match checkpoint(core, false) {
+                Ok(()) => core.space_found(),
+                Err(error) if error.is_no_space() => {
+                    core.disk_full(&error);
+                    let mut requests = self.lock();
+                    requests.wanted = true;
+                    if !requests.closed {
+                        drop(
+                            self.wake
+                                .wait_timeout(requests, RETRY_INTERVAL)
+                                .unwrap_or_else(PoisonError::into_inner),
+                        );
+                    }
+                }
+                Err(error) => return core.poison(&error),
+            }
+        }
+    }
+}
+
+/// Starts the checkpoint thread.
+pub(crate) fn spawn(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>> {
+    let core_of_thread = Arc::clone(core);
+    std::thread::Builder::new()
+        .name("log-checkpoint".into())
+        .spawn(move || core_of_thread.checkpoints.run(&core_of_thread))
+        .map_err(|e| Error::io("start a thread for", &core.options.dir, e))
+}
+
+/// Takes one checkpoint on the caller's thread; `clean` marks the log as shut down.
+pub(crate) fn checkpoint(core: &Core, clean: bool) -> Result<()> {
+    let mut chain = core
+        .checkpoints
+        .chain
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let covered_lsn = core.published_lsn.load(Ordering::Acquire);
+    let touched = core.flush.take_touched();
+    let (puts, all) = {
+        let mut stores = core.stores.write().unwrap_or_else(PoisonError::into_inner);
+        let puts = stores.take_changes();
+        let all = chain.wants_base().then(|| stores.all());
+        (puts, all)
+    };
+    let nothing = touched.is_empty() && puts.is_empty() && covered_lsn + 1 == chain.slot.replay_lsn;
+    if nothing && clean == chain.slot.clean {
+        return Ok(());
+    }
+    let result = chain.take_over(core, covered_lsn, &touched, &puts, all, clean);
+    if result.is_err() {
+        core.flush.touch_again(&touched);
+        core.stores
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .give_back(&puts);
+        return result;
+    }
+    core.replay_lsn.store(covered_lsn + 1, Ordering::Release);
+    core.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
+    if let Some(ring) = core.ring.get() {
+        ring.release(covered_lsn);
+    }
+    Ok(())
+}
+
+impl Chain {
+    fn wants_base(&self) -> bool {
+        let slot = &self.slot;
+        slot.snapshot_base == 0
+            || slot.snapshot_last - slot.snapshot_base >= DELTAS_MAX
+            || self.delta_bytes > self.base_bytes.max(DELTA_BYTES_FREE)
+    }
+
+    fn take_over(
+        &mut self,
+        core: &Core,
+        covered_lsn: u64,
+        touched: &[Arc<Partition>],
+        puts: &[crate::backend::KvPut],
+        all: Option<Vec<crate::backend::KvPut>>,
+        clean: bool,
+    ) -> Result<()> {
+        let manifests = write_out_and_sync(core, touched)?;
+        let mut slot = self.slot;
+        slot.seq += 1;
+        slot.clean = clean;
+        slot.replay_lsn = covered_lsn + 1;
+        slot.leader_epoch = core.leader_epoch().0;
+        slot.journal_seq = core
+            .ring
+            .get()
+            .map_or(slot.journal_seq, |ring| ring.last_seq());
+        let mut written = 0;
+        let base = all.is_some();
+        if base || !manifests.is_empty() || !puts.is_empty() {
+            slot.snapshot_last += 1;
+            let seq = slot.snapshot_last;
+            if base {
+                slot.snapshot_base = seq;
+            }
+            let content = match all {
+                Some(puts) => {
+                    let mut partitions = self.manifests.clone();
+                    partitions.extend(manifests.iter().cloned());
+                    Content {
+                        puts,
+                        partitions: partitions.into_iter().collect(),
+                    }
+                }
+                None => Content {
+                    puts: puts.to_vec(),
+                    partitions: manifests.clone(),
+                },
+            };
+            let dir = &core.options.dir;
+            written = snapshot::write(&*core.fs, &snapshot::path(dir, seq), seq, base, &content)?;
+            core.fs
+                .sync_dir(dir)
+                .map_err(|e| Error::io("sync directory", dir, e))?;
+        }
+        write_slot(&*core.fs, &core.options.dir, &slot)?;
+        self.manifests.extend(manifests);
+        if base {
+            (self.base_bytes, self.delta_bytes) = (written, 0);
+        } else {
+            self.delta_bytes += written;
+        }
+        let unneeded = self.previous_base..self.slot.snapshot_base.min(slot.snapshot_base);
+        self.previous_base = self.slot.snapshot_base;
+        self.slot = slot;
+        remove_snapshots(core, unneeded);
+        Ok(())
+    }
+}
+
+/// Removes the files that neither slot names any more.
+fn remove_snapshots(core: &Core, unneeded: std::ops::Range<u64>) {
+    for seq in unneeded.filter(|seq| *seq > 0) {
+        let path = snapshot::path(&core.options.dir, seq);
+        if let Err(error) = core.fs.remove(&path) {
+            // Only space is lost.
+            tracing::debug!(%error, path = %path.display(), "could not remove an old snapshot");
+        }
+    }
+}
+
+fn write_out_and_sync(
+    core: &Core,
+    touched: &[Arc<Partition>],
+) -> Result<Vec<(PartitionKey, Manifest)>> {
+    let mut manifests = Vec::with_capacity(touched.len());
+    let mut files: Vec<(PathBuf, Arc<dyn File>)> = Vec::new();
+    let mut dirs = Vec::new();
+    // A full disk stops this loop, before anything is taken out of an appender.
+    for partition in touched {
+        partition.write_out(core)?;
+    }
+    for partition in touched {
+        let mut appender = partition
+            .appender
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        manifests.push((partition.id, partition.manifest()));
+        let unsynced = std::mem::take(&mut appender.unsynced);
+        files.extend(
+            unsynced
+                .into_iter()
+                .map(|(base, file)| (partition.segment_path(base), file)),
+        );
+        if std::mem::take(&mut appender.new_names) {
+            dirs.push(partition.dir.clone());
+        }
+    }
+    let everything = core.flush.take_sync_everything();
+    let dir = &core.options.dir;
+    let synced = if everything || files.len() > UNSYNCED_FILES_MAX {
+        core.fs
+            .sync_everything(dir)
+            .map_err(|e| Error::io("sync the file system of", dir, e))
+    } else {
+        let sync = |(path, file): &(PathBuf, Arc<dyn File>)| {
+            file.sync_data()
+                .map_err(|e| Error::io("sync segment", path, e))
+        };
+        files.iter().try_for_each(sync)
+    };
+    synced.map_err(failed_sync)?;
+    if !dirs.is_empty() {
+        dirs.push(dir.join("topics"));
+    }
+    for dir in &dirs {
+        core.fs
+            .sync_dir(dir)
+            .map_err(|e| failed_sync(Error::io("sync directory", dir, e)))?;
+    }
+    if core.options.durability == Durability::Os {
+        // Segments and snapshot must not know more than the journal, or half a commit could survive.
+        core.sync_journal()?;
+    }
+    Ok(manifests)
+}
+
+/// A failed sync is never retried, whatever its reason.
+fn failed_sync(error: Error) -> Error {
+    Error::Poisoned {
+        why: linkspan_types::error_chain(&error),
+    }
+}

@@ -1,0 +1,535 @@
+//! A member of a group that reads the local log.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, PoisonError};
+
+use linkspan_types::{FenceEpoch, LeaderEpoch, Offset, TopicPartition};
+use tokio::sync::oneshot;
+
+use crate::backend::{
+    Assignment, BoxFuture, Commit, Consumer, ConsumerOptions, Event, FetchedBatch, GroupOffset,
+    KvPut, Start, Store, check_metadata, group_offset_key,
+};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::group::{Change, Membership};
+use crate::journal::queue::{FenceRule, OwnerFence};
+use crate::partition::{Partition, Read};
+use crate::readers::Readers;
+use crate::submit::{check_puts, submit};
+use crate::ticket::Ticket;
+
+/// An assigned partition.
+#[derive(Debug)]
+struct Assigned {
+    partition: Arc<Partition>,
+    next: i64,
+    paused: bool,
+}
+
+/// A read that waits for the disk.
+#[derive(Debug)]
+struct Pending {
+    partition: TopicPartition,
+    from: i64,
+    answer: oneshot::Receiver<Result<Option<Read>>>,
+}
+
+/// A member of a group.
+#[derive(Debug)]
+pub(crate) struct LocalConsumer {
+    core: Arc<Core>,
+    readers: Arc<Readers>,
+    options: ConsumerOptions,
+    fence: Option<(Arc<OwnerFence>, FenceEpoch)>,
+    membership: Membership,
+    assigned: BTreeMap<TopicPartition, Assigned>,
+    /// Whose turn it is, for fairness.
+    turn: VecDeque<TopicPartition>,
+    /// Told to go; released by the next call of `next`.
+    revoking: Vec<TopicPartition>,
+    events: VecDeque<Event>,
+    pending: Option<Pending>,
+}
+
+enum Step {
+    Event(Event),
+    WaitForChange,
+    WaitForDisk,
+}
+
+impl LocalConsumer {
+    pub(crate) fn join(
+        core: Arc<Core>,
+        readers: Arc<Readers>,
+        options: ConsumerOptions,
+    ) -> Result<Self> {
+        core.check_alive()?;
+        let fence = options
+            .fence
+            .as_ref()
+            .map(|(owner, epoch)| (core.fence(owner), *epoch));
+        if let Some((fence, epoch)) = &fence {
+            check_fence(fence, *epoch)?;
+        }
+        let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        let membership =
+            core.groups
+                .join(&options.group, &options.member, &options.topics, &catalog)?;
+        drop(catalog);
+        Ok(Self {
+            core,
+            readers,
+            options,
+            fence,
+            membership,
+            assigned: BTreeMap::new(),
+            turn: VecDeque::new(),
+            revoking: Vec::new(),
+            events: VecDeque::new(),
+            pending: None,
+        })
+    }
+
+    async fn next_event(&mut self) -> Result<Event> {
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Ok(event);
+            }
+            match self.step()? {
+                Step::Event(event) => return Ok(event),
+                Step::WaitForChange => self.membership.notify.notified().await,
+                Step::WaitForDisk => {
+                    // The read stays in `pending` while it is awaited, so that a dropped future loses nothing.
+                    let Some(pending) = &mut self.pending else {
+                        continue;
+                    };
+                    let answer = (&mut pending.answer).await;
+                    let Some(Pending {
+                        partition, from, ..
+                    }) = self.pending.take()
+                    else {
+                        continue;
+                    };
+                    let read = answer.unwrap_or(Err(Error::Closed))?;
+                    if let Some(event) = read.and_then(|read| self.deliver(&partition, from, read))
+                    {
+                        return Ok(event);
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(&mut self) -> Result<Step> {
+        self.core.check_alive()?;
+        if let Some(event) = self.check_fenced()? {
+            return Ok(Step::Event(event));
+        }
+        if !self.revoking.is_empty() {
+            let revoking = std::mem::take(&mut self.revoking);
+            for partition in &revoking {
+                self.forget(partition);
+            }
+            self.membership.release(&revoking);
+        }
+        match self.membership.change() {
+            Change::Nothing => {}
+            Change::Revoke(partitions) => {
+                self.revoking.clone_from(&partitions);
+                return Ok(Step::Event(Event::Revoked(partitions)));
+            }
+            Change::Claimed(partitions) => return self.claim(partitions).map(Step::Event),
+        }
+        if self.pending.is_some() {
+            return Ok(Step::WaitForDisk);
+        }
+        self.poll()
+    }
+
+    fn check_fenced(&mut self) -> Result<Option<Event>> {
+        let Some((fence, epoch)) = &self.fence else {
+            return Ok(None);
+        };
+        let Err(error) = check_fence(fence, *epoch) else {
+            return Ok(None);
+        };
+        if self.assigned.is_empty() {
+            return Err(error);
+        }
+        let lost: Vec<TopicPartition> = self.assigned.keys().cloned().collect();
+        for partition in &lost {
+            self.forget(partition);
+        }
+        self.membership.release(&lost);
+        let catalog = self
+            .core
+            .catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.membership.leave(&catalog);
+        drop(catalog);
+        Ok(Some(Event::Lost(lost)))
+    }
+
+    fn forget(&mut self, partition: &TopicPartition) {
+        if let Some(assigned) = self.assigned.remove(partition) {
+            assigned.partition.unwatch(&self.membership.notify);
+        }
+        self.turn.retain(|other| other != partition);
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.partition == *partition)
+        {
+            self.pending = None;
+        }
+    }
+
+    /// Finds out where to begin in partitions that are ours now.
+    fn claim(&mut self, partitions: Vec<TopicPartition>) -> Result<Event> {
+        let mut assignments = Vec::with_capacity(partitions.len());
+        for partition in &partitions {
+            match self.start(partition) {
+                Ok(assignment) => assignments.push(assignment),
+                Err(error) => {
+                    // Nothing was announced: give all of them back, the next call fails again.
+                    for assignment in &assignments {
+                        self.forget(&assignment.partition);
+                    }
+                    self.events.clear();
+                    self.membership.release(&partitions);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Event::Assigned(assignments))
+    }
+
+    fn start(&mut self, tp: &TopicPartition) -> Result<Assignment> {
+        let partition = self.find(tp)?;
+        let topic_id = partition.id.topic;
+        let marks = partition.watermarks(self.core.leader_epoch());
+        let key = group_offset_key(&self.options.group, &topic_id, tp.partition);
+        let stored = self.core.get(Store::GroupOffsets, &key);
+        let (next, leader_epoch, metadata, found) = match stored {
+            Some(value) => {
+                let (offset, _) = GroupOffset::decode(topic_id, &value)?;
+                check_position(&partition, tp, offset.leader_epoch, offset.next)?;
+                if offset.next < marks.log_start {
+                    self.events.push_back(Event::OffsetLost {
+                        partition: tp.clone(),
+                        wanted: offset.next,
+                        log_start: marks.log_start,
+                    });
+                }
+                (
+                    offset.next.max(marks.log_start),
+                    offset.leader_epoch,
+                    offset.metadata,
+                    true,
+                )
+            }
+            None => {
+                self.check_no_other_life(tp)?;
+                let next = match self.options.start {
+                    Start::Earliest => marks.log_start,
+                    Start::Latest => marks.high_watermark,
+                };
+                (next, self.core.leader_epoch(), String::new(), false)
+            }
+        };
+        partition.watch(&self.membership.notify);
+        self.assigned.insert(
+            tp.clone(),
+            Assigned {
+                partition,
+                next: next.0,
+                paused: false,
+            },
+        );
+        self.turn.push_back(tp.clone());
+        Ok(Assignment {
+            partition: tp.clone(),
+            topic_id,
+            leader_epoch,
+            next,
+            metadata,
+            fence_epoch: self
+                .fence
+                .as_ref()
+                .map_or(FenceEpoch(0), |(_, epoch)| *epoch),
+            stored: found,
+        })
+    }
+
+    /// A position of the group in an earlier topic of this name means that the topic was made anew.
+    fn check_no_other_life(&self, tp: &TopicPartition) -> Result<()> {
+        let mut prefix = self.options.group.as_str().as_bytes().to_vec();
+        prefix.push(0);
+        let stores = self
+            .core
+            .stores
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        for (key, value) in stores.scan(Store::GroupOffsets, &prefix) {
+            let same_partition = key.ends_with(&tp.partition.0.to_be_bytes());
+            let Ok((offset, topic)) =
+                GroupOffset::decode(linkspan_types::TopicId::default(), &value)
+            else {
+                continue;
+            };
+            if same_partition && topic == tp.topic {
+                let why = "the topic was made anew since it was committed".to_owned();
+                let (next, leader_epoch) = (offset.next, offset.leader_epoch);
+                return Err(Error::UnknownPosition {
+                    partition: tp.clone(),
+                    next,
+                    leader_epoch,
+                    why,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&self, tp: &TopicPartition) -> Result<Arc<Partition>> {
+        let catalog = self
+            .core
+            .catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let entry = catalog
+            .by_name(&tp.topic)
+            .ok_or_else(|| Error::UnknownTopic {
+                name: tp.topic.clone(),
+            })?;
+        let found = usize::try_from(tp.partition.0)
+            .ok()
+            .and_then(|n| entry.partitions.get(n));
+        found.map(Arc::clone).ok_or(Error::UnknownPartition {
+            topic: entry.topic.id,
+            partition: tp.partition,
+        })
+    }
+
+    /// Looks for data, each partition in turn.
+    fn poll(&mut self) -> Result<Step> {
+        for _ in 0..self.turn.len() {
+            let Some(tp) = self.turn.pop_front() else {
+                break;
+            };
+            self.turn.push_back(tp.clone());
+            let Some(assigned) = self.assigned.get(&tp).filter(|assigned| !assigned.paused) else {
+                continue;
+            };
+            let from = assigned.next;
+            let read =
+                match assigned
+                    .partition
+                    .read(&self.core, from, self.options.max_bytes, false)
+                {
+                    Err(Error::OffsetOutOfRange {
+                        wanted, log_start, ..
+                    }) if wanted < log_start => {
+                        if let Some(assigned) = self.assigned.get_mut(&tp) {
+                            assigned.next = log_start.0;
+                        }
+                        return Ok(Step::Event(Event::OffsetLost {
+                            partition: tp,
+                            wanted,
+                            log_start,
+                        }));
+                    }
+                    other => other?,
+                };
+            match read {
+                Some(read) => {
+                    if let Some(event) = self.deliver(&tp, from, read) {
+                        return Ok(Step::Event(event));
+                    }
+                }
+                None => {
+                    let partition = Arc::clone(&assigned.partition);
+                    let answer =
+                        self.readers
+                            .read(&self.core, partition, from, self.options.max_bytes);
+                    self.pending = Some(Pending {
+                        partition: tp,
+                        from,
+                        answer,
+                    });
+                    return Ok(Step::WaitForDisk);
+                }
+            }
+        }
+        Ok(Step::WaitForChange)
+    }
+
+    /// Turns what was read into an event, unless the partition has moved on.
+    fn deliver(&mut self, tp: &TopicPartition, from: i64, read: Read) -> Option<Event> {
+        let assigned = self.assigned.get_mut(tp)?;
+        if read.bytes.is_empty() || assigned.next != from || assigned.paused {
+            return None;
+        }
+        assigned.next = read.next;
+        let marks = assigned.partition.watermarks(LeaderEpoch(0));
+        Some(Event::Batch(FetchedBatch {
+            partition: tp.clone(),
+            topic_id: assigned.partition.id.topic,
+            bytes: read.bytes,
+            from: Offset(from),
+            next: Offset(read.next),
+            high_watermark: marks.high_watermark,
+        }))
+    }
+
+    fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) {
+        let wanted: BTreeSet<&TopicPartition> = partitions.iter().collect();
+        for (tp, assigned) in &mut self.assigned {
+            if wanted.contains(tp) {
+                assigned.paused = paused;
+            }
+        }
+    }
+}
+
+/// Checks a position against the history of a partition.
+pub(crate) fn check_position(
+    partition: &Partition,
+    tp: &TopicPartition,
+    leader_epoch: LeaderEpoch,
+    next: Offset,
+) -> Result<()> {
+    let end = partition.epoch_end(leader_epoch.0);
+    if next.0 <= end && next.0 >= 0 {
+        return Ok(());
+    }
+    let why = format!("that leader epoch ends at offset {end}");
+    Err(Error::UnknownPosition {
+        partition: tp.clone(),
+        next,
+        leader_epoch,
+        why,
+    })
+}
+
+fn check_fence(fence: &OwnerFence, epoch: FenceEpoch) -> Result<()> {
+    let current = fence.current();
+    if current == epoch {
+        return Ok(());
+    }
+    Err(Error::Fenced {
+        owner: fence.owner.clone(),
+        found: epoch,
+        current,
+    })
+}
+
+impl Consumer for LocalConsumer {
+    fn next<'a>(&'a mut self) -> BoxFuture<'a, Result<Event>> {
+        Box::pin(self.next_event())
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, to: Offset) -> Result<()> {
+        let Some(assigned) = self.assigned.get_mut(partition) else {
+            return Err(Error::NotAssigned {
+                partition: partition.clone(),
+            });
+        };
+        let marks = assigned.partition.watermarks(LeaderEpoch(0));
+        if to < marks.log_start || to > marks.high_watermark {
+            return Err(Error::OffsetOutOfRange {
+                wanted: to,
+                log_start: marks.log_start,
+                high_watermark: marks.high_watermark,
+            });
+        }
+        assigned.next = to.0;
+        if self
+            .pending
+            .as_ref()
+            .is_some_and(|pending| pending.partition == *partition)
+        {
+            self.pending = None;
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.set_paused(partitions, true);
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.set_paused(partitions, false);
+    }
+
+    fn commit(
+        &self,
+        offsets: &[(TopicPartition, GroupOffset)],
+        extra: Vec<KvPut>,
+    ) -> Result<Ticket> {
+        check_puts(&extra)?;
+        let mut puts = Vec::with_capacity(offsets.len() + extra.len());
+        for (tp, offset) in offsets {
+            check_metadata(&offset.metadata)?;
+            let assigned = self.assigned.get(tp).ok_or_else(|| Error::NotAssigned {
+                partition: tp.clone(),
+            })?;
+            let topic_id = assigned.partition.id.topic;
+            if offset.topic_id != topic_id {
+                return Err(Error::UnknownPartition {
+                    topic: offset.topic_id,
+                    partition: tp.partition,
+                });
+            }
+            puts.push(KvPut {
+                store: Store::GroupOffsets,
+                key: group_offset_key(&self.options.group, &topic_id, tp.partition),
+                value: Some(offset.encode(&tp.topic)),
+            });
+        }
+        puts.extend(extra);
+        let in_flight = self
+            .membership
+            .begin_commit(offsets.iter().map(|(tp, _)| tp))?;
+        let rule = match &self.fence {
+            Some((fence, epoch)) => FenceRule::Check(Arc::clone(fence), *epoch),
+            None => FenceRule::None,
+        };
+        submit(
+            &self.core,
+            Commit {
+                appends: Vec::new(),
+                puts,
+            },
+            rule,
+            None,
+            Some(in_flight),
+        )
+    }
+
+    fn end_offsets(&self) -> Result<Vec<(TopicPartition, Offset)>> {
+        let end =
+            |assigned: &Assigned| assigned.partition.watermarks(LeaderEpoch(0)).high_watermark;
+        Ok(self
+            .assigned
+            .iter()
+            .map(|(tp, assigned)| (tp.clone(), end(assigned)))
+            .collect())
+    }
+}
+
+impl Drop for LocalConsumer {
+    fn drop(&mut self) {
+        for assigned in self.assigned.values() {
+            assigned.partition.unwatch(&self.membership.notify);
+        }
+        let catalog = self
+            .core
+            .catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        self.membership.leave(&catalog);
+    }
+}

@@ -1,0 +1,385 @@
+//! What all parts of the local log share: state, options, health. No behaviour of its own.
+//!
+//! Lock order, outer first: `checkpoints.chain` → `stores` → `catalog` → a partition's `appender` → its `state`;
+//! the lists of `flush`, `cache`, `files`, `ring`, `queue` and `groups` are innermost.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
+
+use bytes::Bytes;
+use linkspan_types::{Clock, LeaderEpoch, OwnerId, PartitionId, TopicId, error_chain};
+
+use crate::backend::{Health, KvPut, Store};
+use crate::cache::TailCache;
+use crate::checkpoint::Checkpoints;
+use crate::error::{Error, Result};
+use crate::files::Files;
+use crate::flush::Flush;
+use crate::fs::{Fs, Open};
+use crate::group::Groups;
+use crate::journal::queue::{OwnerFence, Queue};
+use crate::journal::ring::Ring;
+use crate::options::LocalOptions;
+use crate::partition::Partition;
+use crate::store::Stores;
+use crate::topics::{Catalog, KEY_PREFIX};
+
+/// How far the journal is.
+#[derive(Debug, Default)]
+struct Progress {
+    written_lsn: u64,
+    durable_lsn: u64,
+    ended: bool,
+}
+
+/// Whether the log takes commits.
+#[derive(Debug, Default)]
+struct Condition {
+    disk_full: Option<String>,
+    poisoned: Option<String>,
+    closing: bool,
+    closed: bool,
+}
+
+/// Counts since the log was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) groups: AtomicU64,
+    pub(crate) checkpoints: AtomicU64,
+    journal_bytes: AtomicU64,
+}
+
+/// The shared parts.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) opened_ms: i64,
+    pub(crate) options: LocalOptions,
+    pub(crate) stores: RwLock<Stores>,
+    pub(crate) catalog: RwLock<Catalog>,
+    pub(crate) files: Files,
+    pub(crate) cache: TailCache,
+    pub(crate) flush: Flush,
+    pub(crate) checkpoints: Checkpoints,
+    pub(crate) groups: Groups,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) ring: OnceLock<Arc<Ring>>,
+    pub(crate) counters: Counters,
+    /// The last frame whose commit is visible as a whole.
+    pub(crate) published_lsn: AtomicU64,
+    pub(crate) replay_lsn: AtomicU64,
+    fences: Mutex<HashMap<OwnerId, Arc<OwnerFence>>>,
+    leader_epoch: AtomicI32,
+    progress: Mutex<Progress>,
+    progressed: Condvar,
+    condition: Mutex<Condition>,
+    /// Set with `condition`, to be asked without a lock.
+    trouble: AtomicI32,
+}
+
+const TROUBLE_FULL: i32 = 1;
+const TROUBLE_DEAD: i32 = 2;
+
+impl Core {
+    pub(crate) fn new(
+        fs: Arc<dyn Fs>,
+        clock: &dyn Clock,
+        options: LocalOptions,
+        how: Open,
+    ) -> Self {
+        Self {
+            stores: RwLock::default(),
+            catalog: RwLock::default(),
+            files: Files::new(options.open_files_max, how),
+            cache: TailCache::new(options.tail_cache_bytes),
+            flush: Flush::new(options.tail_cache_bytes, options.flush_bytes),
+            checkpoints: Checkpoints::default(),
+            groups: Groups::default(),
+            queue: Arc::new(Queue::new(options.queue_bytes_max)),
+            ring: OnceLock::new(),
+            counters: Counters::default(),
+            published_lsn: AtomicU64::new(0),
+            replay_lsn: AtomicU64::new(1),
+            fences: Mutex::default(),
+            leader_epoch: AtomicI32::new(0),
+            progress: Mutex::default(),
+            progressed: Condvar::new(),
+            condition: Mutex::default(),
+            trouble: AtomicI32::new(0),
+            fs,
+            opened_ms: clock.now_ms(),
+            options,
+        }
+    }
+
+    pub(crate) fn leader_epoch(&self) -> LeaderEpoch {
+        LeaderEpoch(self.leader_epoch.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn set_leader_epoch(&self, epoch: i32) {
+        self.leader_epoch.store(epoch, Ordering::Release);
+    }
+
+    /// Applies committed puts, and lets the catalogue follow.
+    pub(crate) fn apply_puts<'a>(&self, puts: impl Iterator<Item = &'a KvPut>) {
+        let mut puts = puts.peekable();
+        if puts.peek().is_none() {
+            return;
+        }
+        let mut topics_changed = false;
+        let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
+        for put in puts {
+            stores.apply(put);
+            if put.store == Store::Meta && put.key.starts_with(KEY_PREFIX.as_bytes()) {
+                let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+                if let Err(error) = catalog.apply(put, &self.options) {
+                    // Only `topics` writes these keys, and recovery has refused a damaged one.
+                    tracing::error!(%error, "a stored topic is unreadable");
+                }
+                topics_changed = true;
+            }
+        }
+        drop(stores);
+        if topics_changed {
+            let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+            self.groups.topics_changed(&catalog);
+        }
+    }
+
+    pub(crate) fn get(&self, store: Store, key: &[u8]) -> Option<Bytes> {
+        self.stores
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(store, key)
+    }
+
+    pub(crate) fn partition(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+    ) -> Result<Arc<Partition>> {
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        let found = catalog.partition(topic, partition).map(Arc::clone);
+        found.ok_or(Error::UnknownPartition {
+            topic: *topic,
+            partition,
+        })
+    }
+
+    /// Returns an owner's fence.
+    pub(crate) fn fence(&self, owner: &OwnerId) -> Arc<OwnerFence> {
+        let mut fences = self.fences.lock().unwrap_or_else(PoisonError::into_inner);
+        let fence = fences.entry(owner.clone()).or_insert_with(|| {
+            let stored = self.get(Store::Fences, owner.as_str().as_bytes());
+            let epoch = stored
+                .and_then(|bytes| bytes.first_chunk::<8>().map(|b| u64::from_be_bytes(*b)))
+                .unwrap_or(0);
+            Arc::new(OwnerFence {
+                owner: owner.clone(),
+                written: AtomicU64::new(epoch),
+                durable: AtomicU64::new(epoch),
+            })
+        });
+        Arc::clone(fence)
+    }
+
+    /// Notes what the journal's writer did.
+    pub(crate) fn journal_written(&self, written_lsn: u64, durable_lsn: u64, bytes: u64) {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        progress.written_lsn = written_lsn;
+        progress.durable_lsn = durable_lsn;
+        drop(progress);
+        self.progressed.notify_all();
+        if bytes > 0 {
+            self.counters.groups.fetch_add(1, Ordering::Relaxed);
+            let before = self
+                .counters
+                .journal_bytes
+                .fetch_add(bytes, Ordering::Relaxed);
+            if before + bytes >= self.options.checkpoint_bytes {
+                self.counters.journal_bytes.store(0, Ordering::Relaxed);
+                self.checkpoints.request();
+            }
+        }
+    }
+
+    /// The journal's writer has ended.
+    pub(crate) fn journal_ended(&self) {
+        self.progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .ended = true;
+        self.progressed.notify_all();
+    }
+
+    /// Waits until every frame written so far is durable.
+    pub(crate) fn sync_journal(&self) -> Result<()> {
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let target = progress.written_lsn;
+        while progress.durable_lsn < target {
+            if progress.ended {
+                return self.check_alive().and(Err(Error::Closed));
+            }
+            drop(progress);
+            self.queue.want_sync();
+            progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+            if progress.durable_lsn < target && !progress.ended {
+                progress = self
+                    .progressed
+                    .wait(progress)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fails when the log was closed or has stopped.
+    pub(crate) fn check_alive(&self) -> Result<()> {
+        if self.trouble.load(Ordering::Acquire) < TROUBLE_DEAD {
+            return Ok(());
+        }
+        let condition = self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match &condition.poisoned {
+            Some(why) => Err(Error::Poisoned { why: why.clone() }),
+            None => Err(Error::Closed),
+        }
+    }
+
+    /// Fails when the log does not take commits.
+    pub(crate) fn check_writable(&self) -> Result<()> {
+        self.check_alive()?;
+        if self.is_disk_full() {
+            return Err(Error::DiskFull {
+                dir: self.options.dir.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Fails when the log is being closed and the disk is full: nobody will wait for space.
+    pub(crate) fn check_not_stuck(&self) -> Result<()> {
+        let closing = self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .closing;
+        if closing {
+            self.check_writable()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Begins to close; returns whether that is news.
+    pub(crate) fn mark_closing(&self) -> bool {
+        !std::mem::replace(
+            &mut self
+                .condition
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .closing,
+            true,
+        )
+    }
+
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.trouble.load(Ordering::Acquire) == TROUBLE_FULL
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let condition = self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match (&condition.poisoned, &condition.disk_full) {
+            (Some(why), _) => Health::Poisoned { why: why.clone() },
+            (None, Some(why)) => Health::DiskFull { why: why.clone() },
+            (None, None) => Health::Ok,
+        }
+    }
+
+    /// Refuses commits until `space_found`.
+    pub(crate) fn disk_full(&self, error: &Error) {
+        let mut condition = self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if condition.disk_full.is_none() {
+            tracing::error!(error = %error_chain(error), "the disk is full: commits are refused until there is space");
+        }
+        condition.disk_full = Some(error_chain(error));
+        self.set_trouble(&condition);
+    }
+
+    /// Takes commits again.
+    pub(crate) fn space_found(&self) {
+        if !self.is_disk_full() {
+            return;
+        }
+        let mut condition = self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        condition.disk_full = None;
+        self.set_trouble(&condition);
+        tracing::info!("there is space on the disk again");
+    }
+
+    /// Stops the log for good: what is on the disk is unknown until the next start has read it.
+    pub(crate) fn poison(&self, error: &Error) {
+        let mut condition = self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if condition.poisoned.is_some() || (condition.closed && matches!(error, Error::Closed)) {
+            return;
+        }
+        let why = match error {
+            Error::Poisoned { why } => why.clone(),
+            other => error_chain(other),
+        };
+        tracing::error!(error = %why, "the log stopped after a failed write; restart to recover");
+        condition.poisoned = Some(why);
+        self.set_trouble(&condition);
+        drop(condition);
+        self.wake_everything();
+    }
+
+    /// Marks the log closed.
+    pub(crate) fn mark_closed(&self) {
+        let mut condition = self
+            .condition
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        condition.closed = true;
+        self.set_trouble(&condition);
+    }
+
+    fn set_trouble(&self, condition: &Condition) {
+        let trouble = if condition.closed || condition.poisoned.is_some() {
+            TROUBLE_DEAD
+        } else if condition.disk_full.is_some() {
+            TROUBLE_FULL
+        } else {
+            0
+        };
+        self.trouble.store(trouble, Ordering::Release);
+    }
+
+    /// Ends every wait of every thread of the log.
+    pub(crate) fn wake_everything(&self) {
+        self.queue.close();
+        self.flush.close();
+        self.checkpoints.close();
+        if let Some(ring) = self.ring.get() {
+            ring.close();
+        }
+        self.progressed.notify_all();
+        self.groups.wake_all();
+    }
+}

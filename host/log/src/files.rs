@@ -1,0 +1,81 @@
+//! Open segment files, bounded: the one used longest ago is closed first.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::fs::{File, Open};
+use crate::partition::{Partition, PartitionKey};
+
+#[derive(Debug, Default)]
+struct State {
+    open: HashMap<(PartitionKey, i64), (Arc<dyn File>, u64)>,
+    uses: u64,
+}
+
+/// Open segment files.
+#[derive(Debug)]
+pub(crate) struct Files {
+    state: Mutex<State>,
+    files_max: usize,
+    how: Open,
+}
+
+impl Files {
+    pub(crate) fn new(files_max: usize, how: Open) -> Self {
+        Self {
+            state: Mutex::default(),
+            files_max: files_max.max(1),
+            how,
+        }
+    }
+
+    /// Returns an open segment, opening it when necessary.
+    pub(crate) fn get(
+        &self,
+        core: &Core,
+        partition: &Partition,
+        base: i64,
+    ) -> Result<Arc<dyn File>> {
+        let mut state = self.lock();
+        state.uses += 1;
+        let now = state.uses;
+        if let Some((file, used)) = state.open.get_mut(&(partition.id, base)) {
+            *used = now;
+            return Ok(Arc::clone(file));
+        }
+        drop(state);
+        let path = partition.segment_path(base);
+        let file = core
+            .fs
+            .open(&path, self.how)
+            .map_err(|e| Error::io("open segment", &path, e))?;
+        self.put(partition, base, &file);
+        Ok(file)
+    }
+
+    /// Keeps a file that its caller has opened.
+    pub(crate) fn put(&self, partition: &Partition, base: i64, file: &Arc<dyn File>) {
+        let mut state = self.lock();
+        state.uses += 1;
+        let now = state.uses;
+        state
+            .open
+            .insert((partition.id, base), (Arc::clone(file), now));
+        if state.open.len() > self.files_max {
+            let oldest = state
+                .open
+                .iter()
+                .min_by_key(|(_, (_, used))| *used)
+                .map(|(key, _)| *key);
+            if let Some(oldest) = oldest {
+                state.open.remove(&oldest);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,621 @@
+//! A file system in memory that can lose power.
+//!
+//! It is as unkind as POSIX allows: a crash keeps any subset of the 512-byte sectors that were written and not synced,
+//! and for every directory some first part of the name changes that were not followed by `sync_dir` — also when the file
+//! itself was synced. [`MemFs::crash`] returns what a restart would find; the crashed machine itself refuses every call.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::{self, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{File, Fs, Lock, LockMode, Open};
+
+/// What a disk writes as a whole.
+const SECTOR: usize = 512;
+
+/// A kind of call that can be made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum FaultOp {
+    /// `File::write_at` and `truncate`.
+    Write,
+    /// `File::sync_data` and `Fs::sync_everything`.
+    Sync,
+    /// `File::read_at`.
+    Read,
+    /// `Fs::open` and the calls that change names.
+    Name,
+}
+
+/// A file system in memory; clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct MemFs(Arc<Mutex<Machine>>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Node {
+    Dir,
+    File(u64),
+}
+
+#[derive(Clone, Debug)]
+enum NameChange {
+    Set(PathBuf, Node),
+    Remove(PathBuf),
+    Rename(PathBuf, PathBuf),
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    now: Vec<u8>,
+    durable: Vec<u8>,
+    dirty: BTreeSet<usize>,
+}
+
+#[derive(Debug)]
+struct Fault {
+    op: FaultOp,
+    /// Matches paths that contain this text.
+    path: String,
+    /// How many matching calls succeed first.
+    after: u64,
+    /// How many fail then.
+    times: u64,
+    error: io::ErrorKind,
+}
+
+#[derive(Debug, Default)]
+struct Machine {
+    inodes: HashMap<u64, Inode>,
+    names: BTreeMap<PathBuf, Node>,
+    durable_names: BTreeMap<PathBuf, Node>,
+    pending: Vec<NameChange>,
+    locks: HashMap<PathBuf, i64>,
+    faults: Vec<Fault>,
+    calls: u64,
+    crash_at: Option<u64>,
+    off: bool,
+    sync_lies: bool,
+    last_inode: u64,
+}
+
+impl MemFs {
+    /// Makes an empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Returns how many changing calls were made: writes, syncs, name changes.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.lock().calls
+    }
+
+    /// Cuts the power at the changing call with this number (the first is 1): it and all later calls fail.
+    pub fn crash_at(&self, call: u64) {
+        self.lock().crash_at = Some(call);
+    }
+
+    /// Cuts the power now.
+    pub fn power_off(&self) {
+        self.lock().off = true;
+    }
+
+    /// Makes every sync return at once without doing anything: the negative control of crash tests.
+    pub fn lie_about_sync(&self) {
+        self.lock().sync_lies = true;
+    }
+
+    /// Lets `times` calls of a kind fail on paths that contain `path`, after `after` such calls went well.
+    pub fn fail(&self, op: FaultOp, path: &str, after: u64, times: u64, error: io::ErrorKind) {
+        self.lock().faults.push(Fault {
+            op,
+            path: path.to_owned(),
+            after,
+            times,
+            error,
+        });
+    }
+
+    /// Takes back all of `fail`.
+    pub fn heal(&self) {
+        self.lock().faults.clear();
+    }
+
+    /// Returns the bytes of a file as programs see them.
+    #[must_use]
+    pub fn contents(&self, path: &Path) -> Option<Vec<u8>> {
+        let machine = self.lock();
+        let Some(Node::File(id)) = machine.names.get(path) else {
+            return None;
+        };
+        machine.inodes.get(id).map(|inode| inode.now.clone())
+    }
+
+    /// Replaces the bytes of an existing file, durably: damage done by a test.
+    pub fn set_contents(&self, path: &Path, bytes: Vec<u8>) {
+        let mut machine = self.lock();
+        let Some(Node::File(id)) = machine.names.get(path).copied() else {
+            return;
+        };
+        machine.inodes.insert(
+            id,
+            Inode {
+                durable: bytes.clone(),
+                now: bytes,
+                dirty: BTreeSet::new(),
+            },
+        );
+    }
+
+    /// Returns all files, in order.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let machine = self.lock();
+        machine
+            .names
+            .iter()
+            .filter(|(_, node)| **node != Node::Dir)
+            .map(|(path, _)| path.clone())
+            .collect()
+    }
+
+    /// Cuts the power and returns what a restart finds. The same seed and history give the same answer.
+    #[must_use]
+    pub fn crash(&self, seed: u64) -> Self {
+        let mut machine = self.lock();
+        machine.off = true;
+        let mut random = Random(seed ^ 0x9E37_79B9_7F4A_7C15);
+        let names = machine.surviving_names(&mut random);
+        let mut after = Machine {
+            last_inode: machine.last_inode,
+            ..Machine::default()
+        };
+        let mut ids: Vec<u64> = names
+            .values()
+            .filter_map(|n| {
+                if let Node::File(id) = n {
+                    Some(*id)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        ids.sort_unstable();
+        for id in ids {
+            let bytes = machine
+                .inodes
+                .get(&id)
+                .map(|inode| inode.surviving(&mut random))
+                .unwrap_or_default();
+            after.inodes.insert(
+                id,
+                Inode {
+                    durable: bytes.clone(),
+                    now: bytes,
+                    dirty: BTreeSet::new(),
+                },
+            );
+        }
+        after.durable_names.clone_from(&names);
+        after.names = names;
+        Self(Arc::new(Mutex::new(after)))
+    }
+
+    /// Returns an independent copy of the current state, everything in it durable.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let machine = self.lock();
+        let mut after = Machine {
+            last_inode: machine.last_inode,
+            ..Machine::default()
+        };
+        for (id, inode) in &machine.inodes {
+            let bytes = inode.now.clone();
+            after.inodes.insert(
+                *id,
+                Inode {
+                    durable: bytes.clone(),
+                    now: bytes,
+                    dirty: BTreeSet::new(),
+                },
+            );
+        }
+        after.names.clone_from(&machine.names);
+        after.durable_names.clone_from(&machine.names);
+        Self(Arc::new(Mutex::new(after)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Machine> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Machine {
+    fn power(&self) -> io::Result<()> {
+        if self.off {
+            Err(io::Error::other("the power is off"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn begin(&mut self, op: FaultOp, path: &Path) -> io::Result<()> {
+        self.power()?;
+        if op != FaultOp::Read {
+            self.calls += 1;
+            if self.crash_at.is_some_and(|at| self.calls >= at) {
+                self.off = true;
+                return self.power();
+            }
+        }
+        let text = path.to_string_lossy();
+        for fault in self
+            .faults
+            .iter_mut()
+            .filter(|f| f.op == op && text.contains(&f.path))
+        {
+            if fault.after > 0 {
+                fault.after -= 1;
+            } else if fault.times > 0 {
+                fault.times -= 1;
+                return Err(fault.error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, change: NameChange) {
+        change.apply(&mut self.names);
+        self.pending.push(change);
+    }
+
+    fn surviving_names(&self, random: &mut Random) -> BTreeMap<PathBuf, Node> {
+        let mut names = self.durable_names.clone();
+        let mut left: HashMap<PathBuf, usize> = HashMap::new();
+        for change in &self.pending {
+            *left.entry(change.dir()).or_default() += 1;
+        }
+        let mut dirs: Vec<PathBuf> = left.keys().cloned().collect();
+        dirs.sort();
+        for dir in dirs {
+            if let Some(n) = left.get_mut(&dir) {
+                *n = random.below(*n + 1);
+            }
+        }
+        for change in &self.pending {
+            let n = left.entry(change.dir()).or_default();
+            if *n > 0 {
+                *n -= 1;
+                change.apply(&mut names);
+            }
+        }
+        // A file whose directory did not survive is gone.
+        let all = names.clone();
+        names.retain(|path, _| {
+            path.ancestors().skip(1).all(|dir| {
+                dir.as_os_str().is_empty() || dir == Path::new("/") || all.contains_key(dir)
+            })
+        });
+        names
+    }
+}
+
+impl NameChange {
+    fn dir(&self) -> PathBuf {
+        let (Self::Set(path, _) | Self::Remove(path) | Self::Rename(path, _)) = self;
+        path.parent().map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
+        match self {
+            Self::Set(path, node) => {
+                names.insert(path.clone(), *node);
+            }
+            Self::Remove(path) => {
+                names.remove(path);
+            }
+            Self::Rename(from, to) => {
+                if let Some(node) = names.remove(from) {
+                    names.insert(to.clone(), node);
+                }
+            }
+        }
+    }
+}
+
+impl Inode {
+    fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        if bytes.is_empty() {
+            return;
+        }
+        if self.now.len() < end {
+            self.now.resize(end, 0);
+        }
+        if let Some(target) = self.now.get_mut(offset..end) {
+            target.copy_from_slice(bytes);
+        }
+        self.dirty.extend(offset / SECTOR..=(end - 1) / SECTOR);
+    }
+
+    fn sync(&mut self) {
+        self.durable.resize(self.now.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            copy_sector(&self.now, &mut self.durable, sector);
+        }
+    }
+
+    fn surviving(&self, random: &mut Random) -> Vec<u8> {
+        let mut bytes = self.durable.clone();
+        // Some crashes lose everything, some nothing, most a part.
+        let odds = match random.below(4) {
+            0 => 0,
+            1 => 100,
+            _ => 50,
+        };
+        if self.now.len() != bytes.len() && (odds == 100 || random.below(2) == 0) {
+            bytes.resize(self.now.len(), 0);
+        }
+        for sector in &self.dirty {
+            if random.below(100) < odds {
+                copy_sector(&self.now, &mut bytes, *sector);
+            }
+        }
+        bytes
+    }
+}
+
+fn copy_sector(from: &[u8], to: &mut [u8], sector: usize) {
+    let start = sector * SECTOR;
+    let end = (start + SECTOR).min(from.len()).min(to.len());
+    if let (Some(from), Some(to)) = (from.get(start..end), to.get_mut(start..end)) {
+        to.copy_from_slice(from);
+    }
+}
+
+/// SplitMix64: small, and the same everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        usize::try_from(z % u64::try_from(n.max(1)).unwrap_or(1)).unwrap_or(0)
+    }
+}
+
+#[derive(Debug)]
+struct MemFile {
+    fs: MemFs,
+    inode: u64,
+    path: PathBuf,
+}
+
+impl MemFile {
+    fn with<T>(&self, op: Option<FaultOp>, f: impl FnOnce(&mut Inode, bool) -> T) -> io::Result<T> {
+        let mut machine = self.fs.lock();
+        match op {
+            Some(op) => machine.begin(op, &self.path)?,
+            None => machine.power()?,
+        }
+        let lies = machine.sync_lies;
+        Ok(f(machine.inodes.entry(self.inode).or_default(), lies))
+    }
+}
+
+fn at(offset: u64) -> usize {
+    usize::try_from(offset).unwrap_or(usize::MAX)
+}
+
+impl File for MemFile {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.with(Some(FaultOp::Read), |inode, _| {
+            let bytes = inode.now.get(at(offset)..).unwrap_or_default();
+            let n = bytes.len().min(buf.len());
+            if let (Some(to), Some(from)) = (buf.get_mut(..n), bytes.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            n
+        })
+    }
+
+    fn read_at_nowait(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
+        let n = self.read_at(buf, offset)?;
+        Ok((n == buf.len()).then_some(n))
+    }
+
+    fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        self.with(Some(FaultOp::Write), |inode, _| {
+            let mut position = at(offset);
+            for slice in slices {
+                inode.write(slice, position);
+                position += slice.len();
+            }
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.with(Some(FaultOp::Sync), |inode, lies| {
+            if !lies {
+                inode.sync();
+            }
+        })
+    }
+
+    fn start_writeback(&self, _offset: u64, _len: u64) {}
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.with(Some(FaultOp::Write), |inode, _| {
+            let (old, new) = (inode.now.len(), at(len));
+            inode.now.resize(new, 0);
+            let (low, high) = (old.min(new), old.max(new));
+            if low != high {
+                inode.dirty.extend(low / SECTOR..=(high - 1) / SECTOR);
+            }
+        })
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        self.with(None, |inode, _| inode.now.len() as u64)
+    }
+}
+
+#[derive(Debug)]
+struct MemLock {
+    fs: MemFs,
+    path: PathBuf,
+    mode: LockMode,
+}
+
+impl Lock for MemLock {}
+
+impl Drop for MemLock {
+    fn drop(&mut self) {
+        let mut machine = self.fs.lock();
+        let holders = machine.locks.entry(self.path.clone()).or_default();
+        match self.mode {
+            LockMode::Exclusive => *holders = 0,
+            LockMode::Shared => *holders -= 1,
+        }
+    }
+}
+
+impl Fs for MemFs {
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut machine = self.lock();
+        machine.begin(FaultOp::Name, dir)?;
+        let mut missing: Vec<&Path> = dir
+            .ancestors()
+            .filter(|d| {
+                !d.as_os_str().is_empty() && *d != Path::new("/") && !machine.names.contains_key(*d)
+            })
+            .collect();
+        while let Some(dir) = missing.pop() {
+            machine.change(NameChange::Set(dir.to_path_buf(), Node::Dir));
+        }
+        Ok(())
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let machine = self.lock();
+        machine.power()?;
+        if machine.names.get(dir) != Some(&Node::Dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let inside = machine
+            .names
+            .keys()
+            .filter(|path| path.parent() == Some(dir));
+        Ok(inside
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect())
+    }
+
+    fn try_exists(&self, path: &Path) -> io::Result<bool> {
+        let machine = self.lock();
+        machine.power()?;
+        Ok(machine.names.contains_key(path))
+    }
+
+    fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
+        let mut machine = self.lock();
+        let inode = match machine.names.get(path) {
+            Some(Node::File(inode)) => {
+                machine.power()?;
+                *inode
+            }
+            Some(Node::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
+            None if how == Open::Create => {
+                machine.begin(FaultOp::Name, path)?;
+                if path
+                    .parent()
+                    .is_some_and(|dir| machine.names.get(dir) != Some(&Node::Dir))
+                {
+                    return Err(io::ErrorKind::NotFound.into());
+                }
+                machine.last_inode += 1;
+                let inode = machine.last_inode;
+                machine.inodes.insert(inode, Inode::default());
+                machine.change(NameChange::Set(path.to_path_buf(), Node::File(inode)));
+                inode
+            }
+            None => return Err(io::ErrorKind::NotFound.into()),
+        };
+        Ok(Arc::new(MemFile {
+            fs: self.clone(),
+            inode,
+            path: path.to_path_buf(),
+        }))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut machine = self.lock();
+        machine.begin(FaultOp::Name, from)?;
+        if !machine.names.contains_key(from) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        machine.change(NameChange::Rename(from.to_path_buf(), to.to_path_buf()));
+        Ok(())
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut machine = self.lock();
+        machine.begin(FaultOp::Name, path)?;
+        if !machine.names.contains_key(path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        machine.change(NameChange::Remove(path.to_path_buf()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut machine = self.lock();
+        machine.begin(FaultOp::Name, dir)?;
+        if machine.sync_lies {
+            return Ok(());
+        }
+        let (synced, pending) = std::mem::take(&mut machine.pending)
+            .into_iter()
+            .partition(|change| change.dir() == dir);
+        machine.pending = pending;
+        let synced: Vec<NameChange> = synced;
+        for change in synced {
+            change.apply(&mut machine.durable_names);
+        }
+        Ok(())
+    }
+
+    fn sync_everything(&self, path: &Path) -> io::Result<()> {
+        let mut machine = self.lock();
+        machine.begin(FaultOp::Sync, path)?;
+        if machine.sync_lies {
+            return Ok(());
+        }
+        for inode in machine.inodes.values_mut() {
+            inode.sync();
+        }
+        machine.pending.clear();
+        machine.durable_names = machine.names.clone();
+        Ok(())
+    }
+
+    fn try_lock(&self, path: &Path, mode: LockMode) -> io::Result<Option<Box<dyn Lock>>> {
+        let mut machine = self.lock();
+        machine.power()?;
+        let holders = machine.locks.entry(path.to_path_buf()).or_default();
+        match mode {
+            LockMode::Exclusive if *holders == 0 => *holders = -1,
+            LockMode::Shared if *holders >= 0 => *holders += 1,
+            LockMode::Exclusive | LockMode::Shared => return Ok(None),
+        }
+        Ok(Some(Box::new(MemLock {
+            fs: self.clone(),
+            path: path.to_path_buf(),
+            mode,
+        })))
+    }
+}

@@ -1,0 +1,301 @@
+//! Where the journal's files come from and go to: made once, filled, freed by a checkpoint, used again.
+//!
+//! ```text
+//!  make ──► ready ──► (writer fills it) ──► full ──► checkpoint covers it ──► free ──► recycle ──► ready
+//! ```
+//!
+//! One thread prepares files ahead of the writer, because zeroing or syncing a header in the writer would stop all commits.
+//! The first file is small and each new one four times larger, up to the configured size.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::file::{self, Header, JournalFile};
+use crate::core::Core;
+use crate::error::{Error, Result};
+
+/// A new file is this much larger than the last one made.
+const GROWTH: u64 = 4;
+/// How long to wait before asking a full disk again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A file without a current use.
+#[derive(Clone, Debug)]
+pub(crate) struct Idle {
+    pub(crate) path: PathBuf,
+    pub(crate) len: u64,
+    pub(crate) last_lsn: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    ready: VecDeque<JournalFile>,
+    full: Vec<Idle>,
+    free: Vec<Idle>,
+    /// The writer wants a file of at least this size.
+    wanted: Option<u64>,
+    next_number: u32,
+    next_seq: u64,
+    last_made: u64,
+    total_bytes: u64,
+    n_files: u32,
+    covered_lsn: u64,
+    closed: bool,
+}
+
+/// All files of the journal but the one being written.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    dir: PathBuf,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+/// What the directory held when the log was opened.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    pub(crate) files: Vec<Idle>,
+    pub(crate) next_number: u32,
+    pub(crate) next_seq: u64,
+}
+
+impl Ring {
+    pub(crate) fn new(dir: PathBuf, found: Found, covered_lsn: u64) -> Self {
+        let total_bytes = found.files.iter().map(|f| f.len).sum();
+        let last_made = found.files.iter().map(|f| f.len).max().unwrap_or(0);
+        let n_files = u32::try_from(found.files.len()).unwrap_or(u32::MAX);
+        let state = State {
+            ready: VecDeque::new(),
+            full: Vec::new(),
+            free: found.files,
+            wanted: None,
+            next_number: found.next_number,
+            next_seq: found.next_seq,
+            last_made,
+            total_bytes,
+            n_files,
+            covered_lsn,
+            closed: false,
+        };
+        Self {
+            dir,
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Prepares the first file on the caller's thread.
+    pub(crate) fn first(&self, core: &Core) -> Result<JournalFile> {
+        self.prepare(core, core.options.journal_first_bytes)?;
+        self.lock().ready.pop_front().ok_or(Error::Closed)
+    }
+
+    /// Tells the preparing thread that another file will be needed soon.
+    pub(crate) fn hint(&self) {
+        let mut state = self.lock();
+        if state.ready.is_empty() && state.wanted.is_none() {
+            state.wanted = Some(0);
+            drop(state);
+            self.changed.notify_all();
+        }
+    }
+
+    /// Takes a file with room for `len_min` bytes; waits until there is one.
+    pub(crate) fn take(&self, core: &Core, len_min: u64) -> Result<JournalFile> {
+        let mut state = self.lock();
+        loop {
+            while let Some(file) = state.ready.pop_front() {
+                if file.len >= len_min {
+                    return Ok(file);
+                }
+                state.free.push(Idle {
+                    path: file.path,
+                    len: file.len,
+                    last_lsn: 0,
+                });
+            }
+            if state.closed {
+                return Err(Error::Closed);
+            }
+            core.check_alive()?;
+            core.check_not_stuck()?;
+            state.wanted = Some(len_min.max(state.wanted.unwrap_or(0)));
+            self.changed.notify_all();
+            state = self
+                .changed
+                .wait_timeout(state, RETRY_INTERVAL)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Puts a filled file aside until a checkpoint covers its last frame.
+    pub(crate) fn retire(&self, file: JournalFile) {
+        let mut state = self.lock();
+        state.full.push(Idle {
+            path: file.path,
+            len: file.len,
+            last_lsn: file.last_lsn,
+        });
+    }
+
+    /// Frees the files whose frames a checkpoint has covered.
+    pub(crate) fn release(&self, covered_lsn: u64) {
+        let mut state = self.lock();
+        state.covered_lsn = state.covered_lsn.max(covered_lsn);
+        let (free, full) = std::mem::take(&mut state.full)
+            .into_iter()
+            .partition(|f| f.last_lsn <= covered_lsn);
+        state.full = full;
+        let free: Vec<Idle> = free;
+        state.free.extend(free);
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Returns bytes and number of all files.
+    pub(crate) fn size(&self) -> (u64, u32) {
+        let state = self.lock();
+        (state.total_bytes, state.n_files)
+    }
+
+    /// Returns the number of the latest use.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.lock().next_seq.saturating_sub(1)
+    }
+
+    /// Ends the preparing thread and every wait.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// The preparing thread: keeps one file ready when asked to.
+    pub(crate) fn run(&self, core: &Core) {
+        loop {
+            let mut state = self.lock();
+            let len_min = loop {
+                if state.closed {
+                    return;
+                }
+                if let Some(len_min) = state.wanted {
+                    break len_min;
+                }
+                state = self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            };
+            drop(state);
+            match self.prepare(core, len_min) {
+                Ok(true) => {
+                    self.lock().wanted = None;
+                    core.space_found();
+                    self.changed.notify_all();
+                    continue;
+                }
+                // At the cap: a checkpoint must free a file first.
+                Ok(false) => core.checkpoints.request(),
+                Err(error) if error.is_no_space() => core.disk_full(&error),
+                Err(error) => return core.poison(&error),
+            }
+            let state = self.lock();
+            if !state.closed {
+                drop(
+                    self.changed
+                        .wait_timeout(state, RETRY_INTERVAL)
+                        .unwrap_or_else(PoisonError::into_inner),
+                );
+            }
+        }
+    }
+
+    /// Makes or recycles one file; `false` when the cap is reached and none is free.
+    fn prepare(&self, core: &Core, len_min: u64) -> Result<bool> {
+        let mut state = self.lock();
+        let len_max = core.options.journal_file_bytes.max(len_min);
+        let header = Header {
+            seq: state.next_seq,
+            generation: random_generation(),
+            covered_lsn: state.covered_lsn,
+            len: 0,
+        };
+        if let Some(idle) = state.free.pop() {
+            state.next_seq += 1;
+            drop(state);
+            let grown = idle
+                .len
+                .saturating_mul(GROWTH)
+                .min(len_max)
+                .max(idle.len)
+                .max(len_min);
+            let result = file::recycle(&*core.fs, &idle.path, grown, header);
+            return self.add(core, &idle.path.clone(), Some(idle), result);
+        }
+        let len = match state.last_made {
+            0 => core.options.journal_first_bytes.max(len_min),
+            last => last.saturating_mul(GROWTH).min(len_max).max(len_min),
+        };
+        if state.total_bytes + len > core.options.journal_bytes_max {
+            return Ok(false);
+        }
+        let path = self.dir.join(file::name(state.next_number));
+        state.next_number += 1;
+        state.next_seq += 1;
+        drop(state);
+        let made = file::make(&*core.fs, &path, len, header);
+        let result = made.and_then(|made| core.fs.sync_dir(&self.dir).map(|()| made));
+        self.add(core, &path, None, result)
+    }
+
+    fn add(
+        &self,
+        core: &Core,
+        path: &Path,
+        old: Option<Idle>,
+        result: std::io::Result<JournalFile>,
+    ) -> Result<bool> {
+        let mut state = self.lock();
+        match result {
+            Ok(file) => {
+                state.total_bytes += file.len - old.as_ref().map_or(0, |old| old.len);
+                if old.is_none() {
+                    state.n_files += 1;
+                    state.last_made = file.len;
+                }
+                state.ready.push_back(file);
+                Ok(true)
+            }
+            Err(error) => {
+                if let Some(old) = old {
+                    state.free.push(old);
+                } else if let Err(error) = core.fs.remove(path) {
+                    // It will be found and used at the next start.
+                    tracing::debug!(%error, path = %path.display(), "could not remove an unfinished journal file");
+                }
+                Err(Error::io("prepare journal file", path, error))
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn random_generation() -> [u8; 16] {
+    linkspan_types::TopicId::random().0
+}
+
+/// The preparing thread's handle to the ring.
+pub(crate) fn spawn(
+    ring: &Arc<Ring>,
+    core: &Arc<Core>,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let (ring, core) = (Arc::clone(ring), Arc::clone(core));
+    std::thread::Builder::new()
+        .name("log-journal-files".into())
+        .spawn(move || ring.run(&core))
+}

@@ -1,0 +1,376 @@
+//! The local log: opening, closing, and the trait on top of the parts.
+//!
+//! ```text
+//!  submit ─► queue ─► journal::writer ─► partitions, stores ─► consumers
+//!                          │  ▲ ready files: journal::ring
+//!                          ▼  │
+//!                     flush (segments) ─► checkpoint ─► files are free again
+//! ```
+//!
+//! Four threads: `log-journal`, `log-journal-files`, `log-segments`, `log-checkpoint`, and readers when the page cache misses.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use linkspan_types::{
+    Clock, FenceEpoch, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
+};
+
+use crate::backend::{
+    Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic, TopicSpec,
+    Watermarks,
+};
+use crate::checkpoint;
+use crate::consumer::LocalConsumer;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::flush;
+use crate::fs::{Fs, Lock, Open};
+use crate::journal::queue::FenceRule;
+use crate::journal::ring::{self, Ring};
+use crate::journal::writer::Writer;
+use crate::lock;
+use crate::options::LocalOptions;
+use crate::query;
+use crate::readers::Readers;
+use crate::recovery::{self, Mode, Recovered, TornTail};
+use crate::stat::LogStat;
+use crate::submit::{LocalProducer, put_and_wait};
+use crate::topics;
+
+/// What opening found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Opened {
+    /// There was no log: a new one was made.
+    New,
+    /// An existing log goes on.
+    Resumed {
+        /// It was not shut down: the journal was replayed and a new leader epoch began.
+        unclean: bool,
+        /// Commits replayed from the journal.
+        replayed: u64,
+        /// What was cut from the journal's end because it was never acknowledged.
+        torn: Option<TornTail>,
+    },
+}
+
+/// The local log. Dropping it closes it.
+#[derive(Debug)]
+pub struct Local {
+    core: Arc<Core>,
+    readers: Arc<Readers>,
+    opened: Opened,
+    threads: Mutex<Threads>,
+    /// Serialises changes of the catalogue.
+    changing_topics: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Threads {
+    journal: Option<JoinHandle<()>>,
+    others: Vec<JoinHandle<()>>,
+    lock: Option<Box<dyn Lock>>,
+}
+
+/// Opens a data directory, making it when it does not exist, and recovers what a crash left.
+///
+/// # Errors
+/// [`Error::Locked`], [`Error::NewerFormat`], [`Error::NotADataDirectory`], [`Error::Damaged`] (acknowledged data is not
+/// there any more), [`Error::LaterVersion`], [`Error::InvalidOption`], or the system's.
+pub fn open_local(
+    fs: Arc<dyn Fs>,
+    clock: Arc<dyn Clock>,
+    options: LocalOptions,
+) -> Result<Arc<Local>> {
+    options.check()?;
+    let dir = options.dir.clone();
+    make_directory(&*fs, &dir)?;
+    let lock = lock::exclusive(&*fs, &dir)?;
+    recovery::check_format(&*fs, &dir, Mode::Write)?;
+    let core = Arc::new(Core::new(fs, &*clock, options, Open::Write));
+    let recovered = recovery::recover(&core, Mode::Write)?;
+    if recovered.unclean {
+        core.flush.write_all_out(&core)?;
+        core.set_leader_epoch(core.leader_epoch().0 + 1);
+    }
+    let opened = opened(&recovered);
+    let ring = Arc::new(Ring::new(
+        dir.join("journal"),
+        recovered.journal,
+        recovered.next_lsn - 1,
+    ));
+    let ring = core.ring.get_or_init(|| ring);
+    // From here on the old journal is not needed, and the log is marked unclean before anything is written into it.
+    checkpoint::checkpoint(&core, false)?;
+    let first = ring.first(&core)?;
+    let writer = Writer::new(
+        Arc::clone(&core),
+        Arc::clone(&core.queue),
+        Arc::clone(ring),
+        first,
+        recovered.next_lsn,
+    );
+    let no_thread = |e| Error::io("start a thread for", &dir, e);
+    let journal = std::thread::Builder::new()
+        .name("log-journal".into())
+        .spawn(move || writer.run())
+        .map_err(no_thread)?;
+    let others = vec![
+        ring::spawn(ring, &core).map_err(no_thread)?,
+        flush::spawn(&core)?,
+        checkpoint::spawn(&core)?,
+    ];
+    let threads = Threads {
+        journal: Some(journal),
+        others,
+        lock: Some(lock),
+    };
+    Ok(Arc::new(Local {
+        core,
+        readers: Arc::default(),
+        opened,
+        threads: Mutex::new(threads),
+        changing_topics: Mutex::default(),
+    }))
+}
+
+fn make_directory(fs: &dyn Fs, dir: &Path) -> Result<()> {
+    if fs
+        .try_exists(dir)
+        .map_err(|e| Error::io("look for", dir, e))?
+    {
+        return Ok(());
+    }
+    fs.create_dir(dir)
+        .map_err(|e| Error::io("make directory", dir, e))?;
+    let parent = dir
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    fs.sync_dir(parent)
+        .map_err(|e| Error::io("sync directory", parent, e))
+}
+
+fn opened(recovered: &Recovered) -> Opened {
+    if recovered.new {
+        return Opened::New;
+    }
+    Opened::Resumed {
+        unclean: recovered.unclean,
+        replayed: recovered.replayed,
+        torn: recovered.torn.clone(),
+    }
+}
+
+impl Local {
+    /// Returns what opening found.
+    #[must_use]
+    pub fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// Returns the leader epoch of this life of the log.
+    #[must_use]
+    pub fn leader_epoch(&self) -> LeaderEpoch {
+        self.core.leader_epoch()
+    }
+
+    /// Takes a checkpoint now and returns when it is durable.
+    ///
+    /// # Errors
+    /// It could not be written; the journal still has everything.
+    pub fn checkpoint(&self) -> Result<()> {
+        self.core.check_alive()?;
+        checkpoint::checkpoint(&self.core, false)
+    }
+
+    fn put_topic(&self, topic: Topic) -> Result<Topic> {
+        put_and_wait(&self.core, vec![topics::put(&topic)], FenceRule::None)?;
+        Ok(topic)
+    }
+
+    fn end_threads(&self) -> Result<()> {
+        let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.core.mark_closing() {
+            return Ok(());
+        }
+        self.core.queue.close();
+        join(threads.journal.take());
+        let full = self.core.is_disk_full();
+        self.core.flush.close();
+        self.core.checkpoints.close();
+        if let Some(ring) = self.core.ring.get() {
+            ring.close();
+        }
+        threads
+            .others
+            .drain(..)
+            .for_each(|thread| join(Some(thread)));
+        let alive = self.core.check_alive();
+        let result = match alive {
+            Ok(()) if full => Err(Error::DiskFull {
+                dir: self.core.options.dir.clone(),
+            }),
+            Ok(()) => checkpoint::checkpoint(&self.core, true),
+            Err(error) => Err(error),
+        };
+        self.core.mark_closed();
+        self.core.wake_everything();
+        self.readers.close();
+        threads.lock = None;
+        result
+    }
+}
+
+fn join(thread: Option<JoinHandle<()>>) {
+    if thread.is_some_and(|thread| thread.join().is_err()) {
+        tracing::error!("a thread of the log panicked");
+    }
+}
+
+impl LogBackend for Local {
+    fn create_topic(&self, name: &TopicName, spec: &TopicSpec) -> Result<Topic> {
+        let _one_at_a_time = self
+            .changing_topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if self.topic(name)?.is_some() {
+            return Err(Error::TopicExists { name: name.clone() });
+        }
+        self.put_topic(topics::new_topic(name, spec)?)
+    }
+
+    fn add_partitions(&self, name: &TopicName, total: i32) -> Result<Topic> {
+        let _one_at_a_time = self
+            .changing_topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = self
+            .topic(name)?
+            .ok_or_else(|| Error::UnknownTopic { name: name.clone() })?;
+        let topic = topics::with_partitions(&old, total)?;
+        if topic == old {
+            Ok(old)
+        } else {
+            self.put_topic(topic)
+        }
+    }
+
+    fn topic(&self, name: &TopicName) -> Result<Option<Topic>> {
+        Ok(query::topic(&self.core, name))
+    }
+
+    fn topics(&self) -> Result<Vec<Topic>> {
+        Ok(query::topics(&self.core))
+    }
+
+    fn get(&self, store: Store, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.core.get(store, key))
+    }
+
+    fn scan(&self, store: Store, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>> {
+        Ok(query::scan(&self.core, store, prefix))
+    }
+
+    fn open_producer(&self, owner: &OwnerId) -> Result<Arc<dyn Producer>> {
+        let fence = self.core.fence(owner);
+        // The writer raises the epoch; two calls at a time would not know whose epoch is whose.
+        let _one_at_a_time = self
+            .changing_topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        put_and_wait(&self.core, Vec::new(), FenceRule::Raise(Arc::clone(&fence)))?;
+        let epoch = fence.current();
+        self.core.groups.wake_all();
+        Ok(Arc::new(LocalProducer::new(
+            Arc::clone(&self.core),
+            fence,
+            epoch,
+        )))
+    }
+
+    fn current_fence(&self, owner: &OwnerId) -> Result<FenceEpoch> {
+        Ok(self.core.fence(owner).current())
+    }
+
+    fn producer_at(&self, owner: &OwnerId, epoch: FenceEpoch) -> Result<Arc<dyn Producer>> {
+        let fence = self.core.fence(owner);
+        let current = fence.current();
+        if current != epoch {
+            return Err(Error::Fenced {
+                owner: owner.clone(),
+                found: epoch,
+                current,
+            });
+        }
+        Ok(Arc::new(LocalProducer::new(
+            Arc::clone(&self.core),
+            fence,
+            epoch,
+        )))
+    }
+
+    fn open_consumer(&self, options: ConsumerOptions) -> Result<Box<dyn Consumer>> {
+        let consumer =
+            LocalConsumer::join(Arc::clone(&self.core), Arc::clone(&self.readers), options)?;
+        Ok(Box::new(consumer))
+    }
+
+    fn fetch(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Fetched> {
+        query::fetch(&self.core, topic, partition, from, max_bytes)
+    }
+
+    fn offsets(&self, topic: &TopicId, partition: PartitionId) -> Result<Watermarks> {
+        query::offsets(&self.core, topic, partition)
+    }
+
+    fn offset_for_time(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        timestamp_ms: i64,
+    ) -> Result<Option<Offset>> {
+        query::offset_for_time(&self.core, topic, partition, timestamp_ms)
+    }
+
+    fn check_position(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+        next: Offset,
+    ) -> Result<()> {
+        query::check_position(&self.core, topic, partition, epoch, next)
+    }
+
+    fn stat(&self) -> Result<LogStat> {
+        Ok(query::stat(&self.core))
+    }
+
+    fn health(&self) -> Health {
+        self.core.health()
+    }
+
+    fn close(&self) -> Result<()> {
+        self.end_threads()
+    }
+}
+
+impl Drop for Local {
+    fn drop(&mut self) {
+        if let Err(error) = self.end_threads() {
+            tracing::warn!(error = %linkspan_types::error_chain(&error), "the log was not closed cleanly");
+        }
+        let commits = self.core.counters.commits.load(Ordering::Relaxed);
+        tracing::debug!(commits, "the log is closed");
+    }
+}

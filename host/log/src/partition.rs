@@ -1,0 +1,396 @@
+//! One partition: what is committed, what is in memory, which segments hold the rest.
+//!
+//! ```text
+//!  log_start                 flushed_next                 high_watermark
+//!      │ segment │ segment │ segment │ ...                      │
+//!                    │ chunk │ chunk │ chunk │ chunk │ chunk │ chunk │      (tail cache; front ones may be in segments too)
+//! ```
+//!
+//! # Invariants
+//! - INV-P1: chunks are contiguous and end at the high watermark; everything from `flushed_next` on is among them.
+//! - INV-P2: only the journal's writer assigns offsets and publishes; only the holder of `appender` writes segments.
+//! - Locks: `appender` before `state`; no other lock is taken under `state`.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
+
+use bytes::{Bytes, BytesMut};
+use linkspan_types::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName};
+use tokio::sync::Notify;
+
+use crate::backend::Watermarks;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::segment::{Appender, Place, Segment};
+use crate::snapshot::Manifest;
+use crate::stat::PartitionStat;
+
+/// Neighbouring batches in memory are handed out together up to this size.
+const JOIN_BYTES_MAX: usize = 64 * 1024;
+/// A batch from this size on is handed out as it is, without a copy.
+const JOIN_BATCH_BYTES_MAX: usize = 16 * 1024;
+
+/// A partition by topic id; prints as the name of its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct PartitionKey {
+    pub(crate) topic: TopicId,
+    pub(crate) partition: PartitionId,
+}
+
+impl fmt::Display for PartitionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+impl PartitionKey {
+    /// Reads the name of a directory.
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let (topic, partition) = name.rsplit_once('-')?;
+        Some(Self {
+            topic: topic.parse().ok()?,
+            partition: PartitionId(partition.parse().ok()?),
+        })
+    }
+}
+
+/// A committed batch in memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Chunk {
+    pub(crate) base: i64,
+    pub(crate) next: i64,
+    pub(crate) max_timestamp: i64,
+    pub(crate) bytes: Bytes,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) log_start: i64,
+    pub(crate) high_watermark: i64,
+    pub(crate) flushed_next: i64,
+    pub(crate) chunks: VecDeque<Chunk>,
+    pub(crate) segments: Vec<Segment>,
+    /// Leader epoch and the first offset that carries it.
+    pub(crate) epochs: Vec<(i32, i64)>,
+    pub(crate) unflushed_bytes: usize,
+    unflushed_since: Option<Instant>,
+    /// In the list of partitions that wait for their segment.
+    queued: bool,
+    /// In the list of partitions that changed since the last checkpoint.
+    touched: bool,
+}
+
+/// One partition.
+#[derive(Debug)]
+pub(crate) struct Partition {
+    pub(crate) id: PartitionKey,
+    pub(crate) topic: TopicName,
+    pub(crate) dir: PathBuf,
+    pub(crate) segment_bytes: u64,
+    next_offset: AtomicI64,
+    pub(crate) appender: Mutex<Appender>,
+    state: Mutex<State>,
+    watchers: Mutex<Vec<Weak<Notify>>>,
+}
+
+/// Whole batches, and where reading goes on.
+#[derive(Clone, Debug)]
+pub(crate) struct Read {
+    pub(crate) bytes: Bytes,
+    pub(crate) next: i64,
+}
+
+/// Where the batches from an offset on are.
+#[derive(Debug)]
+pub(crate) enum Located {
+    End,
+    Memory(Read),
+    Disk(Place),
+}
+
+impl Partition {
+    pub(crate) fn new(
+        id: PartitionKey,
+        topic: TopicName,
+        dir: PathBuf,
+        segment_bytes: u64,
+    ) -> Self {
+        Self {
+            id,
+            topic,
+            dir,
+            segment_bytes,
+            next_offset: AtomicI64::new(0),
+            appender: Mutex::default(),
+            state: Mutex::default(),
+            watchers: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what a checkpoint says about the partition.
+    pub(crate) fn load(&self, manifest: &Manifest) {
+        let mut state = self.lock();
+        state.log_start = manifest.log_start;
+        state.high_watermark = manifest.next;
+        state.flushed_next = manifest.next;
+        state.epochs.clone_from(&manifest.epochs);
+        state.segments = manifest
+            .segments
+            .iter()
+            .map(|s| Segment::recorded(*s))
+            .collect();
+        self.next_offset.store(manifest.next, Ordering::Relaxed);
+    }
+
+    /// Returns what a checkpoint should say. Only the holder of `appender` may call this, see INV-P2.
+    pub(crate) fn manifest(&self) -> Manifest {
+        let state = self.lock();
+        Manifest {
+            log_start: state.log_start,
+            next: state.flushed_next,
+            epochs: state
+                .epochs
+                .iter()
+                .copied()
+                .filter(|(_, start)| *start < state.flushed_next)
+                .collect(),
+            segments: state.segments.iter().map(Segment::record).collect(),
+        }
+    }
+
+    /// Assigns the offsets of the next batch. Only the journal's writer and recovery may.
+    pub(crate) fn assign(&self, offsets: i64) -> i64 {
+        self.next_offset.fetch_add(offsets, Ordering::Relaxed)
+    }
+
+    /// Makes a committed batch visible.
+    pub(crate) fn publish(
+        self: &Arc<Self>,
+        core: &Core,
+        base: Offset,
+        batch: Vec<u8>,
+        max_timestamp: i64,
+        epoch: i32,
+    ) {
+        let bytes = Bytes::from(batch);
+        let len = bytes.len();
+        let next = self.next_offset_after(base.0, &bytes);
+        let mut state = self.lock();
+        if state.epochs.last().is_none_or(|(last, _)| *last < epoch) {
+            state.epochs.push((epoch, base.0));
+        }
+        state.chunks.push_back(Chunk {
+            base: base.0,
+            next,
+            max_timestamp,
+            bytes,
+        });
+        state.high_watermark = next;
+        state.unflushed_bytes += len;
+        if state.unflushed_since.is_none() {
+            state.unflushed_since = Some(Instant::now());
+        }
+        let queue = !std::mem::replace(&mut state.queued, true);
+        let touch = !std::mem::replace(&mut state.touched, true);
+        drop(state);
+        core.flush.published(self, len, queue, touch);
+        core.cache.add(self, base.0, len);
+        self.wake_watchers();
+    }
+
+    fn next_offset_after(&self, base: i64, batch: &[u8]) -> i64 {
+        linkspan_wire::BatchHeader::read(batch).map_or(base, |header| header.next_offset())
+    }
+
+    /// Sets the offset that `assign` gives next; for recovery.
+    pub(crate) fn set_next_offset(&self, next: i64) {
+        self.next_offset.store(next, Ordering::Relaxed);
+    }
+
+    /// Marks the partition as waiting for its segment again; `true` if its caller must put it into the list.
+    pub(crate) fn take_queued(&self) -> bool {
+        std::mem::replace(&mut self.lock().queued, false)
+    }
+
+    pub(crate) fn set_queued(&self) -> bool {
+        !std::mem::replace(&mut self.lock().queued, true)
+    }
+
+    pub(crate) fn set_touched(&self, touched: bool) -> bool {
+        std::mem::replace(&mut self.lock().touched, touched)
+    }
+
+    /// Returns how many bytes wait for their segment, and since when.
+    pub(crate) fn waiting(&self) -> (usize, Option<Instant>) {
+        let state = self.lock();
+        (state.unflushed_bytes, state.unflushed_since)
+    }
+
+    /// Lets a batch in memory go; `None` while it is not in its segment. Returns the bytes freed.
+    pub(crate) fn forget(&self, base: i64) -> Option<usize> {
+        let mut state = self.lock();
+        let Some(front) = state.chunks.front() else {
+            return Some(0);
+        };
+        if front.base > base {
+            return Some(0);
+        }
+        if front.next > state.flushed_next {
+            return None;
+        }
+        state.chunks.pop_front().map(|chunk| chunk.bytes.len())
+    }
+
+    pub(crate) fn watermarks(&self, leader_epoch: LeaderEpoch) -> Watermarks {
+        let state = self.lock();
+        Watermarks {
+            log_start: Offset(state.log_start),
+            high_watermark: Offset(state.high_watermark),
+            leader_epoch,
+        }
+    }
+
+    /// Finds the batches from `from` on.
+    pub(crate) fn locate(&self, from: i64, max_bytes: usize) -> Result<Located> {
+        let state = self.lock();
+        if from < state.log_start || from > state.high_watermark {
+            return Err(Error::OffsetOutOfRange {
+                wanted: Offset(from),
+                log_start: Offset(state.log_start),
+                high_watermark: Offset(state.high_watermark),
+            });
+        }
+        if from == state.high_watermark {
+            return Ok(Located::End);
+        }
+        if state.chunks.front().is_some_and(|chunk| chunk.base <= from) {
+            return Ok(Located::Memory(state.join(from, max_bytes)));
+        }
+        Ok(state.place(from).map_or(Located::End, Located::Disk))
+    }
+
+    /// Returns the offset at which the history of `epoch` ends.
+    pub(crate) fn epoch_end(&self, epoch: i32) -> i64 {
+        let state = self.lock();
+        let later = state.epochs.iter().find(|(e, _)| *e > epoch);
+        later.map_or(state.high_watermark, |(_, start)| *start)
+    }
+
+    /// Registers somebody to wake when data arrives.
+    pub(crate) fn watch(&self, notify: &Arc<Notify>) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|watcher| watcher.strong_count() > 0);
+        let known = watchers
+            .iter()
+            .any(|watcher| std::ptr::eq(watcher.as_ptr(), Arc::as_ptr(notify)));
+        if !known {
+            watchers.push(Arc::downgrade(notify));
+        }
+    }
+
+    /// Ends `watch`.
+    pub(crate) fn unwatch(&self, notify: &Arc<Notify>) {
+        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        watchers.retain(|watcher| !std::ptr::eq(watcher.as_ptr(), Arc::as_ptr(notify)));
+    }
+
+    fn wake_watchers(&self) {
+        let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
+        for watcher in watchers.iter().filter_map(Weak::upgrade) {
+            watcher.notify_one();
+        }
+    }
+
+    pub(crate) fn stat(&self) -> PartitionStat {
+        let state = self.lock();
+        PartitionStat {
+            partition: self.id.partition.0,
+            log_start: state.log_start,
+            high_watermark: state.high_watermark,
+            segments: u32::try_from(state.segments.len()).unwrap_or(u32::MAX),
+            bytes: state.segments.iter().map(|s| s.len).sum(),
+            unflushed_bytes: state.unflushed_bytes as u64,
+        }
+    }
+}
+
+impl State {
+    /// Returns batches that wait for their segment, at most `bytes_max` and at least one if any.
+    pub(crate) fn unflushed(&self, bytes_max: usize) -> Vec<Chunk> {
+        let from = self
+            .chunks
+            .partition_point(|chunk| chunk.next <= self.flushed_next);
+        let mut bytes = 0;
+        let mut chunks = Vec::new();
+        for chunk in self.chunks.range(from..) {
+            bytes += chunk.bytes.len();
+            if !chunks.is_empty() && bytes > bytes_max {
+                break;
+            }
+            chunks.push(chunk.clone());
+        }
+        chunks
+    }
+
+    /// Notes that batches up to `next` are in their segment.
+    pub(crate) fn flushed(&mut self, next: i64, bytes: usize) {
+        self.flushed_next = next;
+        self.unflushed_bytes -= bytes.min(self.unflushed_bytes);
+        if self.unflushed_bytes == 0 {
+            self.unflushed_since = None;
+        }
+    }
+
+    fn join(&self, from: i64, max_bytes: usize) -> Read {
+        let at = self.chunks.partition_point(|chunk| chunk.next <= from);
+        let mut chunks = self.chunks.range(at..);
+        let Some(first) = chunks.next() else {
+            return Read {
+                bytes: Bytes::new(),
+                next: from,
+            };
+        };
+        let limit = max_bytes.min(JOIN_BYTES_MAX);
+        let alone = first.bytes.len() >= JOIN_BATCH_BYTES_MAX
+            || self
+                .chunks
+                .get(at + 1)
+                .is_none_or(|second| first.bytes.len() + second.bytes.len() > limit);
+        if alone {
+            return Read {
+                bytes: first.bytes.clone(),
+                next: first.next,
+            };
+        }
+        let mut bytes = BytesMut::with_capacity(limit);
+        bytes.extend_from_slice(&first.bytes);
+        let mut next = first.next;
+        for chunk in chunks {
+            if bytes.len() + chunk.bytes.len() > limit {
+                break;
+            }
+            bytes.extend_from_slice(&chunk.bytes);
+            next = chunk.next;
+        }
+        Read {
+            bytes: bytes.freeze(),
+            next,
+        }
+    }
+
+    fn place(&self, from: i64) -> Option<Place> {
+        let at = self
+            .segments
+            .partition_point(|segment| segment.next <= from);
+        let segment = self.segments.get(at)?;
+        Some(segment.place(from, at, &self.epochs))
+    }
+}

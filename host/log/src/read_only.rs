@@ -1,0 +1,156 @@
+//! A stopped data directory, read without writing a byte into it.
+//!
+//! The journal is replayed in memory: what it holds beyond the last checkpoint (at most `journal_bytes_max`, usually less
+//! than 64 MiB) stays there while the directory is open. A shared lock keeps a host from starting meanwhile.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use linkspan_types::{
+    Clock, FenceEpoch, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
+};
+
+use crate::backend::{
+    Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic, TopicSpec,
+    Watermarks,
+};
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::fs::{Fs, Lock, Open};
+use crate::lock;
+use crate::options::LocalOptions;
+use crate::query;
+use crate::recovery::{self, Mode};
+use crate::stat::LogStat;
+use crate::verify::{self, Report};
+
+/// A stopped log. Everything that would write fails with [`Error::ReadOnly`].
+#[derive(Debug)]
+pub struct ReadOnly {
+    core: Core,
+    _lock: Box<dyn Lock>,
+}
+
+/// Opens a stopped data directory for reading.
+///
+/// # Errors
+/// [`Error::Locked`] while a host runs on it, [`Error::NotADataDirectory`], [`Error::NewerFormat`], [`Error::Damaged`],
+/// [`Error::LaterVersion`], or the system's.
+pub fn open_read_only(
+    fs: Arc<dyn Fs>,
+    clock: Arc<dyn Clock>,
+    dir: impl Into<PathBuf>,
+) -> Result<Arc<ReadOnly>> {
+    let options = LocalOptions::new(dir);
+    let dir = options.dir.clone();
+    if !fs
+        .try_exists(&dir.join("format"))
+        .map_err(|e| Error::io("look for", &dir, e))?
+    {
+        return Err(Error::NotADataDirectory {
+            dir,
+            why: "it has no file `format`".into(),
+        });
+    }
+    let lock = lock::shared(&*fs, &dir)?;
+    recovery::check_format(&*fs, &dir, Mode::ReadOnly)?;
+    let core = Core::new(fs, &*clock, options, Open::Read);
+    recovery::recover(&core, Mode::ReadOnly)?;
+    Ok(Arc::new(ReadOnly { core, _lock: lock }))
+}
+
+impl ReadOnly {
+    /// Checks every byte that the log vouches for.
+    #[must_use]
+    pub fn verify(&self) -> Report {
+        verify::verify(&self.core)
+    }
+}
+
+impl LogBackend for ReadOnly {
+    fn create_topic(&self, _name: &TopicName, _spec: &TopicSpec) -> Result<Topic> {
+        Err(Error::ReadOnly)
+    }
+
+    fn add_partitions(&self, _name: &TopicName, _total: i32) -> Result<Topic> {
+        Err(Error::ReadOnly)
+    }
+
+    fn topic(&self, name: &TopicName) -> Result<Option<Topic>> {
+        Ok(query::topic(&self.core, name))
+    }
+
+    fn topics(&self) -> Result<Vec<Topic>> {
+        Ok(query::topics(&self.core))
+    }
+
+    fn get(&self, store: Store, key: &[u8]) -> Result<Option<Bytes>> {
+        Ok(self.core.get(store, key))
+    }
+
+    fn scan(&self, store: Store, prefix: &[u8]) -> Result<Vec<(Bytes, Bytes)>> {
+        Ok(query::scan(&self.core, store, prefix))
+    }
+
+    fn open_producer(&self, _owner: &OwnerId) -> Result<Arc<dyn Producer>> {
+        Err(Error::ReadOnly)
+    }
+
+    fn current_fence(&self, owner: &OwnerId) -> Result<FenceEpoch> {
+        Ok(self.core.fence(owner).current())
+    }
+
+    fn producer_at(&self, _owner: &OwnerId, _epoch: FenceEpoch) -> Result<Arc<dyn Producer>> {
+        Err(Error::ReadOnly)
+    }
+
+    fn open_consumer(&self, _options: ConsumerOptions) -> Result<Box<dyn Consumer>> {
+        Err(Error::ReadOnly)
+    }
+
+    fn fetch(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        from: Offset,
+        max_bytes: usize,
+    ) -> Result<Fetched> {
+        query::fetch(&self.core, topic, partition, from, max_bytes)
+    }
+
+    fn offsets(&self, topic: &TopicId, partition: PartitionId) -> Result<Watermarks> {
+        query::offsets(&self.core, topic, partition)
+    }
+
+    fn offset_for_time(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        timestamp_ms: i64,
+    ) -> Result<Option<Offset>> {
+        query::offset_for_time(&self.core, topic, partition, timestamp_ms)
+    }
+
+    fn check_position(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        epoch: LeaderEpoch,
+        next: Offset,
+    ) -> Result<()> {
+        query::check_position(&self.core, topic, partition, epoch, next)
+    }
+
+    fn stat(&self) -> Result<LogStat> {
+        Ok(query::stat(&self.core))
+    }
+
+    fn health(&self) -> Health {
+        Health::Ok
+    }
+
+    fn close(&self) -> Result<()> {
+        Ok(())
+    }
+}

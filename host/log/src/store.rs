@@ -1,0 +1,91 @@
+//! The key-value stores: what was put and not deleted, plus which keys the next snapshot must mention.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+
+use crate::backend::{KvPut, Store};
+use crate::stat::StoreStat;
+
+/// All stores. Changed by puts of committed frames only.
+#[derive(Debug, Default)]
+pub(crate) struct Stores {
+    maps: BTreeMap<Store, BTreeMap<Bytes, Bytes>>,
+    changed: BTreeSet<(Store, Bytes)>,
+}
+
+impl Stores {
+    pub(crate) fn get(&self, store: Store, key: &[u8]) -> Option<Bytes> {
+        self.maps.get(&store)?.get(key).cloned()
+    }
+
+    pub(crate) fn scan(&self, store: Store, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
+        let Some(map) = self.maps.get(&store) else {
+            return Vec::new();
+        };
+        let from = map.range::<[u8], _>((
+            std::ops::Bound::Included(prefix),
+            std::ops::Bound::Unbounded,
+        ));
+        from.take_while(|(key, _)| key.starts_with(prefix))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect()
+    }
+
+    /// Applies a put and remembers its key for the next snapshot.
+    pub(crate) fn apply(&mut self, put: &KvPut) {
+        self.load(put);
+        self.changed.insert((put.store, put.key.clone()));
+    }
+
+    /// Applies a put that a snapshot holds already.
+    pub(crate) fn load(&mut self, put: &KvPut) {
+        let map = self.maps.entry(put.store).or_default();
+        match &put.value {
+            Some(value) => map.insert(put.key.clone(), value.clone()),
+            None => map.remove(&put.key),
+        };
+    }
+
+    /// Takes the changes since the last call, as puts.
+    pub(crate) fn take_changes(&mut self) -> Vec<KvPut> {
+        let changed = std::mem::take(&mut self.changed);
+        changed
+            .into_iter()
+            .map(|(store, key)| KvPut {
+                store,
+                value: self.get(store, &key),
+                key,
+            })
+            .collect()
+    }
+
+    /// Gives changes back that could not be written.
+    pub(crate) fn give_back<'a>(&mut self, puts: impl IntoIterator<Item = &'a KvPut>) {
+        self.changed
+            .extend(puts.into_iter().map(|put| (put.store, put.key.clone())));
+    }
+
+    /// Returns everything, as puts.
+    pub(crate) fn all(&self) -> Vec<KvPut> {
+        let put = |store, key: &Bytes, value: &Bytes| KvPut {
+            store,
+            key: key.clone(),
+            value: Some(value.clone()),
+        };
+        self.maps
+            .iter()
+            .flat_map(|(store, map)| map.iter().map(|(k, v)| put(*store, k, v)))
+            .collect()
+    }
+
+    pub(crate) fn stat(&self) -> Vec<StoreStat> {
+        let count = |store| self.maps.get(&store).map_or(0, BTreeMap::len);
+        Store::ALL
+            .map(|store| StoreStat {
+                name: store.name().to_owned(),
+                keys: count(store) as u64,
+            })
+            .into()
+    }
+}
