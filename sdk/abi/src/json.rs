@@ -19,6 +19,7 @@
 mod decimal;
 mod read;
 mod scan;
+mod tagged;
 mod time;
 mod write;
 
@@ -29,6 +30,7 @@ pub use read::json_to_row;
 pub use write::row_to_json;
 
 pub(crate) use scan::is_object;
+pub(crate) use tagged::tagged_to_json;
 
 use crate::schema::{Kind, Schema};
 

@@ -249,6 +249,16 @@ fn read(cursor: &mut Cursor<'_>) -> Option<Tagged> {
     })
 }
 
+/// Appends a value as JSON, in the forms of [`crate::json`]: scalars keep their text, maps with string keys are objects.
+///
+/// # Errors
+/// The bytes must be one valid value; on an error what was appended is garbage.
+pub fn to_json(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), RowError> {
+    let value = decode(bytes)?;
+    crate::json::tagged_to_json(&value, out);
+    Ok(())
+}
+
 impl From<&Value> for Tagged {
     /// Drops the schema of structs: they become maps with string keys.
     fn from(value: &Value) -> Self {

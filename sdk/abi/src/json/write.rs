@@ -175,7 +175,7 @@ fn logical(schema: &Schema, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Resul
 }
 
 #[inline]
-fn scalar(value: ValueRef<'_>, out: &mut Vec<u8>) {
+pub(super) fn scalar(value: ValueRef<'_>, out: &mut Vec<u8>) {
     match value {
         ValueRef::Int8(v) => integer(i64::from(v), out),
         ValueRef::Int16(v) => integer(i64::from(v), out),

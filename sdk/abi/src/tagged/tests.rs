@@ -59,3 +59,39 @@ fn too_deep_is_refused_both_ways() {
     }
     assert_eq!(validate(&bytes).unwrap_err().problem, RowProblem::Depth);
 }
+
+#[test]
+fn json_has_the_forms_of_typed_rows() {
+    let check = |value: Tagged, expected: &str| {
+        let (mut bytes, mut json) = (Vec::new(), Vec::new());
+        encode(&value, &mut bytes).unwrap();
+        to_json(&bytes, &mut json).unwrap();
+        assert_eq!(String::from_utf8(json).unwrap(), expected);
+    };
+    check(Tagged::Int64(i64::MIN), "-9223372036854775808");
+    check(Tagged::Float64(f64::NAN), "\"NaN\"");
+    check(Tagged::Date(15_706), "\"2013-01-01\"");
+    check(
+        Tagged::Decimal {
+            unscaled: vec![0xfb],
+            scale: 2,
+        },
+        "\"-0.05\"",
+    );
+    check(
+        Tagged::Array(vec![Tagged::Null, Tagged::Boolean(true)]),
+        "[null,true]",
+    );
+    check(Tagged::Array(Vec::new()), "[]");
+    check(
+        Tagged::Map(vec![(Tagged::String("a".to_owned()), Tagged::Int8(1))]),
+        "{\"a\":1}",
+    );
+    check(
+        Tagged::Map(vec![
+            (Tagged::Int8(1), Tagged::Int8(2)),
+            (Tagged::Null, Tagged::Null),
+        ]),
+        "[[1,2],[null,null]]",
+    );
+}
