@@ -72,9 +72,9 @@ mod rules {
 
     /// Where `unsafe` may stand, relative to the root.
     const UNSAFE: &[&str] = &[
-        "sdk/abi/src/",
+        "sdk/abi/",
         "sdk/sdk/src/export",
-        "host/plugin/src/",
+        "host/plugin/",
         "host/log/src/syscall",
     ];
 

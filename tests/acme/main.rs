@@ -1,11 +1,13 @@
-//! A third party's plugin, built outside the repository against the packages as they would be published.
+//! Plugins of third parties, built outside the repository against the packages as they would be published.
 //!
-//! `cargo package` makes the sdk's packages, they are unpacked in a scratch folder, `tests/plugins/acme` is copied there too,
-//! and cargo is told with `--config patch…` to take the packages from that folder instead of the registry.
-//! Both the oldest supported rustc and the current one build it; the host loads both from a directory.
+//! `cargo package` makes the sdk's packages, they are unpacked in a scratch folder, the plugin is copied there too, and cargo is
+//! told with `--config patch…` to take the packages from that folder instead of the registry ([`workshop`]).
+//! The host then loads what was built from a directory: [`plugin`] is a good one, [`rogue`] panics wherever it can.
 
 #[cfg(test)]
 mod plugin;
+#[cfg(test)]
+mod rogue;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(
@@ -14,3 +16,5 @@ mod plugin;
 )]
 #[allow(dead_code, reason = "as above")]
 mod support;
+#[cfg(test)]
+mod workshop;

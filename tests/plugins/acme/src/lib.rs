@@ -68,13 +68,14 @@ impl SinkTask for Keep {
     }
 
     async fn put(&mut self, records: Records<'_>, _report: &mut Report) -> Result<Progress> {
-        for record in &records {
+        let done = records.progress();
+        for record in records {
             self.file
                 .write_all(record.value().as_bytes().unwrap_or_default())?;
             self.file.write_all(b"\n")?;
         }
         self.file.sync_data()?;
-        Ok(Progress::all(&records))
+        Ok(done)
     }
 }
 
