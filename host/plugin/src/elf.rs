@@ -165,3 +165,31 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     array_at(bytes, at).map(u64::from_le_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cut_and_no_changed_byte_panics() {
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cut.so");
+        let check = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            assert_ne!(look(&path, "no such symbol"), Look::Exports);
+        };
+        let head = &program[..4096];
+        for len in (0..200).chain([1_000, 4_000]) {
+            check(&head[..len]);
+        }
+        // Tables that lie about their place and size.
+        for at in 16..64 {
+            for byte in [0, 1, 0x7f, 0xff] {
+                let mut changed = head.to_vec();
+                changed[at] = byte;
+                check(&changed);
+            }
+        }
+    }
+}
