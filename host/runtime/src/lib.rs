@@ -1,1 +1,40 @@
-//! Supervisor, tasks, offsets, converters, bounded jobs.
+//! The runtime: connectors, their tasks, and the records between plugins and the log.
+//!
+//! ```text
+//! source task thread:  poll ─► validate ─► convert ─► submit ─► (acks) ─► durable(seq)
+//! sink task thread:    fetch (async, bounded) ─► convert ─► put ─► commit progress
+//! ```
+//!
+//! Here: life cycle of connectors and tasks, offsets, the schemas store, values at rest, bounded jobs and their summary.
+//! Not here: which log stores the records (only the trait [`linkspan_log::LogBackend`] is used), how a plugin is found and
+//! called (`linkspan-plugin`), what a YAML file means (`linkspan-config`).
+//!
+//! Start reading at [`Runtime`], then `source/task.rs` and `sink/task.rs`.
+
+mod connector;
+mod convert;
+mod error;
+mod job;
+mod keys;
+mod offsets;
+mod partitioner;
+mod report;
+mod schemas;
+mod services;
+mod sink;
+mod source;
+mod spec;
+mod stop;
+mod summary;
+mod supervisor;
+mod task;
+
+pub use crate::error::{StartError, TaskError};
+pub use crate::job::Outcome;
+pub use crate::offsets::{offset_key, prefix_of};
+pub use crate::report::{ConnectorReport, FileReport, RunReport, WarningReport};
+pub use crate::schemas::SchemaRegistry;
+pub use crate::services::Services;
+pub use crate::spec::{ConnectorSpec, KindOfConnector, Mode, ResolveConfig, Settings, TopicSpecs};
+pub use crate::supervisor::{Run, Runtime, Snapshot};
+pub use crate::task::TaskState;

@@ -1,0 +1,143 @@
+//! `linkspan consume`: the records of a topic on stdout.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use linkspan_log::LogBackend;
+use linkspan_rest::{From, ReadError, RecordReader};
+use linkspan_types::{TopicName, error_chain};
+use serde_json::Value;
+
+use crate::args::{ConsumeArgs, Output};
+use crate::exit::{Exit, Failure};
+use crate::open::{Opened, open};
+use crate::{socket, terminal};
+
+/// How often a stopped directory is looked at again when following.
+const FOLLOW_EVERY: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
+    let topic = TopicName::try_new(&args.topic)
+        .map_err(|error| Failure::new(Exit::Invalid, "LS0516", error))?;
+    let from: From = args
+        .from
+        .parse()
+        .map_err(|error| Failure::new(Exit::Invalid, "LS0206", format!("--from: {error}")))?;
+    match open(&args.data)? {
+        Opened::Stopped(log) => from_directory(args, log, &topic, from),
+        Opened::Running => from_host(args, &topic, from),
+    }
+}
+
+fn from_directory(
+    args: &ConsumeArgs,
+    log: Arc<dyn LogBackend>,
+    topic: &TopicName,
+    from: From,
+) -> Result<Exit, Failure> {
+    let mut reader = RecordReader::open(Arc::clone(&log), topic, from)
+        .map_err(|error| read_failure(&error, log.as_ref()))?;
+    loop {
+        let records = reader
+            .read()
+            .map_err(|error| read_failure(&error, log.as_ref()))?;
+        if records.is_empty() {
+            if args.exit {
+                return Ok(Exit::Ok);
+            }
+            // Nobody writes to a stopped directory: following it means waiting to be interrupted.
+            std::thread::sleep(FOLLOW_EVERY);
+        }
+        for record in records {
+            let value = serde_json::to_value(&record).unwrap_or_default();
+            print(args.output, &value);
+        }
+    }
+}
+
+fn read_failure(error: &ReadError, log: &dyn LogBackend) -> Failure {
+    match error {
+        ReadError::UnknownTopic(_) => {
+            let names: Vec<String> = log
+                .topics()
+                .unwrap_or_default()
+                .into_iter()
+                .map(|topic| topic.name.to_string())
+                .collect();
+            let there = if names.is_empty() {
+                "the log has no topics".to_owned()
+            } else {
+                format!("there are: {}", names.join(", "))
+            };
+            Failure::new(Exit::Invalid, "LS0516", error).help(there)
+        }
+        _ => Failure::new(Exit::Runtime, "LS0513", error_chain(error)),
+    }
+}
+
+fn from_host(args: &ConsumeArgs, topic: &TopicName, from: From) -> Result<Exit, Failure> {
+    let path = format!(
+        "/api/v1/topics/{topic}/records?from={from}&exit={}",
+        args.exit
+    );
+    socket::client_runtime()?.block_on(async {
+        let mut body = socket::get(&args.data, &path).await?.into_body();
+        let mut rest = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                Failure::new(
+                    Exit::Environment,
+                    "LS0706",
+                    format!("the host stopped answering: {error}"),
+                )
+            })?;
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            rest.extend_from_slice(&data);
+            while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = rest.drain(..=end).collect();
+                print_line(args.output, &line)?;
+            }
+        }
+        Ok(Exit::Ok)
+    })
+}
+
+fn print_line(output: Output, line: &[u8]) -> Result<(), Failure> {
+    let value: Value = serde_json::from_slice(line).map_err(|error| {
+        Failure::new(
+            Exit::Runtime,
+            "LS0601",
+            format!("the host's answer is not JSON: {error}"),
+        )
+    })?;
+    if let Some(message) = value.get("error").and_then(Value::as_str) {
+        return Err(Failure::new(Exit::Runtime, "LS0513", message));
+    }
+    print(output, &value);
+    Ok(())
+}
+
+fn print(output: Output, record: &Value) {
+    if output == Output::Json {
+        terminal::line(&record.to_string());
+        return;
+    }
+    let shown = |name: &str| match record.get(name) {
+        None | Some(Value::Null) => "null".to_owned(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => match other.get("base64").and_then(Value::as_str) {
+            Some(bytes) => format!("base64:{bytes}"),
+            None => other.to_string(),
+        },
+    };
+    terminal::line(&format!(
+        "{}\t{}\t{}\t{}",
+        shown("partition"),
+        shown("offset"),
+        shown("key"),
+        shown("value")
+    ));
+}

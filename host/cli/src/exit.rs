@@ -1,0 +1,130 @@
+//! What the process answers. Scripts rely on these numbers.
+
+use std::fmt;
+
+use serde_json::json;
+
+use crate::terminal;
+
+/// The exit codes of every command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// All went well.
+    Ok,
+    /// Something failed while it ran.
+    Runtime,
+    /// Wrong arguments or configuration.
+    Invalid,
+    /// The surroundings do not allow it: a directory in use, no permission.
+    Environment,
+    /// Dead letters, and no failure.
+    #[expect(
+        dead_code,
+        reason = "dead letters come with the error handling of the runtime"
+    )]
+    Partial,
+    /// Stopped by SIGINT.
+    Interrupted,
+    /// Stopped by SIGTERM.
+    Terminated,
+}
+
+impl Exit {
+    /// Returns the number.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Runtime => 1,
+            Self::Invalid => 2,
+            Self::Environment => 3,
+            Self::Partial => 4,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+/// A command that could not do its work.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// The exit code.
+    pub(crate) exit: Exit,
+    /// Stable code of the message.
+    pub(crate) code: &'static str,
+    /// What happened, where, why.
+    pub(crate) message: String,
+    /// What to do.
+    pub(crate) help: Option<String>,
+    /// Whether stdout gets the JSON form too.
+    pub(crate) json: bool,
+    /// The diagnostics of a configuration were printed already.
+    pub(crate) printed: bool,
+}
+
+impl Failure {
+    /// A failure with its exit code and stable code.
+    pub(crate) fn new(exit: Exit, code: &'static str, message: impl fmt::Display) -> Self {
+        Self {
+            exit,
+            code,
+            message: message.to_string(),
+            help: None,
+            json: false,
+            printed: false,
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub(crate) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Prints the JSON form on stdout as well.
+    #[must_use]
+    pub(crate) fn json(mut self, json: bool) -> Self {
+        self.json = json;
+        self
+    }
+
+    /// The message is on stderr already.
+    #[must_use]
+    pub(crate) fn printed(mut self) -> Self {
+        self.printed = true;
+        self
+    }
+
+    /// Prints the failure; returns its exit code.
+    pub(crate) fn report(self) -> Exit {
+        if !self.printed {
+            terminal::error(self.code, &self.message, self.help.as_deref());
+        }
+        if self.json {
+            let object = json!({ "status": "failed", "error": { "code": self.code, "message": self.message } });
+            terminal::line(&object.to_string());
+        }
+        self.exit
+    }
+}
+
+impl From<linkspan_log::Error> for Failure {
+    fn from(error: linkspan_log::Error) -> Self {
+        use linkspan_log::Error as Log;
+        let message = linkspan_types::error_chain(&error);
+        match error {
+            Log::Locked { pid, .. } => Self::new(Exit::Environment, "LS0701", message)
+                .help(format!("a host works on this directory; stop it (kill {pid}) or choose another with --data")),
+            Log::NewerFormat { .. } => {
+                Self::new(Exit::Environment, "LS0702", message).help("use the linkspan version that wrote it, or a later one")
+            }
+            Log::NotADataDirectory { .. } => Self::new(Exit::Environment, "LS0703", message)
+                .help("name an empty folder, or one that linkspan made, with --data"),
+            Log::Damaged { .. } => Self::new(Exit::Environment, "LS0513", message)
+                .help("acknowledged records are damaged, so nothing was changed; see `linkspan log verify`, then restore a copy"),
+            Log::UnknownTopic { .. } => Self::new(Exit::Invalid, "LS0516", message),
+            Log::Io { .. } | Log::DiskFull { .. } => Self::new(Exit::Environment, "LS0704", message),
+            _ => Self::new(Exit::Runtime, "LS0501", message),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Where plugins are found: `--plugin-path`, then beside the program.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use linkspan_plugin::{Registry, Search};
+use linkspan_runtime::Services;
+
+use crate::exit::{Exit, Failure};
+use crate::terminal;
+
+/// The host's side of all plugins, and the plugins.
+pub(crate) struct Plugins {
+    pub(crate) services: Arc<Services>,
+    pub(crate) registry: Arc<Registry>,
+}
+
+impl Plugins {
+    /// Says which plugins there are, in one line.
+    pub(crate) fn announce(&self) {
+        let mut names: Vec<String> = Vec::new();
+        for class in self.registry.classes() {
+            let plugin = class.plugin();
+            let name = format!("{} {}", plugin.name, plugin.version);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        terminal::note(&format!("plugins: {}", names.join(", ")));
+    }
+}
+
+/// Finds plugins; prints what was refused. `cache` is a file that remembers probes between runs.
+pub(crate) fn discover(
+    explicit: &[PathBuf],
+    cache: Option<&Path>,
+    level: u32,
+) -> Result<Plugins, Failure> {
+    let program = program()?;
+    let beside = program.parent().map(Path::to_path_buf).unwrap_or_default();
+    let search = Search {
+        explicit: explicit.to_vec(),
+        implicit: vec![beside.join("plugins"), beside.clone(), beside.join("deps")],
+        cache: cache.map(Path::to_path_buf),
+        probe: program,
+    };
+    Ok(find(&search, level))
+}
+
+/// Loads one file, wherever it lies.
+pub(crate) fn one(file: &Path) -> Result<Plugins, Failure> {
+    if !file.try_exists().unwrap_or(false) {
+        return Err(Failure::new(
+            Exit::Invalid,
+            "LS0302",
+            format!("there is no file `{}`", file.display()),
+        ));
+    }
+    let program = program()?;
+    let search = Search {
+        explicit: vec![file.to_path_buf()],
+        implicit: Vec::new(),
+        cache: None,
+        probe: program,
+    };
+    let plugins = find(&search, level());
+    if plugins.registry.classes().is_empty() {
+        return Err(Failure::new(
+            Exit::Invalid,
+            "LS0301",
+            format!("`{}` was refused", file.display()),
+        )
+        .printed());
+    }
+    Ok(plugins)
+}
+
+/// The level of plugin events that are forwarded: 3 is info, 4 debug.
+pub(crate) fn level() -> u32 {
+    match std::env::var("LINKSPAN_LOG") {
+        Ok(filter) if filter.contains("trace") => 5,
+        Ok(filter) if filter.contains("debug") => 4,
+        _ => 3,
+    }
+}
+
+fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| {
+        Failure::new(
+            Exit::Environment,
+            "LS0704",
+            format!("could not find the path of this program: {error}"),
+        )
+    })
+}
+
+fn find(search: &Search, level: u32) -> Plugins {
+    let services = Services::new(level);
+    let (registry, findings) = Registry::discover(
+        search,
+        Arc::clone(&services) as Arc<dyn linkspan_plugin::HostServices>,
+    );
+    for finding in findings {
+        if finding.is_error() {
+            terminal::error(finding.code, &finding.message, None);
+        } else {
+            terminal::warning(finding.code, &finding.message);
+        }
+    }
+    Plugins {
+        services,
+        registry: Arc::new(registry),
+    }
+}

@@ -1,0 +1,342 @@
+//! `linkspan run`: load the configuration, open the log, start the connectors, wait.
+
+pub(crate) mod plan;
+mod progress;
+mod signals;
+mod summary;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use linkspan_config::{Diagnostics, Plan};
+use linkspan_log::{DiskFs, LogBackend, Opened};
+use linkspan_runtime::{Mode, Outcome, Run, RunReport, Runtime, StartError, WarningReport};
+use linkspan_types::{Clock, SystemClock};
+
+use self::progress::Progress;
+use self::signals::Signals;
+use crate::args::{Output, RunArgs};
+use crate::exit::{Exit, Failure};
+use crate::plugins::{self, Plugins};
+use crate::{socket, terminal};
+
+/// How often a continuous run looks around.
+const WATCH_EVERY: Duration = Duration::from_millis(200);
+
+pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
+    let json = args.output == Output::Json;
+    start(args).map_err(|failure| failure.json(json && args.once))
+}
+
+fn start(args: &RunArgs) -> Result<Exit, Failure> {
+    let started = Utc::now();
+    let clock = Instant::now();
+    let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
+    plan::check_listen(args.listen.as_deref())?;
+    init_tracing(args.once);
+    let data_hint = plan::data_dir(args);
+    let plugins = plugins::discover(
+        &args.config.plugin_paths,
+        data_hint.as_deref().map(cache_of).as_deref(),
+        plugins::level(),
+    )?;
+    let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
+    let data = args
+        .data
+        .clone()
+        .map_or_else(|| plan.host.data.clone(), plan::absolute);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("linkspan-io")
+        .enable_all()
+        .build()
+        .map_err(|error| {
+            Failure::new(
+                Exit::Environment,
+                "LS0704",
+                format!("could not start the async runtime: {error}"),
+            )
+        })?;
+    let signals = Signals::listen(&runtime).map_err(|error| {
+        Failure::new(
+            Exit::Environment,
+            "LS0704",
+            format!("could not listen for signals: {error}"),
+        )
+    })?;
+    let (log, opened) = open_log(&plan, &data)?;
+    let new = matches!(opened, Opened::New);
+    terminal::note(&format!(
+        "linkspan {} · data {} ({})",
+        env!("CARGO_PKG_VERSION"),
+        data.display(),
+        if new { "new" } else { "resumed" }
+    ));
+    plugins.announce();
+    let mode = if args.once {
+        Mode::Bounded { timeout }
+    } else {
+        Mode::Continuous
+    };
+    let host = Host {
+        plan: &plan,
+        plugins: &plugins,
+        log: Arc::clone(&log),
+        data: &data,
+        signals: &signals,
+        tokio: &runtime,
+    };
+    let outcome = host.run(mode, args, &warnings, started, clock, !new);
+    socket::remove(&data);
+    let closed = log.close().map_err(Failure::from);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let exit = outcome?;
+    closed?;
+    Ok(exit)
+}
+
+fn cache_of(data: &Path) -> PathBuf {
+    data.join("plugins.cache")
+}
+
+/// Events go to stderr; `LINKSPAN_LOG` chooses what, for example `info` or `linkspan_runtime=debug`.
+fn init_tracing(once: bool) {
+    let default = if once { "warn" } else { "info" };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("LINKSPAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(terminal::colours());
+    // A second initialisation cannot happen in one process; if it did, the first one stays.
+    drop(subscriber.try_init());
+}
+
+fn open_log(plan: &Plan, data: &Path) -> Result<(Arc<dyn LogBackend>, Opened), Failure> {
+    let options = plan::log_options(plan, data);
+    let log = linkspan_log::open_local(
+        Arc::new(DiskFs::default()),
+        Arc::new(SystemClock::default()),
+        options,
+    )?;
+    let opened = log.opened().clone();
+    Ok((log, opened))
+}
+
+struct Host<'a> {
+    plan: &'a Plan,
+    plugins: &'a Plugins,
+    log: Arc<dyn LogBackend>,
+    data: &'a Path,
+    signals: &'a Signals,
+    tokio: &'a tokio::runtime::Runtime,
+}
+
+impl Host<'_> {
+    fn run(
+        &self,
+        mode: Mode,
+        args: &RunArgs,
+        warnings: &[WarningReport],
+        started: DateTime<Utc>,
+        clock: Instant,
+        resumed: bool,
+    ) -> Result<Exit, Failure> {
+        let engine = Runtime::new(
+            Arc::clone(&self.log),
+            Arc::clone(&self.plugins.registry),
+            Arc::clone(&self.plugins.services),
+            plan::settings(self.plan),
+            Arc::new(SystemClock::default()) as Arc<dyn Clock>,
+            self.tokio.handle().clone(),
+        );
+        let specs = plan::specs(self.plan)?;
+        let topics = plan::topics(self.plan)?;
+        let view = Arc::new(View::default());
+        let router = linkspan_rest::router(
+            Arc::clone(&self.log),
+            Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
+        );
+        socket::serve(self.tokio, self.data, router)?;
+        let mut run = engine.start(specs, &topics, mode).map_err(start_failure)?;
+        match mode {
+            Mode::Continuous => Ok(self.watch(&mut run, &view)),
+            Mode::Bounded { timeout } => {
+                let mut progress = Progress::new();
+                let outcome = run.drive_job(timeout, self.signals.flag(), |run| {
+                    view.show(run);
+                    progress.show(run);
+                })?;
+                progress.finish();
+                let report = self.report(&run, outcome, warnings, started, clock);
+                self.finish_job(&report, outcome, args, resumed)
+            }
+        }
+    }
+
+    /// Runs until a signal, or until nothing is left that could run.
+    fn watch(&self, run: &mut Run, view: &View) -> Exit {
+        terminal::note(&format!(
+            "running {} connectors; Ctrl-C or SIGTERM stops them cleanly",
+            run.snapshot().len()
+        ));
+        while !self.signals.stopped() && !run.is_over() {
+            view.show(run);
+            run.wait_change(WATCH_EVERY);
+        }
+        let over = run.is_over();
+        let stuck = run.stop();
+        for task in stuck {
+            terminal::warning(
+                "LS0402",
+                &format!("task {task} did not stop in time and was given up"),
+            );
+        }
+        for connector in run.snapshot() {
+            terminal::note(&format!(
+                "{} {}: {} records",
+                connector.kind,
+                connector.name,
+                terminal::count(connector.records)
+            ));
+        }
+        if self.signals.stopped() {
+            return self.signals.exit();
+        }
+        if over {
+            terminal::error(
+                "LS0401",
+                "every task has ended",
+                Some("see the errors above; `linkspan run --once` is for jobs with an end"),
+            );
+        }
+        Exit::Runtime
+    }
+
+    fn report(
+        &self,
+        run: &Run,
+        outcome: Outcome,
+        warnings: &[WarningReport],
+        started: DateTime<Utc>,
+        clock: Instant,
+    ) -> RunReport {
+        let dead_letters = run
+            .connector_reports()
+            .iter()
+            .any(|connector| connector.dlq > 0);
+        RunReport {
+            run_id: uuid::Uuid::now_v7().to_string(),
+            status: match outcome {
+                Outcome::Done if dead_letters => "partial",
+                Outcome::Done => "ok",
+                Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted => "failed",
+            },
+            started: started.to_rfc3339_opts(SecondsFormat::Millis, true),
+            ended: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
+            duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
+            data_dir: self.data.display().to_string(),
+            config_sha256: self.plan.config_sha256.clone(),
+            params: self.plan.params.clone().into_iter().collect(),
+            connectors: run.connector_reports(),
+            warnings: warnings.to_vec(),
+        }
+    }
+
+    fn finish_job(
+        &self,
+        report: &RunReport,
+        outcome: Outcome,
+        args: &RunArgs,
+        resumed: bool,
+    ) -> Result<Exit, Failure> {
+        summary::keep(report, self.data).map_err(|error| {
+            Failure::new(
+                Exit::Environment,
+                "LS0704",
+                format!("could not keep the record of the run: {error}"),
+            )
+        })?;
+        let topics: Vec<String> = self
+            .log
+            .topics()?
+            .into_iter()
+            .map(|topic| topic.name.to_string())
+            .collect();
+        if outcome == Outcome::TimedOut {
+            terminal::error(
+                "LS0409",
+                "the time given with --timeout is over, the rest is left for the next run",
+                None,
+            );
+        }
+        summary::print(report, args.output, resumed, &topics);
+        Ok(match outcome {
+            Outcome::Done => Exit::Ok,
+            Outcome::Failed if only_invalid(report) => Exit::Invalid,
+            Outcome::Failed | Outcome::TimedOut => Exit::Runtime,
+            Outcome::Interrupted => self.signals.exit(),
+        })
+    }
+}
+
+/// Whether every failure is one of the configuration, found by a connector when it opened.
+fn only_invalid(report: &RunReport) -> bool {
+    let mut errors = report
+        .connectors
+        .iter()
+        .filter_map(|connector| connector.error.as_ref())
+        .peekable();
+    errors.peek().is_some() && errors.all(|error| error.code.starts_with("LS02"))
+}
+
+fn start_failure(error: StartError) -> Failure {
+    match error {
+        StartError::Invalid(problems) => {
+            for problem in &problems {
+                terminal::error(problem.code, &problem.message, None);
+            }
+            let code = problems.first().map_or("LS0201", |problem| problem.code);
+            let message = problems
+                .iter()
+                .map(|problem| problem.message.as_str())
+                .collect::<Vec<_>>()
+                .join("; ");
+            Failure::new(Exit::Invalid, code, message).printed()
+        }
+        StartError::Log(error) => error.into(),
+        other => Failure::new(
+            Exit::Environment,
+            "LS0704",
+            linkspan_types::error_chain(&other),
+        ),
+    }
+}
+
+/// What the socket shows of the run: the last snapshot.
+#[derive(Debug, Default)]
+struct View {
+    last: Mutex<Vec<linkspan_runtime::Snapshot>>,
+}
+
+impl View {
+    fn show(&self, run: &Run) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = run.snapshot();
+    }
+}
+
+impl linkspan_rest::HostView for View {
+    fn connectors(&self) -> serde_json::Value {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        serde_json::to_value(&*last).unwrap_or_default()
+    }
+}
+
+/// Prints all diagnostics of a configuration; fails when one of them is an error.
+pub(crate) fn print_diagnostics(diagnostics: &Diagnostics) {
+    if !diagnostics.is_empty() {
+        terminal::note(diagnostics.render(terminal::colours()).trim_end());
+    }
+}

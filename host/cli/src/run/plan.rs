@@ -1,0 +1,206 @@
+//! From arguments and files to what the runtime and the log are told.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use linkspan_config::{Class, ClassKind, Plan, Request, RestartPolicy, Severity};
+use linkspan_log::{Durability, LocalOptions, TopicSpec};
+use linkspan_runtime::{ConnectorSpec, KindOfConnector, Settings, TopicSpecs, WarningReport};
+use linkspan_types::TopicName;
+
+use crate::args::{ConfigArgs, RunArgs};
+use crate::exit::{Exit, Failure};
+use crate::plugins::Plugins;
+
+/// Loads and checks the configuration; prints what is wrong with it, all at once.
+pub(crate) fn load(
+    paths: &[PathBuf],
+    args: &ConfigArgs,
+    plugins: &Plugins,
+) -> Result<(Plan, Vec<WarningReport>), Failure> {
+    let request = request(paths, args)?;
+    let catalog = catalog(plugins);
+    let (plan, diagnostics) = linkspan_config::load(&request, &catalog);
+    super::print_diagnostics(&diagnostics);
+    let warnings = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity != Severity::Error)
+        .map(|diagnostic| WarningReport {
+            code: diagnostic.code.to_owned(),
+            message: diagnostic.message.clone(),
+        })
+        .collect();
+    match plan {
+        Some(plan) => Ok((plan, warnings)),
+        None => {
+            let first = diagnostics
+                .iter()
+                .find(|diagnostic| diagnostic.severity == Severity::Error);
+            let code = first.map_or("LS0201", |diagnostic| diagnostic.code);
+            let message = first.map_or_else(
+                || "the configuration is not valid".to_owned(),
+                |d| d.render(false).trim_end().to_owned(),
+            );
+            Err(Failure::new(Exit::Invalid, code, message).printed())
+        }
+    }
+}
+
+/// What the configuration crate is asked.
+pub(crate) fn request(paths: &[PathBuf], args: &ConfigArgs) -> Result<Request, Failure> {
+    let mut params = Vec::new();
+    for text in &args.params {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(Failure::new(
+                Exit::Invalid,
+                "LS0206",
+                format!("--param {text}: expected NAME=VALUE"),
+            ));
+        };
+        params.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(Request {
+        paths: paths.to_vec(),
+        overlays: args.overlays.clone(),
+        sets: args.sets.clone(),
+        params,
+        env_file: args.env_file.clone(),
+        cwd: std::env::current_dir().unwrap_or_default(),
+        now_ms: chrono::Utc::now().timestamp_millis(),
+        env: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
+        run: true,
+    })
+}
+
+/// The classes of all plugins, as the configuration crate wants them.
+pub(crate) fn catalog(plugins: &Plugins) -> Vec<Class> {
+    plugins
+        .registry
+        .classes()
+        .iter()
+        .filter_map(|class| serde_json::from_value::<Class>(class.to_json()).ok())
+        .collect()
+}
+
+/// `--timeout`.
+pub(crate) fn timeout(text: &str) -> Result<Duration, Failure> {
+    linkspan_config::parse_duration(text).map_err(|error| {
+        Failure::new(
+            Exit::Invalid,
+            "LS0206",
+            format!("--timeout {text}: {error}"),
+        )
+    })
+}
+
+/// The REST listener comes later; asking for it is an error that says so.
+pub(crate) fn check_listen(listen: Option<&str>) -> Result<(), Failure> {
+    match listen {
+        None | Some("none") => Ok(()),
+        Some(address) => Err(Failure::new(
+            Exit::Invalid,
+            "LS0290",
+            format!("--listen {address}: this version has no REST listener yet"),
+        )
+        .help("leave it out, or say `--listen none`; `linkspan consume` and `log stat` talk to a running host through its data directory")),
+    }
+}
+
+/// The data directory as far as it is known before the configuration is read.
+pub(crate) fn data_dir(args: &RunArgs) -> Option<PathBuf> {
+    args.data.clone().map(absolute)
+}
+
+/// A path of the command line, from the current directory.
+pub(crate) fn absolute(path: PathBuf) -> PathBuf {
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// What the log is told.
+pub(crate) fn log_options(plan: &Plan, data: &Path) -> LocalOptions {
+    let mut options = LocalOptions::new(data);
+    options.durability = match plan.host.log.durability {
+        linkspan_config::Durability::Fsync => Durability::Fsync,
+        linkspan_config::Durability::Os => Durability::Os,
+    };
+    options
+}
+
+/// What the runtime is told beyond the connectors.
+pub(crate) fn settings(plan: &Plan) -> Settings {
+    Settings {
+        num_partitions: plan.host.num_partitions,
+        stop_deadline: Duration::from_millis(plan.host.stop_timeout_ms),
+        ..Settings::default()
+    }
+}
+
+/// The declared topics.
+pub(crate) fn topics(plan: &Plan) -> Result<TopicSpecs, Failure> {
+    let mut topics = TopicSpecs::new();
+    for topic in &plan.topics {
+        let partitions = topic.partitions.unwrap_or(plan.host.num_partitions);
+        let spec = TopicSpec {
+            partitions,
+            settings: topic.settings.clone(),
+        };
+        topics.insert(topic_name(&topic.name)?, spec);
+    }
+    Ok(topics)
+}
+
+fn topic_name(name: &str) -> Result<TopicName, Failure> {
+    TopicName::try_new(name).map_err(|error| Failure::new(Exit::Invalid, "LS0203", error))
+}
+
+/// The connectors.
+pub(crate) fn specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
+    let resolver = Arc::new(plan.resolver.clone());
+    plan.connectors
+        .iter()
+        .map(|connector| {
+            let kind = match connector.kind {
+                ClassKind::Sink => KindOfConnector::Sink,
+                ClassKind::Source | ClassKind::Transform => KindOfConnector::Source,
+            };
+            let topics = match kind {
+                KindOfConnector::Source => Vec::new(),
+                KindOfConnector::Sink => connector
+                    .topics
+                    .iter()
+                    .map(|name| topic_name(name))
+                    .collect::<Result<_, _>>()?,
+            };
+            let (restarts, restart_delay_max) = match connector.restart {
+                RestartPolicy::Backoff { delay_max_ms } => {
+                    (true, Duration::from_millis(delay_max_ms))
+                }
+                RestartPolicy::Never => (false, Duration::from_secs(1)),
+            };
+            let for_later = connector.clone();
+            let resolver = Arc::clone(&resolver);
+            let resolve = move || -> Result<BTreeMap<String, String>, String> {
+                for_later
+                    .resolved(&resolver)
+                    .map(|config| config.0)
+                    .map_err(|error| error.message)
+            };
+            Ok(ConnectorSpec {
+                name: connector.name.clone(),
+                class: connector.class.clone(),
+                kind,
+                resolve: Arc::new(resolve),
+                tasks_max: connector.tasks_max,
+                topics,
+                key_fields: connector.key_fields.clone(),
+                flush_interval: Duration::from_millis(connector.offset_flush_interval_ms),
+                restarts,
+                restart_delay_max,
+            })
+        })
+        .collect()
+}

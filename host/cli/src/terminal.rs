@@ -1,0 +1,100 @@
+//! What people see: colours only on a terminal, thousands separated, one place that prints.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+/// Whether stderr takes colours: a terminal, and neither `NO_COLOR` nor a dumb one.
+pub(crate) fn colours() -> bool {
+    io::stderr().is_terminal()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Prints a line of results on stdout. A closed pipe ends the process quietly, as it does for other filters.
+pub(crate) fn line(text: &str) {
+    let mut out = io::stdout().lock();
+    if out
+        .write_all(text.as_bytes())
+        .and_then(|()| out.write_all(b"\n"))
+        .is_err()
+    {
+        std::process::exit(0);
+    }
+}
+
+/// Prints a line for people on stderr.
+pub(crate) fn note(text: &str) {
+    // There is nowhere left to report a failure of stderr.
+    drop(writeln!(io::stderr().lock(), "{text}"));
+}
+
+/// Prints an error in the one form of all commands.
+pub(crate) fn error(code: &str, message: &str, help: Option<&str>) {
+    let (red, bold, plain) = if colours() {
+        ("\x1b[31;1m", "\x1b[1m", "\x1b[0m")
+    } else {
+        ("", "", "")
+    };
+    note(&format!(
+        "{red}error[{code}]{plain}{bold}: {message}{plain}"
+    ));
+    if let Some(help) = help {
+        note(&format!("  = help: {help}"));
+    }
+}
+
+/// Prints a warning in the one form of all commands.
+pub(crate) fn warning(code: &str, message: &str) {
+    let (yellow, plain) = if colours() {
+        ("\x1b[33;1m", "\x1b[0m")
+    } else {
+        ("", "")
+    };
+    note(&format!("{yellow}warning[{code}]{plain}: {message}"));
+}
+
+/// `1458` as `1,458`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// A duration as people say it: `0.2 s`, `3 min 12 s`.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if seconds < 60 {
+        format!("{:.1} s", duration.as_secs_f64())
+    } else {
+        format!("{} min {} s", seconds / 60, seconds % 60)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_458, "1,458"),
+            (1_000_000, "1,000,000"),
+        ] {
+            assert_eq!(count(number), text);
+        }
+    }
+
+    #[test]
+    fn durations_read_as_said() {
+        assert_eq!(duration(Duration::from_millis(234)), "0.2 s");
+        assert_eq!(duration(Duration::from_secs(192)), "3 min 12 s");
+    }
+}

@@ -1,0 +1,196 @@
+//! One connector's tasks: their threads, restarts and configuration.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use linkspan_log::LogBackend;
+use linkspan_plugin::{Class, Task};
+use linkspan_types::{Clock, FenceEpoch, OwnerId};
+use serde_json::json;
+
+use crate::error::TaskError;
+use crate::services::Services;
+use crate::spec::{ConnectorSpec, KindOfConnector, Settings};
+use crate::task::{TaskShared, TaskState};
+use crate::{sink, source};
+
+/// First pause before a retry or a restart; doubles up to the connector's `restart.delay.max.ms`.
+const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+
+/// What all tasks of the host share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) log: Arc<dyn LogBackend>,
+    pub(crate) services: Arc<Services>,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) tokio: tokio::runtime::Handle,
+}
+
+/// Everything one task's thread works with.
+#[derive(Debug)]
+pub(crate) struct TaskContext {
+    pub(crate) runtime: Arc<Shared>,
+    pub(crate) spec: Arc<ConnectorSpec>,
+    pub(crate) task: Arc<TaskShared>,
+    pub(crate) class: Class,
+    /// The keys that `task_configs` added for this task.
+    pub(crate) task_config: BTreeMap<String, String>,
+    /// The connector's generation: commits of an older one are refused.
+    pub(crate) fence: FenceEpoch,
+    pub(crate) bounded: bool,
+}
+
+/// Growing pauses between attempts.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    attempts: u32,
+    longest: Duration,
+}
+
+impl Backoff {
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self {
+            attempts: 0,
+            longest,
+        }
+    }
+
+    pub(crate) fn next(&mut self, asked: Option<Duration>) -> Duration {
+        let doubled = BACKOFF_FIRST
+            .saturating_mul(1_u32 << self.attempts.min(16))
+            .min(self.longest);
+        self.attempts = self.attempts.saturating_add(1);
+        asked.map_or(doubled, |asked| asked.max(doubled))
+    }
+
+    /// Starts over; returns whether there had been an attempt before.
+    pub(crate) fn reset(&mut self) -> bool {
+        std::mem::take(&mut self.attempts) > 0
+    }
+}
+
+impl TaskContext {
+    /// Creates the plugin's task with its configuration, placeholders filled in for this call only.
+    pub(crate) fn create_task(&self, instance: u64) -> Result<Task, TaskError> {
+        let mut config = (self.spec.resolve)()
+            .map_err(|message| TaskError::permanent("LS0202", "config_invalid", message))?;
+        config.extend(self.task_config.clone());
+        let document = json!({
+            "connector": self.spec.name, "task": self.task.index, "class": self.class.name(),
+            "bounded": self.bounded, "config": config,
+        });
+        Ok(self.class.create_task(instance, &document.to_string())?)
+    }
+
+    pub(crate) fn running(&self) {
+        self.task.set_state(TaskState::Running, None);
+    }
+
+    /// Shows the error, waits for the next attempt; returns whether the task was told to stop meanwhile.
+    pub(crate) fn retry_after(&self, error: &TaskError, backoff: &mut Backoff) -> bool {
+        let pause = backoff.next(error.retry_after);
+        tracing::warn!(
+            task = self.task.name(),
+            code = error.code,
+            "{error}; next attempt in {} s",
+            pause.as_secs()
+        );
+        self.task
+            .set_state(TaskState::Retrying, Some(error.clone()));
+        self.task.stop.sleep(pause)
+    }
+
+    fn live_once(&self) -> Result<(), TaskError> {
+        match self.spec.kind {
+            KindOfConnector::Source => {
+                let owner = OwnerId::from(self.spec.name.as_str());
+                let producer = self.runtime.log.producer_at(&owner, self.fence)?;
+                source::run(self, &producer)
+            }
+            KindOfConnector::Sink => sink::run(self, self.fence),
+        }
+    }
+
+    /// Whether the restart policy gives the task another life after `error`.
+    fn may_restart(&self, error: &TaskError, restarts: u64) -> bool {
+        if !error.restarts() || !self.spec.restarts {
+            return false;
+        }
+        error.temporary
+            || !self.bounded
+            || restarts < u64::from(self.runtime.settings.job_restarts_max)
+    }
+
+    /// The body of the task's thread: lives until it is done, stopped or failed for good.
+    fn run(&self) {
+        let mut backoff = Backoff::new(self.spec.restart_delay_max);
+        loop {
+            let outcome =
+                catch_unwind(AssertUnwindSafe(|| self.live_once())).unwrap_or_else(|_| {
+                    Err(TaskError::internal(
+                        "the host's own code for this task panicked, this is a defect",
+                    ))
+                });
+            let restarts = self.task.counters.restarts.load(Ordering::Relaxed);
+            match outcome {
+                Ok(()) => {
+                    let state = if self.task.stop.is_set() {
+                        TaskState::Stopped
+                    } else {
+                        TaskState::Completed
+                    };
+                    return self.task.set_state(state, None);
+                }
+                Err(error) if self.task.stop.is_set() => {
+                    tracing::warn!(
+                        task = self.task.name(),
+                        code = error.code,
+                        "while stopping: {error}"
+                    );
+                    return self.task.set_state(TaskState::Stopped, Some(error));
+                }
+                Err(error) if self.may_restart(&error, restarts) => {
+                    self.task.counters.restarts.fetch_add(1, Ordering::Relaxed);
+                    if self.retry_after(&error, &mut backoff) {
+                        return self.task.set_state(TaskState::Stopped, Some(error));
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        task = self.task.name(),
+                        code = error.code,
+                        "task failed: {error}"
+                    );
+                    return self.task.set_state(TaskState::Failed, Some(error));
+                }
+            }
+        }
+    }
+
+    /// Starts the task's thread.
+    pub(crate) fn spawn(self) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new()
+            .name(self.task.name())
+            .spawn(move || self.run())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_minute_and_honour_what_was_asked() {
+        let mut backoff = Backoff::new(Duration::from_secs(60));
+        let seconds: Vec<u64> = (0..8).map(|_| backoff.next(None).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert!(backoff.reset());
+        assert!(!backoff.reset());
+        assert_eq!(backoff.next(Some(Duration::from_secs(7))).as_secs(), 7);
+    }
+}

@@ -1,0 +1,123 @@
+//! What stops a task, in one shape, wherever it came from.
+
+use std::time::Duration;
+
+use linkspan_plugin::PluginError;
+
+/// Why a task stopped or has to wait. Restart and failure look only at `kind` and `temporary`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TaskError {
+    /// Stable code of the message, `LS04xx` unless a lower layer has its own.
+    pub code: &'static str,
+    /// The plugin boundary's word for the class of failure, for example `data_invalid`.
+    pub kind: String,
+    /// Whether the same call may work later.
+    pub temporary: bool,
+    /// How long the failing side asked us to wait.
+    pub retry_after: Option<Duration>,
+    /// What happened, where, and what to do.
+    pub message: String,
+}
+
+impl TaskError {
+    pub(crate) fn permanent(code: &'static str, kind: &str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            kind: kind.to_owned(),
+            temporary: false,
+            retry_after: None,
+            message: message.into(),
+        }
+    }
+
+    /// A record that cannot be stored or delivered.
+    pub(crate) fn data(message: impl Into<String>) -> Self {
+        Self::permanent("LS0410", "data_invalid", message)
+    }
+
+    /// A defect of the host or a plugin, not of data or configuration.
+    pub(crate) fn internal(message: impl Into<String>) -> Self {
+        Self::permanent("LS0499", "internal", message)
+    }
+
+    /// Whether the restart policy starts the task again by itself (DESIGN §8).
+    pub(crate) fn restarts(&self) -> bool {
+        self.temporary || self.kind == "internal" || self.kind == "panicked"
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.kind == "stopped"
+    }
+}
+
+impl std::fmt::Display for TaskError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for TaskError {}
+
+impl From<PluginError> for TaskError {
+    fn from(error: PluginError) -> Self {
+        let code = match error.kind.as_str() {
+            "config_invalid" => "LS0201",
+            "data_invalid" => "LS0410",
+            "panicked" => "LS0403",
+            "not_found" => "LS0404",
+            "permission" => "LS0405",
+            "unavailable" | "rate_limited" => "LS0406",
+            "conflict" => "LS0407",
+            "unsupported" => "LS0408",
+            _ => "LS0401",
+        };
+        Self {
+            code,
+            kind: error.kind.as_str().to_owned(),
+            temporary: error.is_temporary(),
+            retry_after: error.retry_after,
+            message: error.message,
+        }
+    }
+}
+
+impl From<linkspan_log::Error> for TaskError {
+    fn from(error: linkspan_log::Error) -> Self {
+        use linkspan_log::Error as Log;
+        let (code, kind) = match &error {
+            Log::Fenced { .. } => ("LS0510", "conflict"),
+            Log::DiskFull { .. } => ("LS0511", "unavailable"),
+            Log::Poisoned { .. } => ("LS0512", "unavailable"),
+            Log::Corrupt { .. } | Log::Damaged { .. } => ("LS0513", "data_invalid"),
+            Log::TooLarge { .. } => ("LS0514", "data_invalid"),
+            Log::OffsetOutOfRange { .. } | Log::UnknownPosition { .. } => {
+                ("LS0515", "data_invalid")
+            }
+            Log::UnknownTopic { .. } | Log::UnknownPartition { .. } => ("LS0516", "not_found"),
+            Log::InvalidTopic { .. } | Log::InvalidOption { .. } => ("LS0517", "config_invalid"),
+            Log::Aborted | Log::Closed => ("LS0518", "unavailable"),
+            _ => ("LS0501", "unsupported"),
+        };
+        Self {
+            code,
+            kind: kind.to_owned(),
+            temporary: error.is_temporary(),
+            retry_after: None,
+            message: linkspan_types::error_chain(&error),
+        }
+    }
+}
+
+/// Why a run could not start at all.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration asks for what a plugin or the log refuses; every problem at once.
+    #[error("the configuration is not valid")]
+    Invalid(Vec<TaskError>),
+    /// The log refused.
+    #[error("could not use the log")]
+    Log(#[from] linkspan_log::Error),
+    /// Threads could not be had.
+    #[error("could not start a thread")]
+    Io(#[from] std::io::Error),
+}

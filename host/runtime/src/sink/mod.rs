@@ -1,0 +1,13 @@
+//! Sink tasks: from the log to a plugin's `put`, and its progress back into the group's offsets.
+//!
+//! Fetching is an async task of its own with a buffer bounded in bytes, so a slow `put` never loses the group. The task's
+//! OS thread converts, puts, and commits what the plugin reports as progress.
+
+mod batch;
+mod fetch;
+mod positions;
+mod reply;
+mod task;
+
+pub(crate) use self::fetch::{Message, Waker};
+pub(crate) use self::task::{Ends, group_of, run};

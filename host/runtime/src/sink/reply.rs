@@ -1,0 +1,83 @@
+//! What a sink answers to `put` and `flush`.
+
+use serde::Deserialize;
+
+use crate::error::TaskError;
+
+/// Most bytes of progress metadata per partition, as Kafka's `offset.metadata.max.bytes`.
+const METADATA_BYTES_MAX: usize = 4096;
+
+/// The plugin's answer.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Reply {
+    #[serde(default)]
+    pub(crate) progress: Vec<Progress>,
+    #[serde(default)]
+    pub(crate) rejected: Vec<Rejected>,
+}
+
+/// The next offset of a partition whose earlier records are safely outside.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Progress {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    #[serde(default)]
+    pub(crate) metadata: String,
+}
+
+/// One record the sink refuses.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Rejected {
+    pub(crate) topic: String,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) error: RejectedError,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct RejectedError {
+    pub(crate) kind: String,
+    pub(crate) message: String,
+}
+
+impl Reply {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TaskError> {
+        if bytes.is_empty() {
+            return Ok(Self::default());
+        }
+        let reply: Self = serde_json::from_slice(bytes).map_err(|error| {
+            TaskError::internal(format!("the sink's answer is not valid: {error}"))
+        })?;
+        for progress in &reply.progress {
+            if progress.metadata.len() > METADATA_BYTES_MAX {
+                return Err(TaskError::internal(format!(
+                    "the sink's metadata for `{}`-{} has {} bytes, {METADATA_BYTES_MAX} are allowed",
+                    progress.topic,
+                    progress.partition,
+                    progress.metadata.len()
+                )));
+            }
+        }
+        Ok(reply)
+    }
+
+    /// Without a dead letter queue a rejected record stops the task.
+    pub(crate) fn refuse_rejected(&self, connector: &str) -> Result<(), TaskError> {
+        let Some(first) = self.rejected.first() else {
+            return Ok(());
+        };
+        let others = match self.rejected.len() {
+            1 => String::new(),
+            n => format!(" (and {} more of the same batch)", n - 1),
+        };
+        Err(TaskError::permanent(
+            "LS0414",
+            &first.error.kind,
+            format!(
+                "connector `{connector}`: topic `{}` partition {} offset {}: {}{others}",
+                first.topic, first.partition, first.offset, first.error.message
+            ),
+        ))
+    }
+}

@@ -1,0 +1,48 @@
+//! Waits for the tickets of one source task, in order, off its thread.
+
+use std::sync::Arc;
+
+use linkspan_log::Ticket;
+use linkspan_plugin::TaskControl;
+use tokio::sync::mpsc;
+
+use super::flight::Flight;
+use crate::error::TaskError;
+use crate::schemas::Registered;
+use crate::task::TaskShared;
+
+/// One submitted batch.
+#[derive(Debug)]
+pub(crate) struct Submitted {
+    pub(crate) ticket: Ticket,
+    pub(crate) seq: u64,
+    pub(crate) records: u64,
+    /// Bytes counted against the flight.
+    pub(crate) weight: usize,
+    /// Bytes of the records.
+    pub(crate) bytes: u64,
+    pub(crate) schemas: Vec<Arc<Registered>>,
+}
+
+/// Runs until the sender is gone: counts, marks schemas as stored, tells the plugin, releases the flight.
+pub(crate) async fn follow(
+    mut submitted: mpsc::UnboundedReceiver<Submitted>,
+    flight: Flight,
+    control: TaskControl,
+    task: Arc<TaskShared>,
+) {
+    while let Some(batch) = submitted.recv().await {
+        match batch.ticket.await {
+            Ok(_) => {
+                for schema in &batch.schemas {
+                    schema.mark_stored();
+                }
+                task.counters.add(batch.records, batch.bytes);
+                control.durable(batch.seq);
+                flight.land(batch.weight);
+                task.beat();
+            }
+            Err(error) => flight.fail(batch.weight, TaskError::from(error)),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! From one validated plugin batch to one commit: record batches per partition, offsets, new schemas.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic, TopicSpec};
+use linkspan_plugin::batch::{OffsetChange, SourceBatch, SourceRecord};
+use linkspan_types::{PartitionId, TopicName};
+use linkspan_wire::{BatchBuilder, Compression};
+
+use crate::convert::SourceConverter;
+use crate::error::TaskError;
+use crate::offsets::offset_key;
+use crate::partitioner::Partitioner;
+use crate::schemas::Registered;
+
+/// Kafka's default of `max.message.bytes`: most bytes of one stored record batch.
+const MESSAGE_BYTES_MAX: usize = 1_048_588;
+/// A record's own framing inside a batch, at most: lengths, deltas and counts as varints.
+const RECORD_OVERHEAD_MAX: usize = 48;
+
+/// One topic this task writes.
+#[derive(Debug)]
+struct Target {
+    topic: Topic,
+    batch_bytes_max: usize,
+    partitioner: Partitioner,
+    builders: Vec<BatchBuilder>,
+    /// Partitions with a builder in use, in the order of their first record.
+    open: Vec<usize>,
+}
+
+/// Builds commits; keeps its buffers from one to the next.
+#[derive(Debug)]
+pub(crate) struct Assembler {
+    log: Arc<dyn LogBackend>,
+    connector: String,
+    num_partitions: i32,
+    first_partition: i32,
+    compression: Compression,
+    pub(crate) converter: SourceConverter,
+    targets: HashMap<String, Target>,
+}
+
+/// A commit and what it counts for.
+#[derive(Debug)]
+pub(crate) struct Assembled {
+    pub(crate) commit: Commit,
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) schemas: Vec<Arc<Registered>>,
+}
+
+impl Assembler {
+    pub(crate) fn new(
+        log: Arc<dyn LogBackend>,
+        connector: &str,
+        num_partitions: i32,
+        task_index: u32,
+        converter: SourceConverter,
+    ) -> Self {
+        Self {
+            log,
+            connector: connector.to_owned(),
+            num_partitions,
+            first_partition: i32::try_from(task_index).unwrap_or(0),
+            compression: Compression::None,
+            converter,
+            targets: HashMap::new(),
+        }
+    }
+
+    /// Converts a batch whole, or says which record could not be.
+    pub(crate) fn assemble(
+        &mut self,
+        batch: &SourceBatch<'_>,
+        now_ms: i64,
+    ) -> Result<Assembled, TaskError> {
+        let mut appends = Vec::new();
+        let mut bytes = 0_u64;
+        let mut records = 0_u64;
+        for name in batch.topics() {
+            self.ensure_target(name)?;
+        }
+        self.converter.used.clear();
+        for (index, record) in batch.records().enumerate() {
+            let name = *batch
+                .topics()
+                .get(usize::from(record.topic))
+                .ok_or_else(|| TaskError::internal("topic index out of range"))?;
+            let Some(target) = self.targets.get_mut(name) else {
+                continue;
+            };
+            let size = push(target, &mut self.converter, &record, now_ms, &mut appends)
+                .map_err(|error| locate(error, &self.connector, index, batch, &record, name))?;
+            bytes += size as u64;
+            records += 1;
+        }
+        for name in batch.topics() {
+            if let Some(target) = self.targets.get_mut(*name) {
+                target.flush(&mut appends)?;
+                target.partitioner.next_batch();
+            }
+        }
+        let schemas = std::mem::take(&mut self.converter.used);
+        let mut puts: Vec<KvPut> = schemas
+            .iter()
+            .filter_map(|schema| schema.put_if_new())
+            .collect();
+        self.add_offsets(batch, &mut puts)?;
+        Ok(Assembled {
+            commit: Commit { appends, puts },
+            records,
+            bytes,
+            schemas,
+        })
+    }
+
+    fn add_offsets(&self, batch: &SourceBatch<'_>, puts: &mut Vec<KvPut>) -> Result<(), TaskError> {
+        for position in batch.source_partitions() {
+            let value = match position.offset {
+                OffsetChange::Set(offset) => Some(Bytes::copy_from_slice(offset.as_bytes())),
+                OffsetChange::Delete => None,
+                OffsetChange::Unchanged => continue,
+            };
+            let key = offset_key(&self.connector, position.partition).ok_or_else(|| {
+                TaskError::data(format!(
+                    "connector `{}`: a source partition is a JSON object of scalars",
+                    self.connector
+                ))
+            })?;
+            puts.push(KvPut {
+                store: Store::SourceOffsets,
+                key: Bytes::from(key),
+                value,
+            });
+        }
+        Ok(())
+    }
+
+    fn ensure_target(&mut self, name: &str) -> Result<(), TaskError> {
+        if self.targets.contains_key(name) {
+            return Ok(());
+        }
+        let topic = self.topic(name)?;
+        let batch_bytes_max = topic
+            .settings
+            .get("max.message.bytes")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(MESSAGE_BYTES_MAX);
+        let compression = match topic.settings.get("compression.type").map(String::as_str) {
+            Some("lz4") => Compression::Lz4,
+            Some("zstd") => Compression::Zstd,
+            _ => self.compression,
+        };
+        let count = usize::try_from(topic.partitions).unwrap_or(1);
+        let builders = (0..count).map(|_| BatchBuilder::new(compression)).collect();
+        let partitioner = Partitioner::new(self.first_partition);
+        self.targets.insert(
+            name.to_owned(),
+            Target {
+                topic,
+                batch_bytes_max,
+                partitioner,
+                builders,
+                open: Vec::new(),
+            },
+        );
+        Ok(())
+    }
+
+    fn topic(&self, name: &str) -> Result<Topic, TaskError> {
+        let name = TopicName::try_new(name)
+            .map_err(|error| TaskError::data(format!("connector `{}`: {error}", self.connector)))?;
+        if let Some(topic) = self.log.topic(&name)? {
+            return Ok(topic);
+        }
+        let spec = TopicSpec {
+            partitions: self.num_partitions,
+            settings: std::collections::BTreeMap::new(),
+        };
+        match self.log.create_topic(&name, &spec) {
+            Ok(topic) => Ok(topic),
+            Err(error) => match self.log.topic(&name)? {
+                // Another task created it in between.
+                Some(topic) => Ok(topic),
+                None => Err(error.into()),
+            },
+        }
+    }
+}
+
+impl Target {
+    fn flush(&mut self, appends: &mut Vec<Append>) -> Result<(), TaskError> {
+        for slot in std::mem::take(&mut self.open) {
+            self.finish(slot, appends)?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, slot: usize, appends: &mut Vec<Append>) -> Result<(), TaskError> {
+        let Some(builder) = self.builders.get_mut(slot) else {
+            return Ok(());
+        };
+        if builder.is_empty() {
+            return Ok(());
+        }
+        let batch = builder
+            .finish()
+            .map_err(|error| TaskError::internal(error.to_string()))?;
+        let partition = PartitionId(i32::try_from(slot).unwrap_or(i32::MAX));
+        appends.push(Append {
+            topic: self.topic.id,
+            partition,
+            batch,
+        });
+        Ok(())
+    }
+}
+
+fn push(
+    target: &mut Target,
+    converter: &mut SourceConverter,
+    record: &SourceRecord<'_>,
+    now_ms: i64,
+    appends: &mut Vec<Append>,
+) -> Result<usize, TaskError> {
+    let converted = converter.convert(&record.key, &record.value, record.headers.clone())?;
+    let key = SourceConverter::bytes(converted.key, &converter.key, &record.key);
+    let partitions = target.topic.partitions;
+    let Some(partition) = target.partitioner.pick(record.partition, key, partitions) else {
+        return Err(TaskError::data(format!(
+            "asks for partition {}, topic `{}` has {partitions}",
+            record.partition, target.topic.name
+        )));
+    };
+    let slot = usize::try_from(partition).unwrap_or(0);
+    let value = SourceConverter::bytes(converted.value, &converter.value, &record.value);
+    let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + converter.header_len();
+    if size + RECORD_OVERHEAD_MAX + linkspan_wire::HEADER_LEN > target.batch_bytes_max {
+        return Err(TaskError::permanent(
+            "LS0413",
+            "data_invalid",
+            format!(
+                "has {size} bytes, topic `{}` takes {} in one batch; raise its `max.message.bytes` (at most 16 MiB)",
+                target.topic.name, target.batch_bytes_max
+            ),
+        ));
+    }
+    let Some(builder) = target.builders.get_mut(slot) else {
+        return Err(TaskError::internal("partition without a builder"));
+    };
+    if !builder.is_empty()
+        && builder.estimated_bytes() + size + RECORD_OVERHEAD_MAX > target.batch_bytes_max
+    {
+        target.finish(slot, appends)?;
+    }
+    let Some(builder) = target.builders.get_mut(slot) else {
+        return Err(TaskError::internal("partition without a builder"));
+    };
+    if builder.is_empty() && !target.open.contains(&slot) {
+        target.open.push(slot);
+    }
+    let timestamp = record.timestamp.unwrap_or(now_ms);
+    let pushed = if converter.header_len() == 0 {
+        builder.push_plain(timestamp, key, value)
+    } else {
+        builder.push(timestamp, key, value, converter.headers())
+    };
+    pushed.map_err(|error| TaskError::data(error.to_string()))?;
+    Ok(size)
+}
+
+/// Says which record of which source partition it was.
+fn locate(
+    mut error: TaskError,
+    connector: &str,
+    index: usize,
+    batch: &SourceBatch<'_>,
+    record: &SourceRecord<'_>,
+    topic: &str,
+) -> TaskError {
+    let position = usize::try_from(record.source_partition)
+        .ok()
+        .and_then(|at| batch.source_partitions().get(at))
+        .map_or_else(String::new, |position| {
+            format!(", source partition {}", position.partition)
+        });
+    error.message = format!(
+        "connector `{connector}`: record {index} of the batch for topic `{topic}`{position}: {}",
+        error.message
+    );
+    error
+}

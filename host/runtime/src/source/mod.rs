@@ -1,0 +1,11 @@
+//! Source tasks: from a plugin's `poll` to durable records and offsets.
+//!
+//! One OS thread per task polls, converts and submits; several commits are in flight, bounded by bytes. Tickets are
+//! awaited on the shared async runtime ([`acks`]), which tells the plugin what is durable even while its `poll` waits.
+
+mod acks;
+mod assemble;
+mod flight;
+mod task;
+
+pub(crate) use self::task::run;

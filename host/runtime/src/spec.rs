@@ -1,0 +1,108 @@
+//! What the runtime is told to run. Configuration files are read elsewhere; this is their outcome.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use linkspan_log::TopicSpec;
+use linkspan_types::TopicName;
+
+/// Declared topics and their settings.
+pub type TopicSpecs = BTreeMap<TopicName, TopicSpec>;
+
+/// Gives a connector's configuration with its placeholders filled in; called for each use, nothing resolved is kept.
+pub type ResolveConfig = Arc<dyn Fn() -> Result<BTreeMap<String, String>, String> + Send + Sync>;
+
+/// Whether a connector reads from outside or writes to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KindOfConnector {
+    /// Reads from outside into topics.
+    Source,
+    /// Writes topics to the outside.
+    Sink,
+}
+
+/// One connector to run.
+#[derive(Clone)]
+pub struct ConnectorSpec {
+    /// The instance's name, unique in the host.
+    pub name: String,
+    /// The class as the plugin names it.
+    pub class: String,
+    /// Source or sink.
+    pub kind: KindOfConnector,
+    /// The flat configuration, placeholders filled in when called.
+    pub resolve: ResolveConfig,
+    /// `tasks.max`.
+    pub tasks_max: u32,
+    /// Topics a sink reads; empty for sources.
+    pub topics: Vec<TopicName>,
+    /// Columns that make up a record's key; empty keeps the key of the plugin.
+    pub key_fields: Vec<String>,
+    /// `offset.flush.interval.ms`: how often a sink is asked for its progress.
+    pub flush_interval: Duration,
+    /// `restart.policy`: whether a task that failed temporarily or by a defect starts again by itself.
+    pub restarts: bool,
+    /// `restart.delay.max.ms`: longest pause between two attempts.
+    pub restart_delay_max: Duration,
+}
+
+impl fmt::Debug for ConnectorSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectorSpec")
+            .field("name", &self.name)
+            .field("class", &self.class)
+            .field("tasks_max", &self.tasks_max)
+            .field("topics", &self.topics)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How long a run lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Until it is told to stop.
+    Continuous,
+    /// A `--once` job: until the sources are exhausted and the sinks have passed their ends.
+    Bounded {
+        /// `--timeout`.
+        timeout: Option<Duration>,
+    },
+}
+
+/// Bounds of the runtime, each in one place.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Partitions of a topic that nobody declared.
+    pub num_partitions: i32,
+    /// Most bytes asked of one `poll`.
+    pub poll_bytes_max: usize,
+    /// Most records asked of one `poll`.
+    pub poll_records_max: u32,
+    /// Bytes that one source task may have submitted but not durable.
+    pub in_flight_bytes_max: usize,
+    /// Bytes that one sink task may have fetched but not put.
+    pub fetch_buffer_bytes_max: usize,
+    /// Bytes aimed at in one `put`.
+    pub put_bytes: usize,
+    /// How long a stopping task may take before its thread is given up.
+    pub stop_deadline: Duration,
+    /// Restarts of a panicked or internally failed task in a bounded job.
+    pub job_restarts_max: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            num_partitions: 1,
+            poll_bytes_max: 1 << 20,
+            poll_records_max: 65_536,
+            in_flight_bytes_max: 16 << 20,
+            fetch_buffer_bytes_max: 8 << 20,
+            put_bytes: 1 << 20,
+            stop_deadline: Duration::from_secs(10),
+            job_restarts_max: 3,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Puts the report of a run together, with the checksums of the files it touched.
+
+use std::fs::File;
+use std::io::{self, Read};
+
+use sha2::{Digest, Sha256};
+
+use crate::report::{ConnectorReport, ErrorReport, FileReport};
+use crate::supervisor::{Run, Running};
+use crate::task::TaskState;
+
+/// Read size when a file is hashed.
+const HASH_CHUNK: usize = 256 * 1024;
+
+impl Run {
+    /// Returns each connector's part: sources first, in the order of the configuration.
+    #[must_use]
+    pub fn connector_reports(&self) -> Vec<ConnectorReport> {
+        let (sources, sinks): (Vec<_>, Vec<_>) = self
+            .connectors
+            .iter()
+            .partition(|connector| connector.is_source());
+        sources.into_iter().chain(sinks).map(report).collect()
+    }
+}
+
+fn report(connector: &Running) -> ConnectorReport {
+    let records = connector.records();
+    let error = connector
+        .tasks
+        .iter()
+        .filter(|task| task.state() == TaskState::Failed || task.state() == TaskState::Stopped)
+        .find_map(|task| task.error())
+        .map(|error| ErrorReport {
+            code: error.code.to_owned(),
+            message: error.message,
+        });
+    let state = if connector.failed() {
+        "FAILED"
+    } else if connector
+        .tasks
+        .iter()
+        .all(|task| task.state() == TaskState::Completed)
+    {
+        "COMPLETED"
+    } else {
+        "STOPPED"
+    };
+    let files = connector
+        .tasks
+        .iter()
+        .flat_map(|task| task.files())
+        .map(with_checksum)
+        .collect();
+    ConnectorReport {
+        name: connector.spec.name.clone(),
+        kind: connector.kind_word(),
+        state,
+        records,
+        filtered: 0,
+        dlq: 0,
+        bytes: connector.bytes(),
+        files,
+        error,
+    }
+}
+
+fn with_checksum(file: FileReport) -> FileReport {
+    let sha256 = hash_prefix(&file.path, file.bytes)
+        .inspect_err(|error| tracing::warn!(path = file.path, %error, "the file could not be read again for its checksum"))
+        .ok();
+    FileReport { sha256, ..file }
+}
+
+/// SHA-256 of the first `length` bytes, in hex.
+fn hash_prefix(path: &str, length: u64) -> io::Result<String> {
+    let mut reader = File::open(path)?.take(length);
+    let mut hash = Sha256::new();
+    let mut chunk = vec![0; HASH_CHUNK];
+    loop {
+        let read = reader.read(&mut chunk)?;
+        let Some(bytes) = chunk.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
+        hash.update(bytes);
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
+}

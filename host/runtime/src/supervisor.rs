@@ -1,0 +1,399 @@
+//! Starts the connectors of a run, watches and stops them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use linkspan_log::{LogBackend, TopicSpec};
+use linkspan_plugin::{Class, Registry};
+use linkspan_types::{Clock, FenceEpoch, OwnerId, TopicName};
+use serde::Serialize;
+
+use crate::connector::{Shared, TaskContext};
+use crate::error::{StartError, TaskError};
+use crate::services::Services;
+use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Settings, TopicSpecs};
+use crate::stop::Pulse;
+use crate::task::{TaskShared, TaskState};
+
+/// A class that never ends by itself; it cannot be part of a bounded job.
+const FEATURE_UNBOUNDED: &str = "unbounded";
+
+/// The host's engine over one log and one set of plugins.
+#[derive(Debug)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+    registry: Arc<Registry>,
+}
+
+/// One connector that runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) spec: Arc<ConnectorSpec>,
+    pub(crate) tasks: Vec<Arc<TaskShared>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A started run. Dropping it does not stop it; call [`Run::stop`].
+#[derive(Debug)]
+pub struct Run {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) pulse: Pulse,
+    pub(crate) connectors: Vec<Running>,
+}
+
+/// One connector at this moment.
+#[derive(Debug, Clone, Serialize)]
+pub struct Snapshot {
+    /// The instance's name.
+    pub name: String,
+    /// `source` or `sink`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// States of its tasks.
+    pub tasks: Vec<TaskState>,
+    /// Records so far.
+    pub records: u64,
+    /// Bytes of these records.
+    pub bytes: u64,
+    /// Restarts so far.
+    pub restarts: u64,
+    /// The first task error, if any.
+    pub error: Option<String>,
+}
+
+struct Planned {
+    spec: Arc<ConnectorSpec>,
+    class: Class,
+    task_configs: Vec<BTreeMap<String, String>>,
+}
+
+impl Runtime {
+    /// Puts the engine together; nothing starts yet. `tokio` runs fetching and acknowledgements.
+    #[must_use]
+    pub fn new(
+        log: Arc<dyn LogBackend>,
+        registry: Arc<Registry>,
+        services: Arc<Services>,
+        settings: Settings,
+        clock: Arc<dyn Clock>,
+        tokio: tokio::runtime::Handle,
+    ) -> Self {
+        services.bind(Arc::clone(&log));
+        Self {
+            shared: Arc::new(Shared {
+                log,
+                services,
+                settings,
+                clock,
+                tokio,
+            }),
+            registry,
+        }
+    }
+
+    /// Starts all connectors: topics first, then sinks, then sources.
+    ///
+    /// # Errors
+    /// [`StartError::Invalid`] with every problem before anything runs.
+    pub fn start(
+        &self,
+        specs: Vec<ConnectorSpec>,
+        topics: &TopicSpecs,
+        mode: Mode,
+    ) -> Result<Run, StartError> {
+        let planned = self.plan(specs, mode)?;
+        self.ensure_topics(topics)?;
+        self.ensure_sink_topics(&planned)?;
+        let pulse = Pulse::default();
+        let mut connectors = Vec::new();
+        // A sink that is there before its source sees records sooner; the order does not matter otherwise.
+        let (sinks, sources): (Vec<_>, Vec<_>) = planned
+            .into_iter()
+            .partition(|planned| planned.spec.kind == KindOfConnector::Sink);
+        for planned in sinks.into_iter().chain(sources) {
+            let fence = self
+                .shared
+                .log
+                .open_producer(&OwnerId::from(planned.spec.name.as_str()))?
+                .fence_epoch();
+            connectors.push(self.start_connector(planned, fence, &pulse, mode)?);
+        }
+        Ok(Run {
+            shared: Arc::clone(&self.shared),
+            pulse,
+            connectors,
+        })
+    }
+
+    fn plan(&self, specs: Vec<ConnectorSpec>, mode: Mode) -> Result<Vec<Planned>, StartError> {
+        let mut planned = Vec::new();
+        let mut problems = Vec::new();
+        for spec in specs {
+            match self.plan_one(spec, mode) {
+                Ok(one) => planned.push(one),
+                Err(errors) => problems.extend(errors),
+            }
+        }
+        if problems.is_empty() {
+            Ok(planned)
+        } else {
+            Err(StartError::Invalid(problems))
+        }
+    }
+
+    fn plan_one(&self, spec: ConnectorSpec, mode: Mode) -> Result<Planned, Vec<TaskError>> {
+        let invalid = |code, message| vec![TaskError::permanent(code, "config_invalid", message)];
+        let name = spec.name.clone();
+        let Some(class) = self.registry.class(&spec.class) else {
+            return Err(invalid(
+                "LS0104",
+                format!(
+                    "connector `{name}`: no plugin offers the class `{}`",
+                    spec.class
+                ),
+            ));
+        };
+        if matches!(mode, Mode::Bounded { .. }) && class.has_feature(FEATURE_UNBOUNDED) {
+            return Err(invalid(
+                "LS0205",
+                format!(
+                    "connector `{name}`: `{}` never ends by itself, it cannot be part of `run --once`",
+                    spec.class
+                ),
+            ));
+        }
+        let config = (spec.resolve)()
+            .map_err(|message| invalid("LS0202", format!("connector `{name}`: {message}")))?;
+        let problems = class
+            .validate(&config)
+            .map_err(|error| vec![TaskError::from(error)])?;
+        if !problems.is_empty() {
+            return Err(problems
+                .into_iter()
+                .flat_map(|problem| {
+                    invalid(
+                        "LS0201",
+                        format!(
+                            "connector `{name}`: option `{}`: {}",
+                            problem.option, problem.message
+                        ),
+                    )
+                })
+                .collect());
+        }
+        let task_configs = class
+            .task_configs(&config, spec.tasks_max)
+            .map_err(|error| vec![TaskError::from(error)])?;
+        if task_configs.len() > spec.tasks_max as usize {
+            return Err(vec![TaskError::internal(format!(
+                "connector `{name}`: `{}` made {} tasks, `tasks.max` is {}",
+                spec.class,
+                task_configs.len(),
+                spec.tasks_max
+            ))]);
+        }
+        Ok(Planned {
+            spec: Arc::new(spec),
+            class,
+            task_configs,
+        })
+    }
+
+    fn ensure_topics(&self, topics: &TopicSpecs) -> Result<(), StartError> {
+        let log = &self.shared.log;
+        for (name, spec) in topics {
+            let Some(existing) = log.topic(name)? else {
+                log.create_topic(name, spec)?;
+                continue;
+            };
+            if existing.partitions > spec.partitions {
+                return Err(StartError::Invalid(vec![TaskError::permanent(
+                    "LS0204",
+                    "config_invalid",
+                    format!(
+                        "topic `{name}` has {} partitions, the configuration asks for {}; partitions can be added, never removed",
+                        existing.partitions, spec.partitions
+                    ),
+                )]));
+            }
+            if existing.partitions < spec.partitions {
+                log.add_partitions(name, spec.partitions)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ensure_sink_topics(&self, planned: &[Planned]) -> Result<(), StartError> {
+        let log = &self.shared.log;
+        for name in planned.iter().flat_map(|planned| &planned.spec.topics) {
+            if log.topic(name)?.is_none() {
+                log.create_topic(
+                    name,
+                    &TopicSpec::with_partitions(self.shared.settings.num_partitions),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_connector(
+        &self,
+        planned: Planned,
+        fence: FenceEpoch,
+        pulse: &Pulse,
+        mode: Mode,
+    ) -> Result<Running, StartError> {
+        let Planned {
+            spec,
+            class,
+            task_configs,
+        } = planned;
+        let mut running = Running {
+            spec: Arc::clone(&spec),
+            tasks: Vec::new(),
+            threads: Vec::new(),
+        };
+        for (index, task_config) in task_configs.into_iter().enumerate() {
+            let index = u32::try_from(index).unwrap_or(u32::MAX);
+            let task = Arc::new(TaskShared::new(&spec.name, index, pulse.clone()));
+            let context = TaskContext {
+                runtime: Arc::clone(&self.shared),
+                spec: Arc::clone(&spec),
+                task: Arc::clone(&task),
+                class: class.clone(),
+                task_config,
+                fence,
+                bounded: matches!(mode, Mode::Bounded { .. }),
+            };
+            running.threads.push(context.spawn()?);
+            running.tasks.push(task);
+        }
+        Ok(running)
+    }
+}
+
+impl Running {
+    pub(crate) fn is_source(&self) -> bool {
+        self.spec.kind == KindOfConnector::Source
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.tasks.iter().all(|task| task.state().is_over())
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.tasks
+            .iter()
+            .any(|task| task.state() == TaskState::Failed)
+    }
+
+    pub(crate) fn request_stop(&self) {
+        for task in &self.tasks {
+            task.request_stop();
+        }
+    }
+
+    pub(crate) fn records(&self) -> u64 {
+        self.tasks
+            .iter()
+            .map(|task| task.counters.records.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.tasks
+            .iter()
+            .map(|task| task.counters.bytes.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    pub(crate) fn kind_word(&self) -> &'static str {
+        if self.is_source() { "source" } else { "sink" }
+    }
+}
+
+impl Run {
+    /// Returns every connector as it stands now.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Snapshot> {
+        self.connectors
+            .iter()
+            .map(|connector| Snapshot {
+                name: connector.spec.name.clone(),
+                kind: connector.kind_word(),
+                tasks: connector.tasks.iter().map(|task| task.state()).collect(),
+                records: connector.records(),
+                bytes: connector.bytes(),
+                restarts: connector
+                    .tasks
+                    .iter()
+                    .map(|task| task.counters.restarts.load(Ordering::Relaxed))
+                    .sum(),
+                error: connector
+                    .tasks
+                    .iter()
+                    .find_map(|task| task.error())
+                    .map(|error| error.message),
+            })
+            .collect()
+    }
+
+    /// Returns whether every task has ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.connectors.iter().all(Running::is_over)
+    }
+
+    /// The topics that sinks of this run read.
+    pub(crate) fn topics_of(spec: &ConnectorSpec) -> impl Iterator<Item = &TopicName> {
+        spec.topics.iter()
+    }
+
+    /// Waits until something changed or `limit` has passed.
+    pub fn wait_change(&self, limit: Duration) {
+        self.pulse.wait(self.pulse.now(), limit);
+    }
+
+    /// Stops the sources, then the sinks, each within the deadline of the settings; returns the tasks that did not.
+    pub fn stop(&mut self) -> Vec<String> {
+        let deadline = Instant::now() + self.shared.settings.stop_deadline;
+        let mut stuck = Vec::new();
+        for sources in [true, false] {
+            for connector in self
+                .connectors
+                .iter()
+                .filter(|connector| connector.is_source() == sources)
+            {
+                connector.request_stop();
+            }
+            for connector in self
+                .connectors
+                .iter_mut()
+                .filter(|connector| connector.is_source() == sources)
+            {
+                connector.join_until(deadline, &self.pulse, &mut stuck);
+            }
+        }
+        stuck
+    }
+}
+
+impl Running {
+    /// Joins the threads that end in time; the others are given up and named.
+    fn join_until(&mut self, deadline: Instant, pulse: &Pulse, stuck: &mut Vec<String>) {
+        for (thread, task) in self.threads.drain(..).zip(&self.tasks) {
+            while !thread.is_finished() && !task.state().is_over() && Instant::now() < deadline {
+                pulse.wait(pulse.now(), Duration::from_millis(20));
+            }
+            if task.state().is_over() {
+                // The state is the last thing a task's thread sets: joining does not wait.
+                drop(thread.join());
+            } else {
+                stuck.push(task.name());
+            }
+        }
+    }
+}

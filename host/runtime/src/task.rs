@@ -1,0 +1,188 @@
+//! What the host knows of one task, shared between its thread, the supervisor and the services.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use linkspan_plugin::TaskControl;
+use serde::Serialize;
+
+use crate::error::TaskError;
+use crate::report::FileReport;
+use crate::sink::{Ends, Message, Waker};
+use crate::stop::{Pulse, StopToken};
+
+/// Where a task stands. Kafka Connect's words, and `Completed` for a task of a bounded job that has done its part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum TaskState {
+    /// Its thread is being started.
+    Starting,
+    /// `open` returned; it works.
+    Running,
+    /// It waits for its next attempt after a temporary error.
+    Retrying,
+    /// Nothing is left to do in this job.
+    Completed,
+    /// It stopped by an error and does not restart by itself.
+    Failed,
+    /// It was told to stop and did.
+    Stopped,
+}
+
+impl TaskState {
+    /// Whether the task's thread has ended or is about to.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Stopped)
+    }
+}
+
+/// Counters of one task; each only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    /// Records durable (source) or put without rejection (sink).
+    pub(crate) records: AtomicU64,
+    /// Bytes of these records as polled or put.
+    pub(crate) bytes: AtomicU64,
+    /// Restarts after failures.
+    pub(crate) restarts: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn add(&self, records: u64, bytes: u64) {
+        self.records.fetch_add(records, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+struct Status {
+    state: TaskState,
+    error: Option<TaskError>,
+}
+
+/// One task as others see it.
+#[derive(Debug)]
+pub(crate) struct TaskShared {
+    pub(crate) connector: String,
+    pub(crate) index: u32,
+    pub(crate) stop: StopToken,
+    pub(crate) counters: Counters,
+    pulse: Pulse,
+    status: Mutex<Status>,
+    /// The plugin's instance while it is open; guards `stop` and `durable` against a closed task.
+    control: Mutex<Option<TaskControl>>,
+    files: Mutex<BTreeMap<String, FileReport>>,
+    /// Where a bounded job ends for this sink.
+    pub(crate) ends: Ends,
+    waker: Mutex<Option<Waker>>,
+}
+
+impl TaskShared {
+    pub(crate) fn new(connector: &str, index: u32, pulse: Pulse) -> Self {
+        Self {
+            connector: connector.to_owned(),
+            index,
+            stop: StopToken::default(),
+            counters: Counters::default(),
+            pulse,
+            status: Mutex::new(Status {
+                state: TaskState::Starting,
+                error: None,
+            }),
+            control: Mutex::new(None),
+            files: Mutex::new(BTreeMap::new()),
+            ends: Ends::default(),
+            waker: Mutex::new(None),
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        format!("{}/{}", self.connector, self.index)
+    }
+
+    pub(crate) fn set_state(&self, state: TaskState, error: Option<TaskError>) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        *status = Status { state, error };
+        drop(status);
+        self.pulse.beat();
+    }
+
+    pub(crate) fn state(&self) -> TaskState {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .state
+    }
+
+    pub(crate) fn error(&self) -> Option<TaskError> {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .error
+            .clone()
+    }
+
+    pub(crate) fn set_control(&self, control: Option<TaskControl>) {
+        *self.control.lock().unwrap_or_else(PoisonError::into_inner) = control;
+        if self.stop.is_set() {
+            self.wake_plugin();
+        }
+    }
+
+    /// Asks the task to stop: sets the flag its thread sleeps on and ends a waiting `poll`.
+    pub(crate) fn request_stop(&self) {
+        self.stop.set();
+        self.wake_plugin();
+        self.wake();
+    }
+
+    pub(crate) fn set_waker(&self, waker: Option<Waker>) {
+        *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+    }
+
+    /// Tells a sink's thread to look around.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = self
+            .waker
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .as_ref()
+        {
+            // A closed channel means that the thread has ended.
+            drop(waker.send(Message::Wake));
+        }
+    }
+
+    fn wake_plugin(&self) {
+        let control = self
+            .control
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if let Some(control) = control {
+            control.stop();
+        }
+    }
+
+    pub(crate) fn report_file(&self, file: FileReport) {
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(file.path.clone(), file);
+    }
+
+    pub(crate) fn files(&self) -> Vec<FileReport> {
+        self.files
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    pub(crate) fn beat(&self) {
+        self.pulse.beat();
+    }
+}
