@@ -2,6 +2,8 @@
 //!
 //! Appending a field to a table adds a line and is compatible; anything else is not. `LINKSPAN_BLESS=1` writes the file anew.
 
+#![expect(clippy::unwrap_used, reason = "writing to a string cannot fail")]
+
 use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 
 use abi_stable::{StableAbi, abi_stability::PrefixStableAbi, type_layout::TypeLayout};

@@ -232,21 +232,27 @@ proptest! {
     }
 }
 
+fn read_headers(headers: Headers<'_>) {
+    assert_eq!(headers.len(), headers.count());
+}
+
 /// Reads whatever the checkers accept.
 fn read_all(bytes: &[u8], schemas: &dyn SchemaLookup) {
     if let Ok(batch) = SourceBatch::parse_and_validate(bytes, &Limits::DEFAULT, schemas) {
         let mut seen = 0;
         for record in batch.records() {
             assert!(usize::from(record.topic) < batch.topics().len());
-            seen += 1 + record.headers.count() * 0;
+            seen += 1;
+            read_headers(record.headers);
         }
         assert_eq!(seen, usize::try_from(batch.len()).unwrap());
     }
     if let Ok(batch) = SinkBatch::parse(bytes) {
-        let seen: usize = batch
-            .records()
-            .map(|record| 1 + record.headers.count() * 0)
-            .sum();
+        let mut seen = 0;
+        for record in batch.records() {
+            seen += 1;
+            read_headers(record.headers);
+        }
         assert_eq!(seen, usize::try_from(batch.len()).unwrap());
     }
 }

@@ -70,7 +70,10 @@ proptest! {
             crate::row::validate_row(&schema, &out).unwrap();
         }
         json.truncate(at);
-        let _ = json_to_row(&schema, &json, &mut Vec::new());
+        // Half a number may be a number; half of anything else is nothing.
+        let is_number = schema.logical().is_none()
+            && matches!(schema.type_name(), "int8" | "int16" | "int32" | "int64" | "float" | "double");
+        prop_assert!(json_to_row(&schema, &json, &mut Vec::new()).is_err() || is_number);
     }
 }
 
@@ -89,8 +92,9 @@ fn shuffle(schema: &Schema, json: &[u8]) -> String {
         scanner.expect(b':', "").unwrap();
         let value = scanner.at;
         scanner.skip(64).unwrap();
-        if &text[value..scanner.at] != "null" {
-            parts.push(text[start..scanner.at].to_owned());
+        let part = |from: usize, to: usize| text.get(from..to).unwrap().to_owned();
+        if part(value, scanner.at) != "null" {
+            parts.push(part(start, scanner.at));
         }
         if scanner.eat(b'}') {
             break;
@@ -139,6 +143,10 @@ fn every_type_has_its_form() {
         "\"a\\\"b\\\\c\\n\\u0001한\"",
     );
     check(SchemaBuilder::bytes(), Value::from(&b"hi"[..]), "\"aGk=\"");
+}
+
+#[test]
+fn logical_and_nested_types_have_their_forms() {
     check(SchemaBuilder::decimal(2), Value::decimal(-5), "\"-0.05\"");
     check(SchemaBuilder::decimal(0), Value::decimal(120), "\"120\"");
     check(SchemaBuilder::decimal(-2), Value::decimal(12), "\"1200\"");
