@@ -20,6 +20,7 @@ mod decimal;
 mod read;
 mod scan;
 mod tagged;
+mod text;
 mod time;
 mod write;
 
@@ -31,6 +32,7 @@ pub use write::row_to_json;
 
 pub(crate) use scan::is_object;
 pub(crate) use tagged::tagged_to_json;
+pub(crate) use write::string as write_string;
 
 use crate::schema::{Kind, Schema};
 

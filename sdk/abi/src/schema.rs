@@ -6,6 +6,7 @@
 mod build;
 mod json;
 mod logical;
+mod names;
 
 use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
@@ -14,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 pub use build::SchemaBuilder;
 pub use logical::Logical;
 pub(crate) use logical::{DAY_MS, DECIMAL_BYTES_MAX, DECIMAL_SCALE_MAX};
+pub(crate) use names::Rendered;
 
 use crate::{
     error::{RowError, RowProblem, SchemaError},
@@ -44,6 +46,8 @@ pub struct Schema {
     pub parameters: BTreeMap<String, String>,
     /// The value that a missing one stands for. A field with a default may be null.
     pub default: Option<Value>,
+    /// Field names for JSON. To change a schema that was used already, clone it first.
+    names: names::Names,
 }
 
 /// The type of a schema.
@@ -96,6 +100,7 @@ impl Schema {
             doc: None,
             parameters: BTreeMap::new(),
             default: None,
+            names: names::Names::new(),
         }
     }
 
@@ -138,6 +143,15 @@ impl Schema {
         match &self.kind {
             Kind::Struct(fields) => fields,
             _ => &[],
+        }
+    }
+
+    /// Returns the fields' names as JSON opens them.
+    #[inline]
+    pub(crate) fn names<'a>(&'a self, fields: &[Field]) -> std::borrow::Cow<'a, Rendered> {
+        match self.names.of(fields) {
+            Some(rendered) => std::borrow::Cow::Borrowed(rendered),
+            None => std::borrow::Cow::Owned(Rendered::new(fields)),
         }
     }
 

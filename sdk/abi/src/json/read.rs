@@ -51,8 +51,10 @@ fn value(schema: &Schema, scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Resul
 fn body(schema: &Schema, scanner: &mut Scanner<'_>, out: &mut Vec<u8>) -> Result<(), JsonError> {
     match &schema.kind {
         Kind::Struct(fields) => {
-            opening(b'{', schema, scanner)?;
-            structure(fields, scanner, out)
+            if scanner.peek() != Some(b'{') {
+                return Err(mismatch("struct", scanner));
+            }
+            structure(schema, fields, scanner, out)
         }
         Kind::Array(items) => {
             opening(b'[', schema, scanner)?;
@@ -146,8 +148,9 @@ fn sequence<'a>(
     Ok(())
 }
 
-/// Reads the fields of an object: in schema order straight into the row, otherwise by their places in the text.
+/// Reads the fields of an object: as we write them straight into the row, otherwise by their places in the text.
 fn structure(
+    schema: &Schema,
     fields: &[Field],
     scanner: &mut Scanner<'_>,
     out: &mut Vec<u8>,
@@ -155,41 +158,21 @@ fn structure(
     let start = out.len();
     let begin = scanner.at;
     out.resize(start + bitmap_len(fields.len()), 0);
-    if in_order(fields, start, scanner, out)? {
+    let names = schema.names(fields);
+    let mut as_written = !fields.is_empty();
+    for (position, (field, name)) in fields.iter().zip(names.iter()).enumerate() {
+        if !scanner.eat_all(name) {
+            as_written = false;
+            break;
+        }
+        field_value(field, position, start, scanner, out)?;
+    }
+    if as_written && scanner.eat(b'}') {
         return Ok(());
     }
     out.truncate(start);
     scanner.at = begin;
     any_order(fields, scanner, out)
-}
-
-/// Returns false where the fields are not in order, or one that must have a value is not where it should be.
-fn in_order(
-    fields: &[Field],
-    start: usize,
-    scanner: &mut Scanner<'_>,
-    out: &mut Vec<u8>,
-) -> Result<bool, JsonError> {
-    let mut first = true;
-    for (position, field) in fields.iter().enumerate() {
-        if first {
-            if scanner.peek() == Some(b'}') {
-                return Ok(false);
-            }
-        } else if !scanner.eat(b',') {
-            return Ok(false);
-        }
-        first = false;
-        if scanner.peek() != Some(b'"') {
-            return Ok(false);
-        }
-        let (name, escaped) = scanner.string()?;
-        if escaped || name != field.name.as_bytes() || !scanner.eat(b':') {
-            return Ok(false);
-        }
-        field_value(field, position, start, scanner, out)?;
-    }
-    Ok(scanner.eat(b'}'))
 }
 
 #[inline]
@@ -225,6 +208,7 @@ fn any_order(
 ) -> Result<(), JsonError> {
     let mut places: Vec<Option<usize>> = vec![None; fields.len()];
     let mut name = Vec::new();
+    scanner.expect(b'{', "an object")?;
     if !scanner.eat(b'}') {
         loop {
             name.clear();

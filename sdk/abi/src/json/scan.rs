@@ -1,7 +1,6 @@
 //! A JSON scanner: finds the end of values and strings, allocates nothing.
 
-use memchr::memchr2;
-
+use super::text::find_special;
 use crate::error::{JsonError, JsonProblem};
 
 /// A position in a JSON text that is known to be UTF-8.
@@ -74,6 +73,17 @@ impl<'a> Scanner<'a> {
         self.peek().is_none()
     }
 
+    /// Passes these very bytes if they are next, white space not passed over.
+    #[inline]
+    pub(super) fn eat_all(&mut self, bytes: &[u8]) -> bool {
+        let rest = self.text.get(self.at..).unwrap_or_default();
+        let found = rest.starts_with(bytes);
+        if found {
+            self.at += bytes.len();
+        }
+        found
+    }
+
     /// Passes a string that must be next; returns what stands between its quotes and whether there are escapes.
     #[inline]
     pub(super) fn string(&mut self) -> Result<(&'a [u8], bool), JsonError> {
@@ -82,18 +92,18 @@ impl<'a> Scanner<'a> {
         let mut escaped = false;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let found = short_memchr2(rest).ok_or_else(|| syntax(start, "the end of a string"))?;
+            let found = find_special(rest).ok_or_else(|| syntax(start, "the end of a string"))?;
             self.at += found + 1;
-            if rest.get(found) == Some(&b'"') {
-                break;
+            match rest.get(found) {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.at += 1;
+                }
+                _ => return Err(syntax(start, "an escape for a control character")),
             }
-            escaped = true;
-            self.at += 1;
         }
         let inner = self.text.get(start..self.at - 1).unwrap_or_default();
-        if inner.iter().any(|byte| *byte < b' ') {
-            return Err(syntax(start, "an escape for a control character"));
-        }
         Ok((inner, escaped))
     }
 
@@ -200,18 +210,6 @@ impl<'a> Scanner<'a> {
             self.expect(b',', "a comma or the end of the array")?;
         }
     }
-}
-
-/// Finds the first quote or backslash; most strings are too short for the vector search to pay.
-#[inline]
-fn short_memchr2(rest: &[u8]) -> Option<usize> {
-    const SHORT: usize = 16;
-    let head = rest.get(..SHORT.min(rest.len())).unwrap_or_default();
-    if let Some(found) = head.iter().position(|byte| matches!(byte, b'"' | b'\\')) {
-        return Some(found);
-    }
-    let tail = rest.get(head.len()..).unwrap_or_default();
-    memchr2(b'"', b'\\', tail).map(|found| head.len() + found)
 }
 
 /// Appends a string's text, given what stands between its quotes.

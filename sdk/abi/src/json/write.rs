@@ -2,7 +2,11 @@
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{decimal, keys_are_names, time};
+use super::{
+    decimal, keys_are_names,
+    text::{find_special, is_plain_ascii},
+    time,
+};
 use crate::{
     cursor::Cursor,
     error::{RowError, RowProblem},
@@ -46,10 +50,11 @@ fn value(schema: &Schema, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<
 #[inline]
 fn body(schema: &Schema, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
     match &schema.kind {
-        Kind::Struct(fields) => structure(fields, cursor, out),
+        Kind::Struct(fields) => structure(schema, fields, cursor, out),
         Kind::Array(items) => array(items, cursor, out),
         Kind::Map(keys, values) if keys_are_names(keys) => object(keys, values, cursor, out),
         Kind::Map(keys, values) => pairs(keys, values, cursor, out),
+        Kind::String => text(cursor.sized().ok_or_else(truncated)?, out),
         _ if schema.name.is_some() => logical(schema, cursor, out),
         _ => {
             scalar(read_scalar(schema, cursor)?, out);
@@ -58,24 +63,27 @@ fn body(schema: &Schema, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(
     }
 }
 
-fn structure(fields: &[Field], cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
+fn structure(
+    schema: &Schema,
+    fields: &[Field],
+    cursor: &mut Cursor<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), RowError> {
     let bitmap = cursor
         .take(bitmap_len(fields.len()))
         .ok_or_else(truncated)?;
-    let mut before = b'{';
-    for (position, field) in fields.iter().enumerate() {
-        out.push(before);
-        before = b',';
-        string(&field.name, out);
-        out.push(b':');
+    if fields.is_empty() {
+        out.extend_from_slice(b"{}");
+        return Ok(());
+    }
+    let names = schema.names(fields);
+    for (position, (field, name)) in fields.iter().zip(names.iter()).enumerate() {
+        out.extend_from_slice(name);
         if is_null_at(bitmap, position) {
             out.extend_from_slice(b"null");
         } else {
             body(&field.schema, cursor, out).map_err(|error| error.in_field(&field.name))?;
         }
-    }
-    if fields.is_empty() {
-        out.push(b'{');
     }
     out.push(b'}');
     Ok(())
@@ -234,11 +242,10 @@ fn base64(bytes: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends a JSON string.
-#[inline]
-pub(super) fn string(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
     let bytes = text.as_bytes();
-    if is_plain(bytes) {
+    if find_special(bytes).is_none() {
         out.extend_from_slice(bytes);
     } else {
         escape(bytes, out);
@@ -246,29 +253,19 @@ pub(super) fn string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
-/// Returns whether nothing must be escaped, looking at eight bytes at a time.
+/// Appends a string of a row, whose bytes may be no UTF-8.
 #[inline]
-fn is_plain(bytes: &[u8]) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let mut chunks = bytes.chunks_exact(8);
-    for chunk in &mut chunks {
-        let Some(chunk) = chunk.first_chunk::<8>() else {
-            return false;
-        };
-        let word = u64::from_le_bytes(*chunk);
-        let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-        let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        if (below_space | quote | backslash) & HIGH != 0 {
-            return false;
-        }
+fn text(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), RowError> {
+    if is_plain_ascii(bytes) {
+        out.reserve(bytes.len() + 2);
+        out.push(b'"');
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return Ok(());
     }
-    chunks
-        .remainder()
-        .iter()
-        .all(|byte| *byte >= b' ' && *byte != b'"' && *byte != b'\\')
+    let text = std::str::from_utf8(bytes).map_err(|_| RowError::new(RowProblem::Utf8))?;
+    string(text, out);
+    Ok(())
 }
 
 #[cold]

@@ -14,10 +14,71 @@ use crate::{
 /// Names the place of the first fault. Never panics and never allocates for a valid row.
 pub fn validate_row(schema: &Schema, row: &[u8]) -> Result<(), RowError> {
     let mut cursor = Cursor::new(row);
+    if quick_value(schema, &mut cursor).is_some() && cursor.rest().is_empty() {
+        return Ok(());
+    }
+    // Something is wrong: go again and say what and where.
+    let mut cursor = Cursor::new(row);
     value(schema, &mut cursor)?;
     match cursor.rest().len() {
         0 => Ok(()),
         left => Err(RowError::new(RowProblem::Trailing(left))),
+    }
+}
+
+/// Accepts what is valid; an answer without words is cheap on the way up.
+fn quick_value(schema: &Schema, cursor: &mut Cursor<'_>) -> Option<()> {
+    if schema.nullable() && !quick_flag(cursor)? {
+        return Some(());
+    }
+    quick_body(schema, cursor)
+}
+
+#[inline]
+fn quick_flag(cursor: &mut Cursor<'_>) -> Option<bool> {
+    match cursor.u8()? {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
+}
+
+#[inline]
+fn quick_body(schema: &Schema, cursor: &mut Cursor<'_>) -> Option<()> {
+    match &schema.kind {
+        Kind::Int64 | Kind::Float64 => cursor.i64().map(drop),
+        Kind::String => std::str::from_utf8(cursor.sized()?).ok().map(drop),
+        Kind::Int32 if schema.name.is_none() => cursor.i32().map(drop),
+        Kind::Bytes if schema.name.is_none() => cursor.sized().map(drop),
+        Kind::Boolean => quick_flag(cursor).map(drop),
+        Kind::Struct(fields) => {
+            let bitmap = cursor.take(bitmap_len(fields.len()))?;
+            for (position, field) in fields.iter().enumerate() {
+                if !is_null_at(bitmap, position) {
+                    quick_body(&field.schema, cursor)?;
+                } else if !field.schema.nullable() {
+                    return None;
+                }
+            }
+            unused_bits(fields, bitmap).then_some(())
+        }
+        Kind::Array(items) => {
+            for _ in 0..count(cursor).ok()? {
+                quick_value(items, cursor)?;
+            }
+            Some(())
+        }
+        _ => body(schema, cursor).ok(),
+    }
+}
+
+/// Returns whether the bits beyond the last field are clear.
+fn unused_bits(fields: &[Field], bitmap: &[u8]) -> bool {
+    let last = bitmap.last().copied().unwrap_or(0);
+    match (fields.len(), fields.len() % 8) {
+        (0, _) => last == 0,
+        (_, 0) => true,
+        (_, used) => last >> used == 0,
     }
 }
 
@@ -120,18 +181,10 @@ fn structure(fields: &[Field], cursor: &mut Cursor<'_>) -> Result<(), RowError> 
         }
     }
     // Bits beyond the last field say nothing and must not: a row has one encoding.
-    let used = fields.len() % 8;
-    let last = bitmap.last().copied().unwrap_or(0);
-    let unused = if fields.is_empty() {
-        last
-    } else if used == 0 {
-        0
-    } else {
-        last >> used
-    };
-    if unused == 0 {
+    if unused_bits(fields, bitmap) {
         Ok(())
     } else {
+        let last = bitmap.last().copied().unwrap_or(0);
         Err(RowError::new(RowProblem::Flag(last)))
     }
 }
