@@ -1,0 +1,74 @@
+//! Optional contracts of a whole connector: what is to be done once, not per task.
+
+use std::{collections::BTreeMap, future::Future};
+
+use crate::{
+    Result,
+    options::{ConfigProblem, Options},
+};
+
+/// The keys that one task's configuration gets on top of the connector's.
+pub type TaskConfig = BTreeMap<String, String>;
+
+macro_rules! connector {
+    ($(#[$doc:meta])* $name:ident, $default:expr, $default_doc:literal) => {
+        $(#[$doc])*
+        ///
+        /// Its functions may be called from any thread; they run before and beside tasks, never on one's thread.
+        pub trait $name: 'static {
+            /// The options, the same type as the task's.
+            type Options: Options;
+
+            /// Checks what one option alone cannot show. Must have no side effects and reach for nothing outside.
+            fn validate(options: &Self::Options) -> Vec<ConfigProblem> {
+                let _ = options;
+                Vec::new()
+            }
+
+            /// Splits the work into at most `max` tasks and returns what each one's configuration gets on top.
+            ///
+            #[doc = $default_doc]
+            ///
+            /// # Errors
+            /// Fails the start of the connector; a temporary error is tried again.
+            fn task_configs(
+                options: &Self::Options,
+                max: u32,
+            ) -> impl Future<Output = Result<Vec<TaskConfig>>> {
+                let _ = options;
+                std::future::ready(Ok(($default)(max)))
+            }
+
+            /// Called once when a connector of this class was made, before its first task. May be called again after a crash.
+            ///
+            /// # Errors
+            /// Fails the start of the connector.
+            fn created(options: &Self::Options, connector: &str) -> impl Future<Output = Result<()>> {
+                let _ = (options, connector);
+                std::future::ready(Ok(()))
+            }
+
+            /// Called once when a connector was deleted, after its last task: removes what it left outside.
+            ///
+            /// # Errors
+            /// Logged by the host; the connector is gone in any case.
+            fn deleted(options: &Self::Options, connector: &str) -> impl Future<Output = Result<()>> {
+                let _ = (options, connector);
+                std::future::ready(Ok(()))
+            }
+        }
+    };
+}
+
+connector!(
+    /// What a source connector does as a whole. Name it in `export_plugin!` with `connector: MyConnector`.
+    SourceConnector,
+    |_max: u32| vec![TaskConfig::new()],
+    "The default is one task."
+);
+connector!(
+    /// What a sink connector does as a whole. Name it in `export_plugin!` with `connector: MyConnector`.
+    SinkConnector,
+    |max: u32| (0..max).map(|_| TaskConfig::new()).collect::<Vec<_>>(),
+    "The default is `max` equal tasks, which share the partitions."
+);

@@ -1,0 +1,188 @@
+//! The plugin table: manifest, validation, tasks.
+
+use std::sync::{Arc, OnceLock};
+
+use linkspan_abi::{
+    ABI_VERSION, BATCH_FORMAT, HostApi_Ref, Plugin, Plugin_Ref, R, RErr, ROk, RSlice, RStr,
+    RString, RVec, TaskHandle, manifest::Manifest,
+};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{
+    class::{Class, Config, context},
+    guard::guard,
+    host::set_host,
+    log, runtime,
+    shell::{Shell, unsupported},
+    table::hand_over,
+};
+use crate::{Error, Result, context::TaskStart, shared::Shared};
+
+/// A plugin as `export_plugin!` describes it.
+#[derive(Debug)]
+pub struct PluginDef {
+    name: String,
+    version: String,
+    classes: Vec<Class>,
+}
+
+impl PluginDef {
+    /// Makes a plugin of its classes.
+    #[must_use]
+    pub fn new(name: &str, version: &str, classes: Vec<Class>) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            classes,
+        }
+    }
+
+    /// Returns the manifest.
+    #[must_use]
+    pub fn manifest(&self) -> Manifest {
+        Manifest {
+            name: self.name.clone(),
+            version: self.version.clone(),
+            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
+            abi_version: ABI_VERSION.to_owned(),
+            batch_format: u32::from(BATCH_FORMAT),
+            classes: self.classes.iter().map(Class::to_manifest).collect(),
+        }
+    }
+}
+
+/// The plugin that this library is.
+static PLUGIN: OnceLock<PluginDef> = OnceLock::new();
+
+/// Makes the plugin's table. A library is one plugin: a second call answers for the first.
+#[must_use]
+pub fn make_plugin(plugin: PluginDef) -> Plugin_Ref {
+    runtime::set_name(&plugin.name);
+    PLUGIN.get_or_init(|| plugin);
+    Plugin {
+        manifest,
+        init,
+        validate,
+        task_configs,
+        create_task: create,
+        call,
+    }
+    .leak()
+}
+
+/// Connects this library to a host: calls, log, schemas.
+pub fn init_host(host: HostApi_Ref, plugin: u64) {
+    set_host(host, plugin);
+    log::install();
+}
+
+/// Makes a task of a class.
+pub fn create_task(class: &Class, instance: u64, start_json: &str) -> R<TaskHandle> {
+    answer(|| {
+        let start: TaskStart = serde_json::from_str(start_json)
+            .map_err(|error| Error::from(error).context("the task's configuration"))?;
+        let shared = Arc::new(Shared::new(instance));
+        let task = class.make(context(start, &shared));
+        Ok(hand_over(Shell::new(shared, task)))
+    })
+}
+
+fn answer<T>(run: impl FnOnce() -> Result<T>) -> R<T> {
+    match guard(run) {
+        Ok(value) => ROk(value),
+        Err(error) => RErr(error.to_abi()),
+    }
+}
+
+fn class(name: &str) -> Result<&'static Class> {
+    PLUGIN
+        .get()
+        .and_then(|plugin| plugin.classes.iter().find(|class| class.is_called(name)))
+        .ok_or_else(|| Error::not_found(format!("this plugin has no class `{name}`")))
+}
+
+fn config(json: &str) -> Result<Config> {
+    serde_json::from_str(json).map_err(|error| Error::from(error).context("the configuration"))
+}
+
+extern "C" fn manifest() -> RString {
+    let text = guard(|| {
+        Ok(PLUGIN
+            .get()
+            .map_or_else(String::new, |plugin| plugin.manifest().to_json()))
+    });
+    // A manifest that could not be made is not valid JSON, which the host refuses with this text.
+    RString::from(text.unwrap_or_else(|error| error.to_string()))
+}
+
+extern "C" fn init(host: HostApi_Ref, plugin: u64) -> R<()> {
+    answer(|| {
+        init_host(host, plugin);
+        Ok(())
+    })
+}
+
+extern "C" fn validate(name: RStr<'_>, config_json: RStr<'_>) -> R<RString> {
+    answer(|| {
+        let problems = class(name.as_str())?.problems(&config(config_json.as_str())?);
+        let list: Vec<_> = problems
+            .iter()
+            .map(|problem| json!({"option": problem.option, "message": problem.message}))
+            .collect();
+        Ok(RString::from(serde_json::Value::Array(list).to_string()))
+    })
+}
+
+extern "C" fn task_configs(name: RStr<'_>, config_json: RStr<'_>, max: u32) -> R<RVec<RString>> {
+    answer(|| {
+        let class = class(name.as_str())?;
+        let configs = (class.task_configs)(&config(config_json.as_str())?, max)?;
+        let found = configs.len();
+        if u32::try_from(found).map_or(true, |found| found > max.max(1)) {
+            return Err(Error::internal(format!(
+                "the connector made {found} tasks, at most {max} were asked for"
+            )));
+        }
+        let texts: serde_json::Result<Vec<RString>> = configs
+            .iter()
+            .map(|config| serde_json::to_string(config).map(RString::from))
+            .collect();
+        Ok(RVec::from(texts?))
+    })
+}
+
+extern "C" fn create(name: RStr<'_>, instance: u64, start_json: RStr<'_>) -> R<TaskHandle> {
+    match class(name.as_str()) {
+        Ok(class) => create_task(class, instance, start_json.as_str()),
+        Err(error) => RErr(error.to_abi()),
+    }
+}
+
+/// The body of `connector.created` and `connector.deleted`.
+#[derive(Deserialize)]
+struct ConnectorCall {
+    class: String,
+    connector: String,
+    config: Config,
+}
+
+extern "C" fn call(op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>> {
+    answer(|| {
+        let op = op.as_str();
+        if op != "connector.created" && op != "connector.deleted" {
+            return Err(unsupported(op));
+        }
+        let call: ConnectorCall = serde_json::from_slice(body.as_slice())?;
+        let class = class(&call.class)?;
+        let hook = if op == "connector.created" {
+            class.created
+        } else {
+            class.deleted
+        };
+        if let Some(hook) = hook {
+            hook(&call.config, &call.connector)?;
+        }
+        Ok(RVec::new())
+    })
+}
