@@ -1,5 +1,11 @@
 //! Reading little-endian bytes that may end anywhere.
 
+/// Returns whether bytes are UTF-8; most are ASCII, which is said sooner.
+#[inline]
+pub(crate) fn is_utf8(bytes: &[u8]) -> bool {
+    bytes.is_ascii() || std::str::from_utf8(bytes).is_ok()
+}
+
 /// A read position in bytes; every read says `None` instead of passing the end.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cursor<'a> {

@@ -99,10 +99,16 @@ impl fmt::Display for Path {
 }
 
 macro_rules! located {
-    ($(#[$doc:meta])* $error:ident, $problem:ty, $words:literal) => {
+    ($(#[$doc:meta])* $error:ident, $located:ident, $problem:ty, $words:literal) => {
         $(#[$doc])*
+        ///
+        /// One pointer: results that carry it are cheap to hand up.
         #[derive(Debug, Clone, PartialEq, Eq)]
-        pub struct $error {
+        pub struct $error(Box<$located>);
+
+        #[doc = concat!("What a [`", stringify!($error), "`] says; its fields are read through the error itself.")]
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct $located {
             /// Where in the value.
             pub path: Path,
             /// What is wrong there.
@@ -112,19 +118,27 @@ macro_rules! located {
         impl $error {
             #[cold]
             pub(crate) fn new(problem: $problem) -> Self {
-                Self { path: Path::default(), problem }
+                Self(Box::new($located { path: Path::default(), problem }))
             }
 
             #[cold]
             pub(crate) fn in_field(mut self, name: &str) -> Self {
-                self.path.in_field(name);
+                self.0.path.in_field(name);
                 self
             }
 
             #[cold]
             pub(crate) fn in_item(mut self, index: usize) -> Self {
-                self.path.in_item(index);
+                self.0.path.in_item(index);
                 self
+            }
+        }
+
+        impl std::ops::Deref for $error {
+            type Target = $located;
+
+            fn deref(&self) -> &$located {
+                &self.0
             }
         }
 
@@ -141,12 +155,14 @@ macro_rules! located {
 located!(
     /// Why the bytes or the value of a typed row do not fit its schema.
     RowError,
+    RowFault,
     RowProblem,
     "field"
 );
 located!(
     /// Why a JSON text is not the JSON of a typed row.
     JsonError,
+    JsonFault,
     JsonProblem,
     "field"
 );
@@ -241,10 +257,11 @@ pub enum JsonProblem {
 
 impl From<RowError> for JsonError {
     fn from(error: RowError) -> Self {
-        Self {
-            path: error.path,
-            problem: JsonProblem::Row(error.problem),
-        }
+        let RowFault { path, problem } = *error.0;
+        Self(Box::new(JsonFault {
+            path,
+            problem: JsonProblem::Row(problem),
+        }))
     }
 }
 

@@ -27,7 +27,10 @@ pub mod value;
 pub use abi_stable::std_types::{
     RErr, RNone, ROk, ROption, RResult, RSlice, RSome, RStr, RString, RVec,
 };
-pub use error::{BatchError, JsonError, RowError, SchemaError};
+pub use error::{
+    BatchError, JsonError, JsonFault, JsonProblem, Path, RowError, RowFault, RowProblem,
+    SchemaError,
+};
 pub use kind::{AbiError, ErrorKind, R};
 pub use tables::{
     BatchBuf, BatchRef, HostApi, HostApi_Ref, Plugin, Plugin_Ref, TaskHandle, TaskPtr, TaskVt,

@@ -15,7 +15,7 @@ use super::{
     },
 };
 use crate::{
-    cursor::Cursor,
+    cursor::{Cursor, is_utf8},
     error::BatchError,
     json,
     row::validate_row,
@@ -312,7 +312,7 @@ fn quick_tail(tail: &[u8]) -> bool {
         };
         rest = after;
         let is_text = *kind == KIND_UTF8 || *kind == KIND_JSON;
-        if *kind > KIND_JSON || (is_text && std::str::from_utf8(value).is_err()) {
+        if *kind > KIND_JSON || (is_text && !is_utf8(value)) {
             return false;
         }
     }

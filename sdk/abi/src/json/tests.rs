@@ -33,7 +33,7 @@ fn refused(schema: SchemaBuilder, json: &str, expected: &str) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
     fn row_to_json_to_row_is_equal((schema, value) in any_typed()) {

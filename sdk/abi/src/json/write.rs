@@ -56,11 +56,29 @@ fn body(schema: &Schema, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(
         Kind::Map(keys, values) => pairs(keys, values, cursor, out),
         Kind::String => text(cursor.sized().ok_or_else(truncated)?, out),
         _ if schema.name.is_some() => logical(schema, cursor, out),
+        _ => plain(schema, cursor, out),
+    }
+}
+
+/// Appends a value of a primitive type, straight from its bytes.
+#[inline]
+fn plain(schema: &Schema, cursor: &mut Cursor<'_>, out: &mut Vec<u8>) -> Result<(), RowError> {
+    let number = match &schema.kind {
+        Kind::Int8 => cursor.i8().map(i64::from),
+        Kind::Int16 => cursor.i16().map(i64::from),
+        Kind::Int32 => cursor.i32().map(i64::from),
+        Kind::Int64 => cursor.i64(),
+        Kind::Float64 => {
+            float64(cursor.f64().ok_or_else(truncated)?, out);
+            return Ok(());
+        }
         _ => {
             scalar(read_scalar(schema, cursor)?, out);
-            Ok(())
+            return Ok(());
         }
-    }
+    };
+    integer(number.ok_or_else(truncated)?, out);
+    Ok(())
 }
 
 fn structure(
@@ -196,13 +214,7 @@ pub(super) fn scalar(value: ValueRef<'_>, out: &mut Vec<u8>) {
                 special(f64::from(v), out);
             }
         }
-        ValueRef::Float64(v) => {
-            if v.is_finite() {
-                out.extend_from_slice(ryu::Buffer::new().format_finite(v).as_bytes());
-            } else {
-                special(v, out);
-            }
-        }
+        ValueRef::Float64(v) => float64(v, out),
         ValueRef::Boolean(true) => out.extend_from_slice(b"true"),
         ValueRef::Boolean(false) => out.extend_from_slice(b"false"),
         ValueRef::String(v) => string(v, out),
@@ -211,6 +223,15 @@ pub(super) fn scalar(value: ValueRef<'_>, out: &mut Vec<u8>) {
         ValueRef::Null | ValueRef::Array(_) | ValueRef::Map(_) | ValueRef::Struct(_) => {
             out.extend_from_slice(b"null");
         }
+    }
+}
+
+#[inline]
+fn float64(number: f64, out: &mut Vec<u8>) {
+    if number.is_finite() {
+        out.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
+    } else {
+        special(number, out);
     }
 }
 

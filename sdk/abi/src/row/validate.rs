@@ -2,7 +2,7 @@
 
 use super::{bitmap_len, is_null_at};
 use crate::{
-    cursor::Cursor,
+    cursor::{Cursor, is_utf8},
     error::{RowError, RowProblem},
     schema::{Field, Kind, Logical, Schema},
     value::minimal,
@@ -47,7 +47,7 @@ fn quick_flag(cursor: &mut Cursor<'_>) -> Option<bool> {
 fn quick_body(schema: &Schema, cursor: &mut Cursor<'_>) -> Option<()> {
     match &schema.kind {
         Kind::Int64 | Kind::Float64 => cursor.i64().map(drop),
-        Kind::String => std::str::from_utf8(cursor.sized()?).ok().map(drop),
+        Kind::String => is_utf8(cursor.sized()?).then_some(()),
         Kind::Int32 if schema.name.is_none() => cursor.i32().map(drop),
         Kind::Bytes if schema.name.is_none() => cursor.sized().map(drop),
         Kind::Boolean => quick_flag(cursor).map(drop),
