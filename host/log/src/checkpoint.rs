@@ -312,7 +312,7 @@ impl Chain {
         slot.journal_seq = core
             .ring
             .get()
-            .map_or(slot.journal_seq, |ring| ring.last_seq());
+            .map_or(slot.journal_seq, |ring| ring.durable_seq());
         let mut written = 0;
         let base = all.is_some();
         if base || !manifests.is_empty() || !puts.is_empty() {

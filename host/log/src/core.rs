@@ -4,7 +4,7 @@
 //! the lists of `flush`, `cache`, `files`, `ring`, `queue` and `groups` are innermost.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
@@ -70,6 +70,8 @@ pub(crate) struct Core {
     /// The last frame whose commit is visible as a whole.
     pub(crate) published_lsn: AtomicU64,
     pub(crate) replay_lsn: AtomicU64,
+    /// Whether a later frame says of every commit that it is durable.
+    pub(crate) witnessed: AtomicBool,
     fences: Mutex<HashMap<OwnerId, Arc<OwnerFence>>>,
     leader_epoch: AtomicI32,
     progress: Mutex<Progress>,
@@ -102,6 +104,7 @@ impl Core {
             counters: Counters::default(),
             published_lsn: AtomicU64::new(0),
             replay_lsn: AtomicU64::new(1),
+            witnessed: AtomicBool::new(false),
             fences: Mutex::default(),
             leader_epoch: AtomicI32::new(0),
             progress: Mutex::default(),

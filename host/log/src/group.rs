@@ -340,7 +340,7 @@ mod tests {
         for (partitions, members, expected) in [
             (7, 3, vec![0..3, 3..5, 5..7]),
             (2, 3, vec![0..1, 1..2, 2..2]),
-            (4, 1, vec![0..4]),
+            (5, 2, vec![0..3, 3..5]),
             (0, 2, vec![0..0, 0..0]),
         ] {
             assert_eq!(

@@ -187,6 +187,15 @@ impl Local {
         checkpoint::checkpoint(&self.core, false)
     }
 
+    #[cfg(test)]
+    pub(crate) fn partition_for_test(
+        &self,
+        topic: &TopicId,
+        partition: i32,
+    ) -> Arc<crate::partition::Partition> {
+        self.core.partition(topic, PartitionId(partition)).unwrap()
+    }
+
     fn put_topic(&self, topic: Topic) -> Result<Topic> {
         put_and_wait(&self.core, vec![topics::put(&topic)], FenceRule::None)?;
         Ok(topic)

@@ -171,6 +171,7 @@ pub(crate) fn stat(core: &Core) -> LogStat {
         leader_epoch: core.leader_epoch().0,
         health: health.to_owned(),
         last_lsn: core.published_lsn.load(Ordering::Relaxed),
+        witnessed: core.witnessed.load(Ordering::Relaxed),
         replay_lsn: core.replay_lsn.load(Ordering::Relaxed),
         journal_bytes,
         journal_files,

@@ -156,7 +156,7 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
             .sync_dir(dir)
             .map_err(|e| Error::io("sync directory", dir, e))?;
     }
-    let (files, journal) = list_journal(&*core.fs, &dir.join("journal"))?;
+    let (files, mut journal) = list_journal(&*core.fs, &dir.join("journal"))?;
     let slot = newest_slot(core, &files)?;
     let Some(slot) = slot else {
         return Ok(Recovered {
@@ -168,6 +168,7 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
             journal,
         });
     };
+    journal.durable_seq = slot.journal_seq;
     load_snapshots(core, &slot)?;
     core.set_leader_epoch(slot.leader_epoch);
     core.replay_lsn.store(slot.replay_lsn, Ordering::Relaxed);
@@ -209,14 +210,24 @@ pub(crate) fn list_journal(fs: &dyn Fs, dir: &Path) -> Result<(Vec<UsedFile>, Fo
     let mut found = Found {
         next_number: 0,
         next_seq: 1,
+        durable_seq: 0,
         files: Vec::new(),
     };
     for name in names {
         let Some(number) = file::parse_name(&name) else {
             continue;
         };
-        found.next_number = found.next_number.max(number + 1);
         let path = dir.join(name);
+        if number != found.next_number {
+            let path = dir.join(file::name(found.next_number));
+            let what = "the journal file is gone".to_owned();
+            return Err(Error::Damaged {
+                path,
+                offset: 0,
+                what,
+            });
+        }
+        found.next_number += 1;
         let open = fs
             .open(&path, Open::Read)
             .map_err(|e| Error::io("open journal file", &path, e))?;
@@ -322,6 +333,18 @@ fn newest_slot(core: &Core, files: &[UsedFile]) -> Result<Option<Slot>> {
             what,
         });
     }
+    let latest = files.iter().map(|f| f.header.seq).max().unwrap_or(0);
+    if latest < slot.journal_seq {
+        let what = format!(
+            "the journal file of use {} is gone, the latest is {latest}",
+            slot.journal_seq
+        );
+        return Err(Error::Damaged {
+            path: dir.join("journal"),
+            offset: 0,
+            what,
+        });
+    }
     Ok(Some(slot))
 }
 
@@ -371,6 +394,18 @@ fn load_snapshots(core: &Core, slot: &Slot) -> Result<()> {
     if slot.snapshot_base > 0 {
         for seq in slot.snapshot_base..=slot.snapshot_last {
             let path = snapshot::path(&core.options.dir, seq);
+            if !core
+                .fs
+                .try_exists(&path)
+                .map_err(|e| Error::io("look for", &path, e))?
+            {
+                let what = "the snapshot is gone".to_owned();
+                return Err(Error::Damaged {
+                    path,
+                    offset: 0,
+                    what,
+                });
+            }
             let content = snapshot::read(&*core.fs, &path, seq, seq == slot.snapshot_base)?;
             content.puts.iter().for_each(|put| stores.load(put));
             chain.manifests.extend(content.partitions);

@@ -475,7 +475,7 @@ fn read_batches(
         let mut batches = Batches::new(&buf);
         let mut range: Option<(usize, usize)> = None;
         let mut at = 0;
-        while let Some(batch) = batches.next() {
+        for batch in batches.by_ref() {
             let batch = batch.map_err(|e| corrupt(position + at as u64, e.to_string()))?;
             let header = batch.header();
             let after = at + header.size();
@@ -575,7 +575,7 @@ pub(crate) fn walk_batches(
         let buf = read_exactly(file, path, position, n, true)?.unwrap_or_default();
         let mut batches = Batches::new(&buf);
         let mut at = 0;
-        while let Some(batch) = batches.next() {
+        for batch in batches.by_ref() {
             let here = position + at as u64;
             let batch = batch.map_err(|e| corrupt(here, e.to_string()))?;
             check_place(batch.header(), expected, &place.epochs)

@@ -17,6 +17,8 @@ pub struct LogStat {
     pub health: String,
     /// The last committed frame.
     pub last_lsn: u64,
+    /// A later frame vouches for every commit: damage to any of them is told from a torn tail. So once the log is idle.
+    pub witnessed: bool,
     /// The first frame that a restart would replay.
     pub replay_lsn: u64,
     /// Bytes that the journal's files occupy.

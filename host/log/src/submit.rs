@@ -85,10 +85,10 @@ pub(crate) fn submit(
         promise,
         in_flight,
     };
-    match core.queue.push(submission) {
-        Ok(()) => Ok(ticket),
-        Err(_) => Err(core.check_alive().err().unwrap_or(Error::Closed)),
+    if core.queue.push(submission) {
+        return Ok(ticket);
     }
+    Err(core.check_alive().err().unwrap_or(Error::Closed))
 }
 
 /// Queues puts of the log itself and waits for them.

@@ -127,3 +127,38 @@ impl fmt::Debug for Promise {
         f.debug_struct("Promise").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::conformance::block_on;
+
+    #[test]
+    fn an_answer_reaches_a_waiting_thread_a_task_and_a_poll() {
+        let (promise, ticket) = Ticket::pair();
+        let waiting = std::thread::spawn(move || ticket.wait());
+        promise.complete(Ok(Committed::default()));
+        assert!(waiting.join().unwrap().is_ok());
+
+        let (promise, ticket) = Ticket::pair();
+        let answering = std::thread::spawn(move || promise.complete(Err(Error::Aborted)));
+        let answer = block_on(ticket, Duration::from_secs(10)).unwrap();
+        assert!(matches!(answer, Err(Error::Aborted)), "{answer:?}");
+        answering.join().unwrap();
+
+        let (promise, mut ticket) = Ticket::pair();
+        assert!(ticket.try_get().is_none());
+        promise.complete(Ok(Committed::default()));
+        assert!(ticket.try_get().is_some_and(|answer| answer.is_ok()));
+        assert!(ticket.try_get().is_none());
+    }
+
+    #[test]
+    fn a_promise_that_is_dropped_fails_its_ticket() {
+        let (promise, ticket) = Ticket::pair();
+        drop(promise);
+        assert!(matches!(ticket.wait(), Err(Error::Closed)));
+    }
+}

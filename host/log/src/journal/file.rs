@@ -160,6 +160,8 @@ pub(crate) fn make(
 ) -> io::Result<JournalFile> {
     let file = fs.open(path, Open::Create)?;
     write_zeros(&*file, DATA_START, len)?;
+    // The header says how long the file is, so it must not become durable before that is true.
+    file.sync_data()?;
     header.len = len;
     write_headers(&*file, header)?;
     file.sync_data()?;
@@ -177,6 +179,7 @@ pub(crate) fn recycle(
     let old = file.len()?;
     if old < len {
         write_zeros(&*file, old.max(DATA_START), len)?;
+        file.sync_data()?;
     }
     header.len = old.max(len);
     let bytes = header.encode();

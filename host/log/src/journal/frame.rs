@@ -270,3 +270,151 @@ pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
 pub(crate) fn align(n: usize, to: usize) -> usize {
     n.div_ceil(to) * to
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SEED: u32 = 77;
+
+    fn frame(entries: &[(u8, Vec<u8>)], lsn: u64, durable_lsn: u64) -> Vec<u8> {
+        let len = HEADER_LEN
+            + entries
+                .iter()
+                .map(|(_, body)| 8 + body.len())
+                .sum::<usize>();
+        let mut out = Vec::new();
+        put_header(
+            &mut out,
+            u32::try_from(len).unwrap(),
+            u16::try_from(entries.len()).unwrap(),
+            lsn,
+            durable_lsn,
+        );
+        for (kind, body) in entries {
+            put_entry(&mut out, *kind, u32::try_from(body.len()).unwrap());
+            out.extend_from_slice(body);
+        }
+        let crc = crc32c::crc32c_append(SEED, &out[12..]);
+        set_crc(&mut out, 0, crc);
+        out
+    }
+
+    #[test]
+    fn entries_come_back_as_they_were_put() {
+        let put = |value: Option<&'static str>| KvPut {
+            store: Store::Runs,
+            key: "key".into(),
+            value: value.map(Bytes::from),
+        };
+        let mut body = Vec::new();
+        put_append(&mut body, &TopicId([9; 16]), 3, 42, 5);
+        body.extend_from_slice(b"batch");
+        put_put(&mut body, &put(Some("value")));
+        put_put(&mut body, &put(None));
+        let mut bytes = Vec::new();
+        put_header(
+            &mut bytes,
+            u32::try_from(HEADER_LEN + body.len()).unwrap(),
+            3,
+            7,
+            6,
+        );
+        bytes.extend_from_slice(&body);
+        let crc = crc32c::crc32c_append(SEED, &bytes[12..]);
+        set_crc(&mut bytes, 0, crc);
+        let frame = Frame::read(&bytes, SEED).unwrap();
+        assert_eq!(
+            (frame.lsn, frame.durable_lsn, frame.len),
+            (7, 6, bytes.len())
+        );
+        let entries = frame.entries().unwrap();
+        let [
+            Entry::Append {
+                topic,
+                partition: 3,
+                base_offset: 42,
+                batch: b"batch",
+            },
+            with,
+            without,
+        ] = &entries[..]
+        else {
+            panic!("{entries:?}")
+        };
+        assert_eq!(*topic, TopicId([9; 16]));
+        assert!(
+            matches!(
+                with,
+                Entry::Put {
+                    store: Store::Runs,
+                    key: b"key",
+                    value: Some(b"value")
+                }
+            ),
+            "{with:?}"
+        );
+        assert!(
+            matches!(without, Entry::Put { value: None, .. }),
+            "{without:?}"
+        );
+        assert!(
+            Frame::read(&bytes, SEED + 1).is_none(),
+            "a frame of another generation is no frame"
+        );
+    }
+
+    #[test]
+    fn reserved_and_unknown_kinds_are_named_and_refused() {
+        for (kind, name) in [
+            (3, "ProducerState"),
+            (4, "Marker"),
+            (5, "AbortedTxn"),
+            (6, "AppendRef"),
+            (7, "TrimPrefix"),
+            (8, "ReplaceSegments"),
+            (99, "unknown"),
+        ] {
+            let bytes = frame(&[(kind, vec![1, 2, 3])], 5, 4);
+            let what = Frame::read(&bytes, SEED).unwrap().entries().unwrap_err();
+            assert_eq!(
+                what,
+                format!("frame 5, entry 0: kind {kind} ({name}) is not readable by this version")
+            );
+        }
+    }
+
+    #[test]
+    fn damage_inside_a_good_checksum_is_an_error() {
+        for (entries, expected) in [
+            (vec![(KIND_APPEND, vec![0; 31])], "is cut short"),
+            (
+                vec![(KIND_PUT, vec![6, 0, 9, 0, b'k'])],
+                "has a key beyond its end",
+            ),
+            (
+                vec![(KIND_PUT, vec![200, 0, 0, 0])],
+                "store 200 is not known to this version",
+            ),
+        ] {
+            let bytes = frame(&entries, 1, 0);
+            let what = Frame::read(&bytes, SEED).unwrap().entries().unwrap_err();
+            assert_eq!(what, format!("frame 1, entry 0: {expected}"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(kinds in prop::collection::vec((0_u8..12, prop::collection::vec(any::<u8>(), 0..60)), 0..6), cut in 0_usize..200, noise in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut bytes = frame(&kinds, 1, 0);
+            if let Some(frame) = Frame::read(&bytes, SEED) {
+                drop(frame.entries());
+            }
+            bytes.truncate(cut);
+            prop_assert!(Frame::read(&bytes, SEED).is_none() || cut >= HEADER_LEN);
+            prop_assert!(Frame::read(&noise, SEED).is_none());
+        }
+    }
+}

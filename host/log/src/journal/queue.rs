@@ -118,8 +118,8 @@ impl Queue {
         }
     }
 
-    /// Waits for room and queues; gives the submission back when the queue is closed.
-    pub(crate) fn push(&self, submission: Submission) -> Result<(), Submission> {
+    /// Waits for room and queues; `false` when the queue is closed.
+    pub(crate) fn push(&self, submission: Submission) -> bool {
         let mut state = self.lock();
         while !state.closed && state.bytes > 0 && state.bytes + submission.bytes > self.bytes_max {
             state = self
@@ -128,7 +128,7 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
-            return Err(submission);
+            return false;
         }
         state.bytes += submission.bytes;
         state.waiting.push_back(submission);
@@ -137,7 +137,7 @@ impl Queue {
         if wake {
             self.not_empty.notify_one();
         }
-        Ok(())
+        true
     }
 
     /// Takes waiting commits of about `bytes_max`, or waits for one until `timeout`.

@@ -38,6 +38,8 @@ struct State {
     wanted: Option<u64>,
     next_number: u32,
     next_seq: u64,
+    /// The latest use whose header is known to be durable.
+    durable_seq: u64,
     last_made: u64,
     total_bytes: u64,
     n_files: u32,
@@ -59,6 +61,8 @@ pub(crate) struct Found {
     pub(crate) files: Vec<Idle>,
     pub(crate) next_number: u32,
     pub(crate) next_seq: u64,
+    /// The latest use that a checkpoint knows.
+    pub(crate) durable_seq: u64,
 }
 
 impl Ring {
@@ -73,6 +77,7 @@ impl Ring {
             wanted: None,
             next_number: found.next_number,
             next_seq: found.next_seq,
+            durable_seq: found.durable_seq,
             last_made,
             total_bytes,
             n_files,
@@ -161,9 +166,9 @@ impl Ring {
         (state.total_bytes, state.n_files)
     }
 
-    /// Returns the number of the latest use.
-    pub(crate) fn last_seq(&self) -> u64 {
-        self.lock().next_seq.saturating_sub(1)
+    /// Returns the number of the latest use whose header is durable.
+    pub(crate) fn durable_seq(&self) -> u64 {
+        self.lock().durable_seq
     }
 
     /// Ends the preparing thread and every wait.
@@ -232,7 +237,7 @@ impl Ring {
                 .max(idle.len)
                 .max(len_min);
             let result = file::recycle(&*core.fs, &idle.path, grown, header);
-            return self.add(core, &idle.path.clone(), Some(idle), result);
+            return self.add(core, &idle.path.clone(), header.seq, Some(idle), result);
         }
         let len = match state.last_made {
             0 => core.options.journal_first_bytes.max(len_min),
@@ -242,18 +247,18 @@ impl Ring {
             return Ok(false);
         }
         let path = self.dir.join(file::name(state.next_number));
-        state.next_number += 1;
         state.next_seq += 1;
         drop(state);
         let made = file::make(&*core.fs, &path, len, header);
         let result = made.and_then(|made| core.fs.sync_dir(&self.dir).map(|()| made));
-        self.add(core, &path, None, result)
+        self.add(core, &path, header.seq, None, result)
     }
 
     fn add(
         &self,
         core: &Core,
         path: &Path,
+        seq: u64,
         old: Option<Idle>,
         result: std::io::Result<JournalFile>,
     ) -> Result<bool> {
@@ -261,7 +266,10 @@ impl Ring {
         match result {
             Ok(file) => {
                 state.total_bytes += file.len - old.as_ref().map_or(0, |old| old.len);
+                state.durable_seq = state.durable_seq.max(seq);
                 if old.is_none() {
+                    // Numbers have no gaps: a missing file is damage.
+                    state.next_number += 1;
                     state.n_files += 1;
                     state.last_made = file.len;
                 }

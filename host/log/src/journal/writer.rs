@@ -382,16 +382,14 @@ impl Writer {
             }
             self.core
                 .journal_written(self.next_lsn - 1, self.durable_lsn, padded as u64);
+            self.core
+                .witnessed
+                .store(self.group.members.is_empty(), Ordering::Release);
             if self.position * 4 > self.active.len {
                 self.ring.hint();
             }
         }
         self.publish();
-        if has_frames {
-            self.core
-                .published_lsn
-                .store(self.next_lsn - 1, Ordering::Release);
-        }
         self.group.staged.clear();
         self.group.cuts.clear();
         self.group.direct_bytes = 0;
@@ -409,6 +407,7 @@ impl Writer {
             .fetch_add(written.clone().count() as u64, Ordering::Relaxed);
         self.core
             .apply_puts(written.flat_map(|m| &m.submission.puts));
+        let mut answers = Vec::with_capacity(members.len());
         for Member {
             submission,
             outcome,
@@ -438,6 +437,12 @@ impl Writer {
                 }
                 Committed { base_offsets }
             });
+            answers.push((promise, outcome, in_flight));
+        }
+        self.core
+            .published_lsn
+            .store(self.next_lsn - 1, Ordering::Release);
+        for (promise, outcome, in_flight) in answers {
             promise.complete(outcome);
             drop(in_flight);
         }

@@ -4,3 +4,6 @@ mod support;
 
 mod conformance;
 mod crash;
+mod damage;
+mod faults;
+mod reading;

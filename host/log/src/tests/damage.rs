@@ -1,0 +1,393 @@
+//! Damage done to files of a stopped log: the answer is the same data, a refusal, or an error for a range — never silence.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use linkspan_types::{SystemClock, TopicName};
+
+use super::support::{append, commit, dir, open_mem, producer, put, tiny, topic};
+use crate::conformance::read_all;
+use crate::{
+    Commit, Error, LocalOptions, LogBackend, MemFs, ReadOnly, Report, Store, open_read_only,
+};
+
+/// All that a reader can see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct View {
+    partitions: Vec<Vec<(i64, String)>>,
+    keys: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+fn view(log: &dyn LogBackend) -> Result<View, Error> {
+    let mut partitions = Vec::new();
+    for topic in log.topics()? {
+        for partition in 0..topic.partitions {
+            partitions.push(read_all(log, &topic.id, partition)?);
+        }
+    }
+    let keys = log
+        .scan(Store::SourceOffsets, b"")?
+        .into_iter()
+        .map(|(k, v)| (k.to_vec(), v.to_vec()))
+        .collect();
+    Ok(View { partitions, keys })
+}
+
+fn read_only(fs: &MemFs) -> Result<Arc<ReadOnly>, Error> {
+    open_read_only(
+        Arc::new(fs.clone()),
+        Arc::new(SystemClock::default()),
+        dir(),
+    )
+}
+
+/// A log whose last commits are in the journal only, vouched for by a witness; its host was killed.
+fn killed(commits: usize) -> MemFs {
+    killed_with(commits, tiny())
+}
+
+fn killed_with(commits: usize, options: LocalOptions) -> MemFs {
+    let fs = MemFs::new();
+    let log = open_mem(
+        &fs,
+        LocalOptions {
+            idle_marker: Duration::from_millis(1),
+            checkpoint_bytes: 1 << 30,
+            ..options
+        },
+    )
+    .unwrap();
+    let made = topic(&*log, "t", 2);
+    let producer = producer(&*log);
+    for n in 0..commits {
+        let appends = vec![
+            append(&made, 0, &[&format!("a{n}")]),
+            append(&made, 1, &[&format!("b{n}"), "c"]),
+        ];
+        producer
+            .submit(Commit {
+                appends,
+                puts: vec![put("n", &n.to_string())],
+            })
+            .unwrap()
+            .wait()
+            .unwrap();
+        if n == commits / 2 {
+            log.checkpoint().unwrap();
+        }
+    }
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !log.stat().unwrap().witnessed {
+        assert!(Instant::now() < deadline, "no witness was written");
+        std::thread::yield_now();
+    }
+    let copy = fs.copy();
+    drop(log);
+    copy
+}
+
+fn files(fs: &MemFs, part: &str) -> Vec<PathBuf> {
+    fs.files()
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains(part))
+        .collect()
+}
+
+fn flip(fs: &MemFs, path: &Path, at: usize, bit: u8) -> MemFs {
+    let copy = fs.copy();
+    let mut bytes = fs.contents(path).unwrap();
+    bytes[at] ^= 1 << bit;
+    copy.set_contents(path, bytes);
+    copy
+}
+
+/// The bytes of a file that matter: up to the last one that is not zero.
+fn used(fs: &MemFs, path: &Path) -> usize {
+    fs.contents(path)
+        .unwrap()
+        .iter()
+        .rposition(|b| *b != 0)
+        .map_or(0, |at| at + 1)
+}
+
+#[test]
+fn no_flipped_bit_anywhere_goes_unnoticed() {
+    let fs = killed(8);
+    let whole = view(&*read_only(&fs).unwrap()).unwrap();
+    assert_eq!(
+        whole.partitions.iter().map(Vec::len).collect::<Vec<_>>(),
+        [8, 16]
+    );
+    let (mut same, mut refused, mut failed) = (0, 0, 0);
+    for path in files(&fs, "/data/")
+        .into_iter()
+        .filter(|path| !path.ends_with("lock"))
+    {
+        let bytes = fs.contents(&path).unwrap();
+        // Padding is long and dull: every 32nd byte of it will do.
+        for at in (0..used(&fs, &path)).filter(|at| bytes[*at] != 0 || at % 32 == 0) {
+            let damaged = flip(&fs, &path, at, u8::try_from(at % 8).unwrap());
+            let Ok(log) = read_only(&damaged) else {
+                refused += 1;
+                continue;
+            };
+            match view(&*log) {
+                Ok(found) if found == whole => same += 1,
+                Ok(found) => panic!(
+                    "bit {} of byte {at} of {}: {found:?}",
+                    at % 8,
+                    path.display()
+                ),
+                Err(Error::Corrupt { path: named, .. }) => {
+                    assert_eq!(named, path);
+                    failed += 1;
+                }
+                Err(error) => panic!("byte {at} of {}: {error:?}", path.display()),
+            }
+        }
+    }
+    assert!(
+        same > 100 && refused > 500 && failed > 200,
+        "same {same}, refused {refused}, failed {failed}"
+    );
+}
+
+#[test]
+fn a_tail_torn_at_any_byte_is_cut_and_the_rest_stays() {
+    // Without a witness the last group looks torn when it is damaged: it may go, as a whole, and nothing else.
+    let fs = MemFs::new();
+    let log = open_mem(
+        &fs,
+        LocalOptions {
+            idle_marker: Duration::ZERO,
+            journal_first_bytes: 64 * 1024,
+            ..tiny()
+        },
+    )
+    .unwrap();
+    let made = topic(&*log, "t", 1);
+    let producer = producer(&*log);
+    producer
+        .submit(commit(&made, 0, &["first"]))
+        .unwrap()
+        .wait()
+        .unwrap();
+    let path = files(&fs, "/journal/").remove(0);
+    let start = used(&fs, &path).next_multiple_of(4096);
+    producer
+        .submit(commit(&made, 0, &["last"]))
+        .unwrap()
+        .wait()
+        .unwrap();
+    let (fs, end) = (fs.copy(), used(&fs, &path));
+    drop(log);
+    assert!(end > start + 100);
+    let (first, both) = (
+        vec![(0, "first".to_owned())],
+        vec![(0, "first".to_owned()), (1, "last".to_owned())],
+    );
+    for cut in start..=end {
+        for garbage in [0, 0xa5] {
+            let damaged = fs.copy();
+            let mut bytes = fs.contents(&path).unwrap();
+            bytes[cut..end].fill(garbage);
+            damaged.set_contents(&path, bytes);
+            let log = open_mem(&damaged, tiny()).unwrap_or_else(|e| panic!("cut at {cut}: {e}"));
+            let expected = if cut == end { &both } else { &first };
+            let found = read_all(&*log, &made.id, 0).unwrap();
+            assert!(
+                found == *expected || found == both,
+                "cut at {cut}: {found:?}"
+            );
+            // Life goes on behind the cut, and a second recovery agrees.
+            super::support::producer(&*log)
+                .submit(commit(&made, 0, &["next"]))
+                .unwrap()
+                .wait()
+                .unwrap();
+            let n = found.len();
+            let again = damaged.copy();
+            drop(log);
+            let log = open_mem(&again, tiny()).unwrap();
+            assert_eq!(
+                read_all(&*log, &made.id, 0).unwrap().get(n),
+                Some(&(i64::try_from(n).unwrap(), "next".to_owned()))
+            );
+        }
+    }
+}
+
+#[test]
+fn damage_to_acknowledged_frames_names_file_and_offset() {
+    let fs = killed_with(
+        6,
+        LocalOptions {
+            journal_first_bytes: 64 * 1024,
+            ..tiny()
+        },
+    );
+    let path = files(&fs, "/journal/").remove(0);
+    let at = used(&fs, &path) / 4096 * 4096 - 8192;
+    let damaged = flip(&fs, &path, at + 40, 3);
+    for result in [
+        open_mem(&damaged, tiny()).map(|_| ()),
+        read_only(&damaged).map(|_| ()),
+    ] {
+        let Err(Error::Damaged {
+            path: named,
+            offset,
+            ..
+        }) = result
+        else {
+            panic!("{result:?}")
+        };
+        assert_eq!(named, path);
+        assert!(
+            offset <= at as u64 && at as u64 <= offset + 4096,
+            "byte {offset} is named, {at} was damaged"
+        );
+    }
+}
+
+#[test]
+fn a_lost_file_is_noticed() {
+    // Only a journal file that came into use after the last checkpoint could go unmissed: nothing names it.
+    let fs = killed_with(
+        6,
+        LocalOptions {
+            journal_first_bytes: 64 * 1024,
+            ..tiny()
+        },
+    );
+    let whole = view(&*read_only(&fs).unwrap()).unwrap();
+    for path in files(&fs, "/data/")
+        .into_iter()
+        .filter(|path| !path.ends_with("lock"))
+    {
+        let damaged = fs.copy();
+        crate::Fs::remove(&damaged, &path).unwrap();
+        match read_only(&damaged).and_then(|log| view(&*log)) {
+            Ok(found) => assert_eq!(found, whole, "without {}", path.display()),
+            Err(error) => drop(error),
+        }
+        // A directory that lost only its oldest or its spare files may open; then it has everything.
+        match open_mem(&damaged.copy(), tiny()) {
+            Ok(log) => assert_eq!(view(&*log).unwrap(), whole, "without {}", path.display()),
+            Err(error) => assert!(
+                !matches!(error, Error::Io { .. }) || path.ends_with("format"),
+                "{error:?}"
+            ),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_segment_fails_its_range_only() {
+    let fs = MemFs::new();
+    let log = open_mem(&fs, tiny()).unwrap();
+    let made = topic(&*log, "t", 2);
+    let producer = producer(&*log);
+    for n in 0..40 {
+        producer
+            .submit(commit(&made, n % 2, &[&"x".repeat(1000)]))
+            .unwrap()
+            .wait()
+            .unwrap();
+    }
+    log.close().unwrap();
+    let segment = files(&fs, &format!("{}-0/", made.id)).remove(1);
+    let damaged = flip(&fs, &segment, 500, 1);
+    let log = open_mem(&damaged, tiny()).unwrap();
+    assert_eq!(read_all(&*log, &made.id, 1).unwrap().len(), 20);
+    let Err(Error::Corrupt {
+        path, offset: 0, ..
+    }) = read_all(&*log, &made.id, 0)
+    else {
+        panic!()
+    };
+    assert_eq!(path, segment);
+    let second: i64 = segment
+        .file_stem()
+        .unwrap()
+        .to_string_lossy()
+        .parse()
+        .unwrap();
+    assert!(log.fetch(&made.id, 0.into(), 0.into(), 1 << 20).is_ok());
+    assert!(
+        log.fetch(&made.id, 0.into(), (second + 4).into(), 1 << 20)
+            .is_ok(),
+        "the range behind the damage reads"
+    );
+    log.close().unwrap();
+    let report = read_only(&damaged).unwrap().verify();
+    assert_eq!(
+        report
+            .problems
+            .iter()
+            .map(|p| (&p.path, p.offset))
+            .collect::<Vec<_>>(),
+        [(&segment, 0)]
+    );
+    let sound = read_only(&fs).unwrap().verify();
+    assert_eq!(
+        (sound.problems, sound.records),
+        (Report::default().problems, 40)
+    );
+}
+
+#[test]
+fn later_and_foreign_directories_are_refused() {
+    let fs = killed(2);
+    fs.set_contents(&dir().join("format"), b"linkspan-data 7\n".to_vec());
+    let Err(Error::NewerFormat {
+        found: 7,
+        supported: 1,
+        ..
+    }) = open_mem(&fs, tiny())
+    else {
+        panic!()
+    };
+    let fs = MemFs::new();
+    crate::Fs::create_dir(&fs, &dir()).unwrap();
+    crate::Fs::open(&fs, &dir().join("letters.txt"), crate::Open::Create).unwrap();
+    let Err(Error::NotADataDirectory { why, .. }) = open_mem(&fs, tiny()) else {
+        panic!()
+    };
+    assert!(why.contains("letters.txt"), "{why}");
+    assert!(matches!(
+        read_only(&fs),
+        Err(Error::NotADataDirectory { .. })
+    ));
+}
+
+#[test]
+fn reading_a_stopped_directory_writes_nothing() {
+    let fs = killed(6);
+    let before = (
+        fs.calls(),
+        fs.files()
+            .iter()
+            .map(|path| fs.contents(path))
+            .collect::<Vec<_>>(),
+    );
+    let log = read_only(&fs).unwrap();
+    view(&*log).unwrap();
+    assert_eq!(log.verify().problems, []);
+    let name = TopicName::try_new("new").unwrap();
+    assert!(matches!(
+        log.create_topic(&name, &crate::TopicSpec::with_partitions(1)),
+        Err(Error::ReadOnly)
+    ));
+    drop(log);
+    assert_eq!(
+        (
+            fs.calls(),
+            fs.files()
+                .iter()
+                .map(|path| fs.contents(path))
+                .collect::<Vec<_>>()
+        ),
+        before
+    );
+}
