@@ -1,1 +1,46 @@
-//! linkspan connector: file.
+#![doc = include_str!("../README.md")]
+
+mod column;
+mod csv;
+mod decode;
+mod encode;
+mod error;
+mod files;
+mod format;
+mod identity;
+mod lines;
+mod moment;
+mod options;
+mod output;
+mod paths;
+mod reader;
+mod recorded;
+mod sink;
+mod source;
+mod stream;
+mod table;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+use linkspan_sdk::prelude::*;
+
+use crate::sink::{FileSink, FileSinkConnector};
+use crate::source::{FileSource, FileSourceConnector};
+use crate::stream::{StreamSink, StreamSource};
+
+export_plugin! {
+    sources: [
+        FileSource as "file-source" { connector: FileSourceConnector },
+        StreamSource as "FileStreamSource" {
+            aliases: ["FileStreamSourceConnector", "org.apache.kafka.connect.file.FileStreamSourceConnector"],
+        },
+    ],
+    sinks: [
+        FileSink as "file-sink" { connector: FileSinkConnector },
+        StreamSink as "FileStreamSink" {
+            aliases: ["FileStreamSinkConnector", "org.apache.kafka.connect.file.FileStreamSinkConnector"],
+        },
+    ],
+}

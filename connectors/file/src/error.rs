@@ -1,0 +1,102 @@
+//! What goes wrong with a file, as the host's errors: the place first, then the reason, then what to do.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use linkspan_sdk::prelude::*;
+
+use crate::decode::Problem;
+use crate::identity::{Change, Position};
+use crate::output::OutputError;
+use crate::paths::PathError;
+use crate::recorded::Unexpected;
+use crate::window::line_number;
+
+impl From<PathError> for Error {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::Pattern { .. } => Self::config_invalid(error.to_string()).source_error(error),
+            PathError::List { .. } => Self::unavailable(error.to_string()).source_error(error),
+            PathError::NotUtf8 { .. } => Self::unsupported(error.to_string()),
+        }
+    }
+}
+
+/// No file for entries of `path`.
+pub(crate) fn no_input(missing: &[String]) -> Error {
+    let list = missing.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    Error::not_found(format!("no file matches {list}; set `on.no.input: ok` if that is right"))
+}
+
+/// An offset that some other connector wrote.
+pub(crate) fn not_a_position(name: &str) -> Error {
+    Error::data_invalid(format!("the stored offset of `{name}` is not a position in a file; reset it"))
+}
+
+/// A file that is not the one that was read before.
+pub(crate) fn replaced(name: &str, position: &Position, change: &Change) -> Error {
+    let what = match change {
+        Change::Shrunk { size } => format!("it has {size} bytes, but {} were read of it", position.position),
+        Change::OtherHead | Change::None => "it begins with other bytes than when it was read".to_owned(),
+    };
+    Error::conflict(format!(
+        "`{name}` was cut or replaced: {what}; set `on.replaced: restart` to read it from its start, or `skip` to leave it alone"
+    ))
+}
+
+/// A failed read or open of an input.
+pub(crate) fn io(error: io::Error, what: &str, name: &str) -> Error {
+    let error = Error::from(error).context(format!("{what} `{name}`"));
+    // A disk or a network file system that does not answer may answer later.
+    if error.kind() == ErrorKind::Unavailable { error.temporary() } else { error }
+}
+
+/// A record that cannot be used, with the line and byte where it is; `position` is where the record begins.
+pub(crate) fn problem(problem: Problem, name: &str, file: &File, position: u64) -> Error {
+    let place = |at: u64| {
+        // The line is for people; a file that cannot be read again still has its byte.
+        line_number(file, at).map_or_else(|_| format!("`{name}` byte {at}"), |line| format!("`{name}` line {line}, byte {at}"))
+    };
+    match problem {
+        Problem::Bad(bad) => {
+            let at = position + bad.at as u64;
+            Error::data_invalid(format!("{}: {}", place(at), bad.reason))
+        }
+        Problem::Header(error) => Error::data_invalid(format!("{}: {error}", place(position))),
+        Problem::Batch(error) => error.context(place(position)),
+    }
+}
+
+/// A file that a sink cannot open.
+pub(crate) fn open_output(error: io::Error, path: &Path) -> Error {
+    let temporary = is_full(&error);
+    let error = Error::from(error).context(format!("open `{}` for writing (nothing is lost: fix it and start again)", path.display()));
+    if temporary { error.temporary() } else { error }
+}
+
+/// Bytes that a sink cannot write, or not durably.
+pub(crate) fn output(error: OutputError, path: &Path) -> Error {
+    let path = path.display();
+    match error {
+        OutputError::Write { source } => {
+            let hint = if is_full(&source) { "; make room, the records wait" } else { "; the records wait" };
+            Error::unavailable(format!("could not write `{path}`: {source}{hint}"))
+        }
+        // The host starts the task anew after an internal error, and that begins with the recorded length.
+        OutputError::Sync { source } => Error::internal(format!("could not make `{path}` durable: {source}")),
+        OutputError::Broken => Error::internal(format!("`{path}`: {error}")),
+    }
+}
+
+/// An output that is not as it was left.
+pub(crate) fn unexpected(error: &Unexpected, path: &Path) -> Error {
+    Error::conflict(format!(
+        "`{}`: {error}; set `on.existing: append` to write behind what is there, `truncate` to empty it, or move it away",
+        path.display()
+    ))
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}

@@ -1,0 +1,214 @@
+//! Is this still the file whose first bytes were read before?
+//!
+//! A file that only grew keeps its head: the checksum of its first KiB, or of all of it while it is shorter. A file
+//! that shrank below the position, or whose head changed, was replaced. The inode is kept to tell a rename while
+//! the file is followed; across runs a copy with the same bytes is the same file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
+
+use serde_json::{Map, Value};
+
+/// How many bytes from the start of a file make up its head.
+const HEAD_BYTES: u64 = 1024;
+
+/// Position after the last record that was handed out, and what the file looked like then.
+///
+/// As a source offset: `{"position": 57, "inode": 1234, "head": "16 hex digits", "size": 99}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) position: u64,
+    /// What the file looked like; `None` for an offset that has only a position, as Kafka's connector stores.
+    pub(crate) identity: Option<Identity>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) inode: u64,
+    pub(crate) size: u64,
+    /// FNV-1a (64 bit) of the first `min(size, 1024)` bytes.
+    pub(crate) head: u64,
+}
+
+/// What became of a file since its position was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// Untouched, or longer with the same head.
+    None,
+    /// Now shorter than what was read of it.
+    Shrunk { size: u64 },
+    /// As long or longer, but it begins with other bytes.
+    OtherHead,
+}
+
+impl Identity {
+    /// Looks at an open file.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        let meta = file.metadata()?;
+        Ok(Self {
+            inode: meta.ino(),
+            size: meta.len(),
+            head: head(file, meta.len())?,
+        })
+    }
+
+    /// Takes note that the file is now `size` bytes long; a head shorter than a KiB is taken again.
+    pub(crate) fn grow(&mut self, file: &File, size: u64) -> io::Result<()> {
+        if size > self.size {
+            if self.size < HEAD_BYTES {
+                self.head = head(file, size)?;
+            }
+            self.size = size;
+        }
+        Ok(())
+    }
+}
+
+impl Position {
+    /// Compares the stored position with the file as it is now.
+    pub(crate) fn change(&self, file: &File) -> io::Result<Change> {
+        let size = file.metadata()?.len();
+        if size < self.position {
+            return Ok(Change::Shrunk { size });
+        }
+        match &self.identity {
+            Some(known)
+                if size < known.size.min(HEAD_BYTES) || head(file, known.size)? != known.head =>
+            {
+                Ok(Change::OtherHead)
+            }
+            Some(_) | None => Ok(Change::None),
+        }
+    }
+
+    /// Returns the source offset that is stored.
+    pub(crate) fn to_offset(&self) -> Vec<(&'static str, Value)> {
+        let mut fields = vec![("position", self.position.into())];
+        if let Some(identity) = &self.identity {
+            fields.push(("inode", identity.inode.into()));
+            fields.push(("head", format!("{:016x}", identity.head).into()));
+            fields.push(("size", identity.size.into()));
+        }
+        fields
+    }
+
+    /// Reads a stored offset; `None` when it is not one of ours or Kafka's.
+    pub(crate) fn from_offset(value: &Map<String, Value>) -> Option<Self> {
+        let position = value.get("position")?.as_u64()?;
+        let number = |key: &str| value.get(key).and_then(Value::as_u64);
+        let head = value
+            .get("head")
+            .and_then(Value::as_str)
+            .and_then(|text| u64::from_str_radix(text, 16).ok());
+        let identity = match (number("inode"), number("size"), head) {
+            (Some(inode), Some(size), Some(head)) => Some(Identity { inode, size, head }),
+            _ => None,
+        };
+        Some(Self { position, identity })
+    }
+}
+
+fn head(file: &File, size: u64) -> io::Result<u64> {
+    let mut buf = [0; HEAD_BYTES as usize];
+    let wanted = usize::try_from(size.min(HEAD_BYTES)).unwrap_or(buf.len());
+    let mut filled = 0;
+    while filled < wanted {
+        let Some(room) = buf.get_mut(filled..wanted) else {
+            break;
+        };
+        match file.read_at(room, filled as u64) {
+            Ok(0) => break,
+            Ok(n) => filled += n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(fnv1a(buf.get(..filled).unwrap_or_default()))
+}
+
+/// FNV-1a, 64 bit: stored in offsets, so it never changes.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::{Change, File, Identity, Map, Position, Value, fnv1a};
+
+    fn position(before: &[u8], read: u64) -> (tempfile::NamedTempFile, Position) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), before).unwrap();
+        let identity = Identity::of(&File::open(file.path()).unwrap()).unwrap();
+        (
+            file,
+            Position {
+                position: read,
+                identity: Some(identity),
+            },
+        )
+    }
+
+    fn json(position: &Position) -> Map<String, Value> {
+        position.to_offset().into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+    }
+
+    fn check(before: &[u8], read: u64, after: &[u8], expected: Change) {
+        let (file, position) = position(before, read);
+        fs::write(file.path(), after).unwrap();
+        let stored = Position::from_offset(&json(&position)).unwrap();
+        assert_eq!(stored, position);
+        assert_eq!(
+            stored.change(&File::open(file.path()).unwrap()).unwrap(),
+            expected,
+            "{before:?} -> {after:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_that_grew_is_the_same_file() {
+        check(b"a\nb\n", 4, b"a\nb\n", Change::None);
+        check(b"a\nb\n", 4, b"a\nb\nc\n", Change::None);
+        check(b"", 0, b"new\n", Change::None);
+        check(&[b'x'; 5000], 3000, &[b'x'; 9000], Change::None);
+    }
+
+    #[test]
+    fn a_shrunk_or_rewritten_file_is_another() {
+        check(b"a\nb\n", 4, b"a\n", Change::Shrunk { size: 2 });
+        check(b"a\nb\n", 4, b"", Change::Shrunk { size: 0 });
+        check(b"a\nb\n", 4, b"A\nb\nc\n", Change::OtherHead);
+        check(b"a\nbbb", 2, b"a\n", Change::OtherHead);
+        let mut other = vec![b'x'; 5000];
+        other[1023] = b'y';
+        check(&[b'x'; 5000], 3000, &other, Change::OtherHead);
+    }
+
+    #[test]
+    fn a_short_head_is_taken_again_when_the_file_grows() {
+        let (file, mut position) = position(b"a\n", 2);
+        fs::write(file.path(), b"a\nb\n").unwrap();
+        let open = File::open(file.path()).unwrap();
+        position.identity.as_mut().unwrap().grow(&open, 4).unwrap();
+        assert_eq!(position.identity, Some(Identity::of(&open).unwrap()));
+    }
+
+    #[test]
+    fn kafkas_offset_has_only_a_position() {
+        let offset = |value: Value| Map::from_iter([("position".to_owned(), value)]);
+        let stored = Position::from_offset(&offset(28.into())).unwrap();
+        assert_eq!(stored, Position { position: 28, identity: None });
+        assert_eq!(json(&stored), offset(28.into()));
+        assert_eq!(Position::from_offset(&offset("28".into())), None);
+    }
+
+    #[test]
+    fn checksum_is_the_published_fnv1a() {
+        assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
+        assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+}
