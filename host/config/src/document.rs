@@ -112,41 +112,8 @@ impl Document {
             );
             return;
         }
-        // Names may hold dots: the longest that exists and fits is meant.
-        let known = section
-            .iter()
-            .filter(|entry| {
-                rest.strip_prefix(entry.key.as_str())
-                    .is_some_and(|after| after.starts_with('.'))
-            })
-            .max_by_key(|entry| entry.key.len())
-            .map(|entry| entry.key.clone());
-        let create = matches!(section_name, "topics" | "defaults");
-        let name = known.or_else(|| {
-            rest.rsplit_once('.')
-                .filter(|_| create)
-                .map(|_| rest.split('.').next().unwrap_or_default().to_owned())
-        });
-        let Some((name, option)) = name.and_then(|name| {
-            let option = rest
-                .strip_prefix(name.as_str())?
-                .strip_prefix('.')?
-                .to_owned();
-            Some((name, option)).filter(|(_, option)| !option.is_empty())
-        }) else {
-            let names = || section.iter().map(|entry| entry.key.as_str());
-            let mut draft = Draft::error(
-                &codes::BAD_SET,
-                key_span,
-                format!(
-                    "`--set`: `{}` names no option of an entry of `{section_name}`",
-                    path.escape_debug()
-                ),
-            );
-            if let Some(known) = closest(rest.split('.').next().unwrap_or_default(), names()) {
-                draft = draft.label(format!("did you mean `{known}`?"));
-            }
-            report.push(draft.note(format!("known are: {}", listing(names()))));
+        let Some((name, option)) = address(section_name, section, rest) else {
+            report.push(no_such_entry(section_name, section, path, key_span));
             return;
         };
         let inner = Node {
@@ -165,6 +132,45 @@ impl Document {
                 value: inner,
             },
         );
+    }
+}
+
+/// Splits `orders.tasks.max` into the name of an entry and its option. Names may hold dots: the longest that exists is
+/// meant; topics and defaults may be new.
+fn address(section_name: &str, section: &[Entry], path: &str) -> Option<(String, String)> {
+    let known = section
+        .iter()
+        .map(|entry| entry.key.as_str())
+        .filter(|name| {
+            path.strip_prefix(name)
+                .is_some_and(|after| after.starts_with('.'))
+        })
+        .max_by_key(|name| name.len());
+    let new = || {
+        matches!(section_name, "topics" | "defaults")
+            .then(|| path.split('.').next())
+            .flatten()
+    };
+    let name = known.or_else(new)?;
+    let option = path.strip_prefix(name)?.strip_prefix('.')?;
+    (!name.is_empty() && !option.is_empty()).then(|| (name.to_owned(), option.to_owned()))
+}
+
+fn no_such_entry(section_name: &str, section: &[Entry], path: &str, span: Span) -> Draft {
+    let names = || section.iter().map(|entry| entry.key.as_str());
+    let message = format!(
+        "`--set`: `{}` names no option of an entry of `{section_name}`",
+        path.escape_debug()
+    );
+    let draft = Draft::error(&codes::BAD_SET, span, message)
+        .note(format!("known are: {}", listing(names())));
+    match path
+        .split('.')
+        .nth(1)
+        .and_then(|tried| closest(tried, names()))
+    {
+        Some(known) => draft.label(format!("did you mean `{known}`?")),
+        None => draft,
     }
 }
 

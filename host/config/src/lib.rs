@@ -46,6 +46,7 @@ pub use plan::{
     TopicPlan,
 };
 pub use source::Location;
+pub use units::{DurationError, parse_duration};
 pub use vocabulary::Built;
 pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 

@@ -67,14 +67,14 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
         params: BTreeMap::new(),
     };
     let given = given_params(&mut report, request);
-    resolver.params = params::read(
-        &mut report,
-        &document.params,
-        &given,
-        &resolver,
+    let asked = params::Surroundings {
+        given: &given,
+        resolver: &resolver,
         unset_env,
-        request.now_ms,
-    );
+        now_ms: request.now_ms,
+    };
+    let values = params::read(&mut report, &document.params, &asked);
+    resolver.params = values;
     // A declared parameter whose value is wrong was reported once; placeholders of it are not wrong, too.
     let mut known = resolver.clone();
     for entry in &document.params {

@@ -22,126 +22,128 @@ pub(crate) struct Given {
     pub(crate) value_span: Span,
 }
 
+/// What all parameters of one load share.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) given: &'a [Given],
+    pub(crate) resolver: &'a Resolver,
+    pub(crate) unset_env: Severity,
+    pub(crate) now_ms: i64,
+}
+
 /// Returns the value of each declared parameter; reports what does not fit.
 pub(crate) fn read(
     report: &mut Report,
     entries: &[Entry],
-    given: &[Given],
-    resolver: &Resolver,
-    unset_env: Severity,
-    now_ms: i64,
+    around: &Surroundings<'_>,
 ) -> BTreeMap<String, String> {
     let mut vocabulary = Vocabulary::default();
     for option in framework::PARAM.iter() {
         vocabulary.add(&option.def, option.built, None);
     }
+    let declared: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| !entry.key.starts_with("x-"))
+        .collect();
     let mut values = BTreeMap::new();
-    for entry in entries.iter().filter(|entry| !entry.key.starts_with("x-")) {
-        let given = given.iter().rev().find(|given| given.name == entry.key);
-        let (declared, whole) = match &entry.value.kind {
-            Kind::Map(entries) => (entries.as_slice(), None),
-            // `day: x` is short for `day: {default: x}`.
-            Kind::Scalar(scalar) => (&[][..], Some(scalar.text.clone())),
-            Kind::Null => (&[][..], None),
-            Kind::List(_) => {
-                report.push(Draft::error(
-                    &codes::WRONG_SHAPE,
-                    entry.value.span,
-                    format!("parameter `{}` takes a map, found a list", entry.key),
-                ));
-                continue;
-            }
-        };
-        let mut reader = Reader {
-            report,
-            vocabulary: &vocabulary,
-            resolver,
-            unset_env,
-            owner: format!("parameter `{}`", entry.key),
-            span: entry.key_span,
-        };
-        let settings = reader.read(&[Body {
-            entries: declared,
-            explicit: true,
-        }]);
-        let setting = |name: &str| {
-            settings
-                .get(name)
-                .and_then(|setting| setting.resolved.clone())
-        };
-        let kind = setting("type").unwrap_or_else(|| "string".to_owned());
-        let offset_at = settings
-            .get("timezone")
-            .map_or(entry.key_span, |setting| setting.span);
-        let Some(today) = today(setting("timezone").as_deref().unwrap_or("UTC"), now_ms) else {
-            report.push(
-                Draft::error(
-                    &codes::BAD_PARAM,
-                    offset_at,
-                    format!("parameter `{}`: no such time zone", entry.key),
-                )
-                .help("write Asia/Seoul, UTC or +09:00"),
-            );
-            continue;
-        };
-        let (text, span) = match (given, setting("default").or(whole)) {
-            (Some(given), _) => (given.value.clone(), given.value_span),
-            (None, Some(default)) => (
-                default,
-                settings
-                    .get("default")
-                    .map_or(entry.value.span, |setting| setting.span),
-            ),
-            (None, None) => {
-                if !settings.contains_key("default") {
-                    report.push(
-                        Draft::error(
-                            &codes::PARAM_MISSING,
-                            entry.key_span,
-                            format!("parameter `{}` has no value", entry.key),
-                        )
-                        .help(format!("give it one: --param {}=VALUE", entry.key)),
-                    );
-                }
-                continue;
-            }
-        };
-        match value(&kind, &text, today) {
-            Ok(value) => {
-                values.insert(entry.key.clone(), value);
-            }
-            Err(accepts) => report.push(Draft::error(
-                &codes::BAD_PARAM,
-                span,
-                format!(
-                    "parameter `{}` takes {accepts}, found `{}`",
-                    entry.key,
-                    text.escape_debug()
-                ),
-            )),
+    for entry in &declared {
+        if let Some(value) = parameter(report, entry, &vocabulary, around) {
+            values.insert(entry.key.clone(), value);
         }
     }
-    let names = || {
-        entries
-            .iter()
-            .map(|entry| entry.key.as_str())
-            .filter(|name| !name.starts_with("x-"))
-    };
-    for given in given
+    let names = || declared.iter().map(|entry| entry.key.as_str());
+    for given in around
+        .given
         .iter()
         .filter(|given| names().all(|name| name != given.name))
     {
-        let mut draft = Draft::error(
-            &codes::UNKNOWN_PARAM,
-            given.name_span,
-            format!("no parameter is called `{}`", given.name.escape_debug()),
-        );
+        let message = format!("no parameter is called `{}`", given.name.escape_debug());
+        let mut draft = Draft::error(&codes::UNKNOWN_PARAM, given.name_span, message);
         if let Some(known) = closest(&given.name, names()) {
             draft = draft.label(format!("did you mean `{known}`?"));
         }
         report.push(draft.note(format!("declared are: {}", listing(names()))));
     }
     values
+}
+
+fn parameter(
+    report: &mut Report,
+    entry: &Entry,
+    vocabulary: &Vocabulary<'_>,
+    around: &Surroundings<'_>,
+) -> Option<String> {
+    let name = &entry.key;
+    let (declared, whole) = match &entry.value.kind {
+        Kind::Map(entries) => (entries.as_slice(), None),
+        // `day: x` is short for `day: {default: x}`.
+        Kind::Scalar(scalar) => (&[][..], Some(scalar.text.clone())),
+        Kind::Null => (&[][..], None),
+        Kind::List(_) => {
+            let message = format!("parameter `{name}` takes a map, found a list");
+            report.push(Draft::error(&codes::WRONG_SHAPE, entry.value.span, message));
+            return None;
+        }
+    };
+    let mut reader = Reader {
+        report,
+        vocabulary,
+        resolver: around.resolver,
+        unset_env: around.unset_env,
+        owner: format!("parameter `{name}`"),
+        span: entry.key_span,
+    };
+    let settings = reader.read(&[Body {
+        entries: declared,
+        explicit: true,
+    }]);
+    let setting = |name: &str| {
+        settings
+            .get(name)
+            .and_then(|setting| setting.resolved.clone())
+    };
+    let span_of = |name: &str| {
+        settings
+            .get(name)
+            .map_or(entry.value.span, |setting| setting.span)
+    };
+    let kind = setting("type").unwrap_or_else(|| "string".to_owned());
+    let Some(today) = today(
+        setting("timezone").as_deref().unwrap_or("UTC"),
+        around.now_ms,
+    ) else {
+        let message = format!("parameter `{name}`: no such time zone");
+        report.push(
+            Draft::error(&codes::BAD_PARAM, span_of("timezone"), message)
+                .help("write Asia/Seoul, UTC or +09:00"),
+        );
+        return None;
+    };
+    let given = around.given.iter().rev().find(|given| given.name == *name);
+    let (text, span) = match (given, setting("default").or(whole)) {
+        (Some(given), _) => (given.value.clone(), given.value_span),
+        (None, Some(default)) => (default, span_of("default")),
+        (None, None) if settings.contains_key("default") => return None,
+        (None, None) => {
+            let draft = Draft::error(
+                &codes::PARAM_MISSING,
+                entry.key_span,
+                format!("parameter `{name}` has no value"),
+            );
+            report.push(draft.help(format!("give it one: --param {name}=VALUE")));
+            return None;
+        }
+    };
+    match value(&kind, &text, today) {
+        Ok(value) => Some(value),
+        Err(accepts) => {
+            let message = format!(
+                "parameter `{name}` takes {accepts}, found `{}`",
+                text.escape_debug()
+            );
+            report.push(Draft::error(&codes::BAD_PARAM, span, message));
+            None
+        }
+    }
 }
 
 fn value(kind: &str, text: &str, today: NaiveDate) -> Result<String, &'static str> {

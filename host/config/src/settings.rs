@@ -162,7 +162,7 @@ impl<'a> Reader<'a> {
     fn unknown(&mut self, name: &str, prefix: &str, entry: &Entry, meant: &mut BTreeSet<String>) {
         let suggestion = self.vocabulary.suggest(name);
         let looks_secret = |text: &str| {
-            ["password", "secret", "token", "passwd", "credential"]
+            ["password", "secret", "token", "passw", "credential"]
                 .iter()
                 .any(|word| text.to_lowercase().contains(word))
         };
@@ -222,47 +222,12 @@ impl<'a> Reader<'a> {
         let Flat {
             name, def, node, ..
         } = flat;
-        if flat.built == Built::No {
-            self.not_built(
-                flat,
-                format!(
-                    "{}: `{name}` is known but not built yet in this version",
-                    self.owner
-                ),
-            );
+        if !self.shape_holds(flat) {
             return None;
         }
-        if matches!(node.kind, Kind::Null) {
-            let draft = Draft::error(
-                &codes::NO_VALUE,
-                flat.key_span,
-                format!("{}: `{name}` has no value", self.owner),
-            );
-            self.report.push(draft.help(format!(
-                "it takes {}; write \"\" for an empty text, or remove the key",
-                def.kind.accepts()
-            )));
-            return None;
-        }
-        let structured_ok = match node.kind {
-            Kind::List(_) => matches!(def.kind, OptionType::List | OptionType::Path),
-            Kind::Map(_) => def.kind == OptionType::Map,
-            Kind::Null | Kind::Scalar(_) => true,
-        };
-        if !structured_ok {
-            let draft = Draft::error(
-                &codes::WRONG_TYPE,
-                node.span,
-                format!(
-                    "`{name}` takes {}, found {}",
-                    def.kind.accepts(),
-                    node.shape()
-                ),
-            );
-            self.report.push(draft);
-            return None;
-        }
-        if !self.placeholders_hold(name, node) || !self.items_hold(name, node) {
+        let placeholders = self.placeholders_hold(node);
+        let items = self.items_hold(name, node);
+        if !placeholders || !items {
             return None;
         }
         let base = self.report.sources.base(node.span.file);
@@ -294,19 +259,14 @@ impl<'a> Reader<'a> {
         } else {
             Some(self.checked(flat, &resolved, late)?)
         };
-        let text = match (&resolved, late) {
-            (Some(value), false) => value.clone(),
-            (Some(_) | None, _) => text,
+        let text = match &resolved {
+            Some(value) if !late => value.clone(),
+            Some(_) | None => text,
         };
         if def.is_secret() && !late && !text.is_empty() {
-            self.report.push(
-                Draft::warning(
-                    &codes::SECRET_LITERAL,
-                    flat.key_span,
-                    format!("{}: the secret `{name}` stands in the file", self.owner),
-                )
-                .label("write `${env:NAME}` instead"),
-            );
+            let message = format!("{}: the secret `{name}` stands in the file", self.owner);
+            let draft = Draft::warning(&codes::SECRET_LITERAL, flat.key_span, message);
+            self.report.push(draft.label("write `${env:NAME}` instead"));
         }
         Some(Setting {
             text,
@@ -316,6 +276,43 @@ impl<'a> Reader<'a> {
             base,
             late,
         })
+    }
+
+    /// Reports an option that is not built, has no value, or is a list or map where none belongs.
+    fn shape_holds(&mut self, flat: &Flat<'a>) -> bool {
+        let Flat {
+            name, def, node, ..
+        } = flat;
+        let accepts = def.kind.accepts();
+        let fits = match node.kind {
+            _ if flat.built == Built::No => {
+                self.not_built(
+                    flat,
+                    format!(
+                        "{}: `{name}` is known but not built yet in this version",
+                        self.owner
+                    ),
+                );
+                return false;
+            }
+            Kind::Null => {
+                let message = format!("{}: `{name}` has no value", self.owner);
+                let help =
+                    format!("it takes {accepts}; write \"\" for an empty text, or remove the key");
+                self.report
+                    .push(Draft::error(&codes::NO_VALUE, flat.key_span, message).help(help));
+                return false;
+            }
+            Kind::List(_) => matches!(def.kind, OptionType::List | OptionType::Path),
+            Kind::Map(_) => def.kind == OptionType::Map,
+            Kind::Scalar(_) => true,
+        };
+        if !fits {
+            let message = format!("`{name}` takes {accepts}, found {}", node.shape());
+            self.report
+                .push(Draft::error(&codes::WRONG_TYPE, node.span, message));
+        }
+        fits
     }
 
     fn checked(&mut self, flat: &Flat<'a>, text: &str, late: bool) -> Option<String> {
@@ -363,15 +360,23 @@ impl<'a> Reader<'a> {
     }
 
     /// Checks the syntax of all placeholders below the node, and that they have values.
-    fn placeholders_hold(&mut self, name: &str, node: &Node) -> bool {
+    fn placeholders_hold(&mut self, node: &Node) -> bool {
         match &node.kind {
             Kind::Null => true,
-            Kind::List(items) => items.iter().fold(true, |good, item| {
-                self.placeholders_hold(name, item) && good
-            }),
-            Kind::Map(entries) => entries.iter().fold(true, |good, entry| {
-                self.placeholders_hold(name, &entry.value) && good
-            }),
+            Kind::List(items) => {
+                let bad = items
+                    .iter()
+                    .filter(|item| !self.placeholders_hold(item))
+                    .count();
+                bad == 0
+            }
+            Kind::Map(entries) => {
+                let bad = entries
+                    .iter()
+                    .filter(|entry| !self.placeholders_hold(&entry.value))
+                    .count();
+                bad == 0
+            }
             Kind::Scalar(scalar) => {
                 let base = self.report.sources.base(node.span.file);
                 let Err(failed) = self.resolver.resolve(&scalar.text, &base) else {

@@ -1,7 +1,7 @@
 //! One `check(yaml, expected rendering)` and tables of configurations below it.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::{
     Class, ClassKind, Diagnostics, OptionDef, OptionType, Plan, Request, RestartPolicy, load,

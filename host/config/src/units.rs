@@ -1,5 +1,7 @@
 //! Durations and sizes as people write them.
 
+use std::time::Duration;
+
 /// Why a text is not a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum UnitError {
@@ -11,14 +13,28 @@ pub(crate) enum UnitError {
     TooLarge,
 }
 
-const DURATIONS: [(&str, u64); 6] = [
+const DURATIONS: [(&str, u64); 5] = [
     ("ms", 1),
     ("s", 1000),
     ("m", 60_000),
     ("h", 3_600_000),
     ("d", 86_400_000),
-    ("w", 604_800_000),
 ];
+
+/// A text that is not a duration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a number with a unit, such as 500ms, 30s, 5m, 2h or 7d")]
+pub struct DurationError;
+
+/// Reads a duration of a command line: `500ms`, `30s`, `1h30m`, `7d`.
+///
+/// # Errors
+/// The text is not a number with a unit, or too large.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    duration_ms(text)
+        .map(Duration::from_millis)
+        .map_err(|_| DurationError)
+}
 
 /// Reads `500ms`, `1s`, `1h30m`, `7d` as milliseconds.
 pub(crate) fn duration_ms(text: &str) -> Result<u64, UnitError> {
@@ -49,7 +65,7 @@ pub(crate) fn duration_ms(text: &str) -> Result<u64, UnitError> {
             .1;
         let part = number.checked_mul(factor).ok_or(UnitError::TooLarge)?;
         total = total.checked_add(part).ok_or(UnitError::TooLarge)?;
-        rest = next;
+        rest = next.trim_start();
     }
     Ok(total)
 }
@@ -92,7 +108,7 @@ pub(crate) fn duration_text(ms: i64) -> String {
     let (unit, factor) = DURATIONS
         .iter()
         .rev()
-        .find(|(unit, factor)| *unit != "w" && value >= *factor && value.is_multiple_of(*factor))
+        .find(|(_, factor)| value >= *factor && value.is_multiple_of(*factor))
         .unwrap_or(&("ms", 1));
     format!("{}{unit}", value / factor)
 }

@@ -137,10 +137,46 @@ pub(crate) fn parse(file: FileId, text: &str) -> (Option<Node>, Vec<Problem>) {
     if stopped {
         return (None, builder.problems);
     }
+    if flow_depth(text) > FLOW_DEPTH_MAX {
+        // libyaml takes quadratic time for these; the event side gave up or accepted them already.
+        return match outcome {
+            Ok(()) => (builder.root.take(), builder.problems),
+            Err(scan) => {
+                let span = Span::at(file, scan.marker().line().max(1), scan.marker().col() + 1);
+                (
+                    None,
+                    vec![Problem {
+                        what: What::TooDeep,
+                        span,
+                        first: None,
+                        note: None,
+                    }],
+                )
+            }
+        };
+    }
     if let Some(problem) = verdict(file, text, outcome.err().as_ref()) {
         return (None, vec![problem]);
     }
     (builder.root.take(), builder.problems)
+}
+
+/// How many brackets may be open at once before `serde_yaml` is spared the text.
+const FLOW_DEPTH_MAX: usize = 1000;
+
+/// Returns the most brackets that are open at once; those in quotes and comments count, which only makes it careful.
+fn flow_depth(text: &str) -> usize {
+    let mut open = 0_usize;
+    let mut most = 0;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => open += 1,
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        most = most.max(open);
+    }
+    most
 }
 
 /// Asks `serde_yaml` whether the text is YAML; falls back to the event parser's complaint.
@@ -282,9 +318,10 @@ impl<'t> Builder<'t> {
                     }
                 }
                 Event::Scalar(text, style, anchor, tag) => {
-                    let plain_null = style == ScalarStyle::Plain
-                        && tag.is_none()
-                        && matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL");
+                    let null = matches!(text.as_ref(), "" | "~" | "null" | "Null" | "NULL");
+                    // `null:` is a word when it stands before a colon: `csv: { null: { values: [NA] } }`.
+                    let word = !text.is_empty() && self.awaits_key();
+                    let plain_null = style == ScalarStyle::Plain && tag.is_none() && null && !word;
                     let node = self.scalar(text.into_owned(), style, span, plain_null);
                     self.value(node, 1, anchor);
                 }
@@ -317,6 +354,11 @@ impl<'t> Builder<'t> {
             }
         }
         Ok(())
+    }
+
+    fn awaits_key(&self) -> bool {
+        let in_map = |open: &Open| matches!(open.node.kind, Kind::Map(_)) && open.key.is_none();
+        self.open.last().is_some_and(in_map)
     }
 
     fn scalar(&self, text: String, style: ScalarStyle, span: Span, null: bool) -> Node {
