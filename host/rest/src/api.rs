@@ -50,7 +50,11 @@ pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>) -> Router {
 }
 
 fn failure(status: StatusCode, message: impl Into<String>) -> Response {
-    (status, Json(json!({ "error_code": status.as_u16(), "message": message.into() }))).into_response()
+    (
+        status,
+        Json(json!({ "error_code": status.as_u16(), "message": message.into() })),
+    )
+        .into_response()
 }
 
 fn log_failure(error: &linkspan_log::Error) -> Response {
@@ -102,7 +106,11 @@ struct RecordQuery {
 }
 
 /// Streams records as JSON lines until their end, or until the reader goes away.
-async fn records(State(host): State<Host>, Path(topic): Path<String>, Query(query): Query<RecordQuery>) -> Response {
+async fn records(
+    State(host): State<Host>,
+    Path(topic): Path<String>,
+    Query(query): Query<RecordQuery>,
+) -> Response {
     let name = match TopicName::try_new(&topic) {
         Ok(name) => name,
         Err(error) => return failure(StatusCode::BAD_REQUEST, error.to_string()),
@@ -113,7 +121,9 @@ async fn records(State(host): State<Host>, Path(topic): Path<String>, Query(quer
     };
     let reader = match RecordReader::open(host.log, &name, from) {
         Ok(reader) => reader,
-        Err(error @ ReadError::UnknownTopic(_)) => return failure(StatusCode::NOT_FOUND, error.to_string()),
+        Err(error @ ReadError::UnknownTopic(_)) => {
+            return failure(StatusCode::NOT_FOUND, error.to_string());
+        }
         Err(error) => return failure(StatusCode::INTERNAL_SERVER_ERROR, error_chain(&error)),
     };
     let (sender, receiver) = mpsc::channel(RECORD_CHUNKS_MAX);

@@ -58,7 +58,10 @@ impl ViewValue {
     fn of(bytes: Option<&[u8]>) -> Self {
         match bytes {
             None => Self::Null,
-            Some(bytes) => std::str::from_utf8(bytes).map_or_else(|_| Self::Bytes(bytes.to_vec()), |text| Self::Text(text.to_owned())),
+            Some(bytes) => std::str::from_utf8(bytes).map_or_else(
+                |_| Self::Bytes(bytes.to_vec()),
+                |text| Self::Text(text.to_owned()),
+            ),
         }
     }
 
@@ -68,7 +71,10 @@ impl ViewValue {
         match self {
             Self::Null => "null".to_owned(),
             Self::Text(text) => text.clone(),
-            Self::Bytes(bytes) => format!("base64:{}", base64::engine::general_purpose::STANDARD.encode(bytes)),
+            Self::Bytes(bytes) => format!(
+                "base64:{}",
+                base64::engine::general_purpose::STANDARD.encode(bytes)
+            ),
         }
     }
 }
@@ -82,9 +88,10 @@ impl Serialize for ViewValue {
         match self {
             Self::Null => serializer.serialize_none(),
             Self::Text(text) => serializer.serialize_str(text),
-            Self::Bytes(bytes) => {
-                Encoded { base64: base64::engine::general_purpose::STANDARD.encode(bytes) }.serialize(serializer)
+            Self::Bytes(bytes) => Encoded {
+                base64: base64::engine::general_purpose::STANDARD.encode(bytes),
             }
+            .serialize(serializer),
         }
     }
 }
@@ -127,12 +134,21 @@ impl RecordReader {
     pub fn open(log: Arc<dyn LogBackend>, name: &TopicName, from: From) -> Result<Self, ReadError> {
         let failed = |partition: i32| {
             let topic = name.clone();
-            move |source| ReadError::Log { topic, partition, source }
+            move |source| ReadError::Log {
+                topic,
+                partition,
+                source,
+            }
         };
-        let topic = log.topic(name).map_err(failed(-1))?.ok_or_else(|| ReadError::UnknownTopic(name.clone()))?;
+        let topic = log
+            .topic(name)
+            .map_err(failed(-1))?
+            .ok_or_else(|| ReadError::UnknownTopic(name.clone()))?;
         let mut next = Vec::new();
         for partition in 0..topic.partitions {
-            let marks = log.offsets(&topic.id, PartitionId(partition)).map_err(failed(partition))?;
+            let marks = log
+                .offsets(&topic.id, PartitionId(partition))
+                .map_err(failed(partition))?;
             next.push(match from {
                 From::Earliest => marks.log_start.0,
                 From::Latest => marks.high_watermark.0,
@@ -143,7 +159,12 @@ impl RecordReader {
                     .map_or(marks.high_watermark.0, |offset| offset.0),
             });
         }
-        Ok(Self { log, topic, next, turn: 0 })
+        Ok(Self {
+            log,
+            topic,
+            next,
+            turn: 0,
+        })
     }
 
     /// Returns records that are there now, empty at the end of all partitions.
@@ -166,16 +187,41 @@ impl RecordReader {
     fn read_partition(&mut self, index: usize) -> Result<Vec<RecordView>, ReadError> {
         let partition = i32::try_from(index).unwrap_or(i32::MAX);
         let mut records = Vec::new();
-        let Some(next) = self.next.get_mut(index) else { return Ok(records) };
-        let failed = |source| ReadError::Log { topic: self.topic.name.clone(), partition, source };
-        let marks = self.log.offsets(&self.topic.id, PartitionId(partition)).map_err(failed)?;
+        let Some(next) = self.next.get_mut(index) else {
+            return Ok(records);
+        };
+        let failed = |source| ReadError::Log {
+            topic: self.topic.name.clone(),
+            partition,
+            source,
+        };
+        let marks = self
+            .log
+            .offsets(&self.topic.id, PartitionId(partition))
+            .map_err(failed)?;
         // A batch may hold nothing that a reader wants (control, compacted): go on until a record or the end.
         while records.is_empty() && *next < marks.high_watermark.0 {
             let fetched = self
                 .log
-                .fetch(&self.topic.id, PartitionId(partition), Offset(*next), READ_BYTES)
-                .map_err(|source| ReadError::Log { topic: self.topic.name.clone(), partition, source })?;
-            decode(&fetched.bytes, &self.topic.name, partition, *next, &mut records).map_err(|source| ReadError::Batch {
+                .fetch(
+                    &self.topic.id,
+                    PartitionId(partition),
+                    Offset(*next),
+                    READ_BYTES,
+                )
+                .map_err(|source| ReadError::Log {
+                    topic: self.topic.name.clone(),
+                    partition,
+                    source,
+                })?;
+            decode(
+                &fetched.bytes,
+                &self.topic.name,
+                partition,
+                *next,
+                &mut records,
+            )
+            .map_err(|source| ReadError::Batch {
                 topic: self.topic.name.clone(),
                 partition,
                 offset: *next,
@@ -190,7 +236,13 @@ impl RecordReader {
     }
 }
 
-fn decode(bytes: &[u8], topic: &TopicName, partition: i32, from: i64, out: &mut Vec<RecordView>) -> Result<(), linkspan_wire::Error> {
+fn decode(
+    bytes: &[u8],
+    topic: &TopicName,
+    partition: i32,
+    from: i64,
+    out: &mut Vec<RecordView>,
+) -> Result<(), linkspan_wire::Error> {
     let mut scratch = Vec::new();
     for batch in Batches::new(bytes) {
         let batch = batch?;
@@ -202,8 +254,15 @@ fn decode(bytes: &[u8], topic: &TopicName, partition: i32, from: i64, out: &mut 
             if record.offset < from {
                 continue;
             }
-            let headers =
-                record.headers.map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), ViewValue::of(value))).collect();
+            let headers = record
+                .headers
+                .map(|(name, value)| {
+                    (
+                        String::from_utf8_lossy(name).into_owned(),
+                        ViewValue::of(value),
+                    )
+                })
+                .collect();
             out.push(RecordView {
                 topic: topic.to_string(),
                 partition,

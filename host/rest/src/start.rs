@@ -19,7 +19,9 @@ pub enum From {
 
 /// The text is no start position.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no start: use `earliest`, `latest`, an offset like `42`, or a time like `2026-11-01T00:00:00Z` or `2026-11-01` (UTC)")]
+#[error(
+    "`{0}` is no start: use `earliest`, `latest`, an offset like `42`, or a time like `2026-11-01T00:00:00Z` or `2026-11-01` (UTC)"
+)]
 pub struct FromError(String);
 
 impl FromStr for From {
@@ -32,12 +34,29 @@ impl FromStr for From {
             _ => {}
         }
         if let Ok(offset) = text.parse::<i64>() {
-            return if offset >= 0 { Ok(Self::Offset(offset)) } else { Err(FromError(text.to_owned())) };
+            return if offset >= 0 {
+                Ok(Self::Offset(offset))
+            } else {
+                Err(FromError(text.to_owned()))
+            };
         }
         let zoned = DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_millis());
-        let local = || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S").map(|time| time.and_utc().timestamp_millis());
-        let day = || NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis());
-        zoned.or_else(|_| local()).or_else(|_| day()).map(Self::Time).map_err(|_| FromError(text.to_owned()))
+        let local = || {
+            NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S")
+                .map(|time| time.and_utc().timestamp_millis())
+        };
+        let day = || {
+            NaiveDate::parse_from_str(text, "%Y-%m-%d").map(|day| {
+                day.and_time(chrono::NaiveTime::MIN)
+                    .and_utc()
+                    .timestamp_millis()
+            })
+        };
+        zoned
+            .or_else(|_| local())
+            .or_else(|_| day())
+            .map(Self::Time)
+            .map_err(|_| FromError(text.to_owned()))
     }
 }
 

@@ -45,7 +45,7 @@ impl<'a> Named<'a> {
     pub(crate) fn of(record: &Record<'a>) -> (Self, usize) {
         let mut named = Self::default();
         let mut kept = 0;
-        for (name, value) in record.headers.clone() {
+        for (name, value) in record.headers {
             if !named.note(name, value) {
                 kept += 1;
             }
@@ -151,7 +151,7 @@ pub(crate) fn kept_headers<'a>(
     kept: usize,
 ) -> Result<Vec<(&'a str, Data<'a>)>, TaskError> {
     let mut headers = Vec::with_capacity(kept);
-    for (name, value) in record.headers.clone() {
+    for (name, value) in record.headers {
         if !Named::default().note(name, value) {
             let name = std::str::from_utf8(name)
                 .map_err(|_| TaskError::data("header name is not UTF-8"))?;

@@ -79,10 +79,10 @@ async fn pump(
             biased;
             command = commands.recv() => {
                 let Some(command) = command else { return };
-                if let Err(error) = obey(consumer.as_mut(), command) {
-                    if events.send(Message::Fetched(Fetched { event: Err(error), _room: None })).is_err() {
-                        return;
-                    }
+                if let Err(error) = obey(consumer.as_mut(), command)
+                    && events.send(Message::Fetched(Fetched { event: Err(error), _room: None })).is_err()
+                {
+                    return;
                 }
                 continue;
             }

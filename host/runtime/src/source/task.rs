@@ -9,7 +9,7 @@ use linkspan_plugin::batch::{self, Limits, SourceBatch};
 use tokio::sync::mpsc;
 
 use super::acks::{self, Submitted};
-use super::assemble::Assembler;
+use super::assemble::{Assembled, Assembler};
 use super::flight::Flight;
 use crate::connector::{Backoff, TaskContext};
 use crate::convert::SourceConverter;
@@ -108,24 +108,7 @@ fn poll_loop(
             ))
         })?;
         let assembled = assembler.assemble(&polled_batch, ctx.runtime.clock.now_ms())?;
-        if !assembled.commit.appends.is_empty() || !assembled.commit.puts.is_empty() {
-            let weight = COMMIT_WEIGHT + usize::try_from(assembled.bytes).unwrap_or(usize::MAX / 2);
-            let ticket = producer.submit(assembled.commit)?;
-            flight.take_off(weight);
-            let batch = Submitted {
-                ticket,
-                seq: polled.seq(),
-                records: assembled.records,
-                weight,
-                bytes: assembled.bytes,
-                schemas: assembled.schemas,
-            };
-            if submitted.send(batch).is_err() {
-                return Err(TaskError::internal(
-                    "the thread that follows commits has ended",
-                ));
-            }
-        }
+        submit(producer, assembled, polled.seq(), flight, submitted)?;
         let flags = polled_batch.flags();
         if flags & batch::END != 0 {
             flight.wait_below(0, || false)?;
@@ -138,4 +121,31 @@ fn poll_loop(
         }
     }
     Ok(())
+}
+
+/// Hands a commit to the log and its ticket to the follower; a batch without anything to keep needs neither.
+fn submit(
+    producer: &Arc<dyn Producer>,
+    assembled: Assembled,
+    seq: u64,
+    flight: &Flight,
+    submitted: &mpsc::UnboundedSender<Submitted>,
+) -> Result<(), TaskError> {
+    if assembled.commit.appends.is_empty() && assembled.commit.puts.is_empty() {
+        return Ok(());
+    }
+    let weight = COMMIT_WEIGHT + usize::try_from(assembled.bytes).unwrap_or(usize::MAX / 2);
+    let ticket = producer.submit(assembled.commit)?;
+    flight.take_off(weight);
+    let batch = Submitted {
+        ticket,
+        seq,
+        records: assembled.records,
+        weight,
+        bytes: assembled.bytes,
+        schemas: assembled.schemas,
+    };
+    submitted
+        .send(batch)
+        .map_err(|_| TaskError::internal("the task that follows commits has ended"))
 }
