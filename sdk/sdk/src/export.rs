@@ -23,4 +23,5 @@ mod transform;
 mod tests;
 
 pub use class::Class;
-pub use plugin::{PluginDef, create_task, init_host, make_plugin};
+pub use plugin::{PluginDef, init_host, make_plugin};
+pub use table::{LocalControl, LocalTask};

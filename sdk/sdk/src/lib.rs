@@ -75,7 +75,7 @@ pub use tracing;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::{
-        export::{Class, PluginDef, create_task, init_host, make_plugin},
+        export::{Class, LocalControl, LocalTask, PluginDef, init_host, make_plugin},
         options::{
             ConfigProblem, Described, Field, OptionDef, OptionValue, Options, Reader, define,
             one_of, problems_with_prefix, with_prefix,

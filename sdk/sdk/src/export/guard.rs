@@ -33,7 +33,8 @@ fn panicked(payload: Box<dyn Any + Send>) -> Error {
     let message = CAUGHT.take().unwrap_or_else(|| text(&*payload).to_owned());
     // The payload's own destructor may panic.
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(second);
+        // Whoever panics twice is not given a third chance: this one leaks.
+        let _leaked = std::mem::ManuallyDrop::new(second);
         CAUGHT.take();
     }
     Error::new(

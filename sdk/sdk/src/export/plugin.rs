@@ -78,7 +78,7 @@ pub fn init_host(host: HostApi_Ref, plugin: u64) {
 }
 
 /// Makes a task of a class.
-pub fn create_task(class: &Class, instance: u64, start_json: &str) -> R<TaskHandle> {
+pub(crate) fn create_task(class: &Class, instance: u64, start_json: &str) -> R<TaskHandle> {
     answer(|| {
         let start: TaskStart = serde_json::from_str(start_json)
             .map_err(|error| Error::from(error).context("the task's configuration"))?;

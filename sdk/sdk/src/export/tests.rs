@@ -1,1 +1,188 @@
+//! The plugin table, as a host calls it.
 
+use linkspan_abi::{
+    ErrorKind as AbiKind, R, RErr, ROk, RSlice, RStr,
+    manifest::{ClassKind, Manifest},
+};
+
+use super::{Class, PluginDef, make_plugin};
+use crate::{options::Options as _, prelude::*};
+
+/// Reads nothing.
+#[derive(Options)]
+struct NothingOptions {
+    topic: TopicName,
+    #[option(default = "1")]
+    parts: u32,
+}
+
+struct Nothing;
+
+impl SourceTask for Nothing {
+    type Options = NothingOptions;
+
+    async fn open(_options: NothingOptions, _ctx: SourceContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn poll(&mut self, _out: &mut BatchBuilder) -> Result<Poll> {
+        Ok(Poll::Exhausted)
+    }
+}
+
+struct NothingConnector;
+
+impl SourceConnector for NothingConnector {
+    type Options = NothingOptions;
+
+    fn validate(options: &NothingOptions) -> Vec<ConfigProblem> {
+        if options.parts == 0 {
+            vec![ConfigProblem::new("parts", "must not be 0")]
+        } else {
+            Vec::new()
+        }
+    }
+
+    async fn task_configs(options: &NothingOptions, max: u32) -> Result<Vec<TaskConfig>> {
+        assert!(options.parts != 13, "unlucky");
+        let tasks = options.parts.min(max);
+        Ok((0..tasks)
+            .map(|n| TaskConfig::from([("part".to_owned(), n.to_string())]))
+            .collect())
+    }
+
+    async fn created(_options: &NothingOptions, connector: &str) -> Result<()> {
+        if connector == "taken" {
+            Err(Error::conflict("the name is taken"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl SinkTask for Nothing {
+    type Options = ();
+
+    async fn open(_options: (), _ctx: SinkContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn put(&mut self, records: Records<'_>, _report: &mut Report) -> Result<Progress> {
+        Ok(records.progress())
+    }
+}
+
+fn ok<T>(answer: R<T>) -> T {
+    match answer {
+        ROk(value) => value,
+        RErr(error) => panic!("{error}"),
+    }
+}
+
+fn failed<T>(answer: R<T>) -> (AbiKind, String) {
+    match answer {
+        ROk(_) => panic!("an error was expected"),
+        RErr(error) => (error.kind, error.message.as_str().to_owned()),
+    }
+}
+
+#[test]
+fn the_plugin_table_answers() {
+    let classes = vec![
+        crate::__class!(
+            sources (crate::__class!(@new sources Nothing, "nothing-source"));
+            aliases: ["NothingSource"], connector: NothingConnector, features: ["fenced"],
+        ),
+        Class::sink::<Nothing>("nothing-sink").docs("Takes nothing."),
+    ];
+    let plugin = make_plugin(PluginDef::new(
+        "linkspan-connector-nothing",
+        "1.2.3",
+        classes,
+    ));
+
+    let manifest = Manifest::from_json(plugin.manifest()().as_str()).unwrap();
+    assert_eq!(
+        (manifest.name.as_str(), manifest.version.as_str()),
+        ("linkspan-connector-nothing", "1.2.3")
+    );
+    let [source, sink] = manifest.classes.as_slice() else {
+        panic!("two classes")
+    };
+    assert_eq!(
+        (source.kind, sink.kind),
+        (ClassKind::Source, ClassKind::Sink)
+    );
+    assert_eq!(
+        (source.docs.as_str(), sink.docs.as_str()),
+        ("Reads nothing.", "Takes nothing.")
+    );
+    assert_eq!(
+        (&source.aliases[..], &source.features[..]),
+        (
+            &["NothingSource".to_owned()][..],
+            &["fenced".to_owned()][..]
+        )
+    );
+    assert_eq!(source.options, NothingOptions::definitions());
+
+    let validate = |config: &str| {
+        ok(plugin.validate()(
+            RStr::from("NothingSource"),
+            RStr::from(config),
+        ))
+        .as_str()
+        .to_owned()
+    };
+    assert_eq!(validate(r#"{"topic":"t"}"#), "[]");
+    assert_eq!(
+        validate(r#"{"parts":"0","topic":"t"}"#),
+        r#"[{"option":"parts","message":"must not be 0"}]"#
+    );
+    assert!(
+        validate(r#"{"parts":"x"}"#).contains("`topic`")
+            || validate(r#"{"parts":"x"}"#).contains(r#""topic""#)
+    );
+
+    let split = |config: &str, max| {
+        plugin.task_configs()(RStr::from("nothing-source"), RStr::from(config), max)
+    };
+    let configs = ok(split(r#"{"topic":"t","parts":"5"}"#, 2));
+    let configs: Vec<&str> = configs.iter().map(|config| config.as_str()).collect();
+    assert_eq!(configs, [r#"{"part":"0"}"#, r#"{"part":"1"}"#]);
+    let (kind, message) = failed(split(r#"{"topic":"t","parts":"13"}"#, 2));
+    assert_eq!(kind, AbiKind::PANICKED);
+    assert!(
+        message.contains("unlucky") && message.contains("tests.rs:"),
+        "{message}"
+    );
+    assert_eq!(failed(split("{}", 2)).0, AbiKind::CONFIG_INVALID);
+    let sinks = ok(plugin.task_configs()(
+        RStr::from("nothing-sink"),
+        RStr::from("{}"),
+        3,
+    ));
+    assert_eq!(sinks.len(), 3);
+
+    let call =
+        |op: &str, body: &str| plugin.call()(RStr::from(op), RSlice::from_slice(body.as_bytes()));
+    let created = |name: &str| {
+        let body = serde_json::json!({"class": "nothing-source", "connector": name, "config": {"topic": "t"}});
+        call("connector.created", &body.to_string())
+    };
+    ok(created("mine"));
+    assert_eq!(
+        failed(created("taken")),
+        (AbiKind::CONFLICT, "the name is taken".to_owned())
+    );
+    assert_eq!(failed(call("fly", "{}")).0, AbiKind::UNSUPPORTED);
+    assert_eq!(
+        failed(plugin.create_task()(
+            RStr::from("other"),
+            1,
+            RStr::from("{}")
+        ))
+        .0,
+        AbiKind::NOT_FOUND
+    );
+}

@@ -1,0 +1,320 @@
+//! A sink's task under test.
+
+use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
+
+use linkspan_abi::{
+    BatchRef, RSlice,
+    batch::{FORMAT, GroupKey, SinkBatchWriter},
+};
+use linkspan_sdk::{
+    __private::{Class, LocalControl, LocalTask},
+    Error, Result, SinkTask,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::{
+    Config, LogLine, ReportedFile, TestRecord,
+    host::{Kept, lock, shared},
+};
+
+/// Runs one sink's task; its committed positions survive [`SinkTest::reopen`].
+#[derive(Debug)]
+pub struct SinkTest<T> {
+    config: Config,
+    bounded: bool,
+    kept: Arc<Kept>,
+    task: Option<LocalTask>,
+    /// Per partition the offset that its next record gets.
+    ends: BTreeMap<(String, i32), i64>,
+    /// Per partition the committed next offset and metadata.
+    positions: BTreeMap<(String, i32), (i64, String)>,
+    n_batches: u64,
+    class: PhantomData<fn() -> T>,
+}
+
+/// What `put` and `flush` answered.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Put {
+    /// Per topic and partition the next offset and the metadata.
+    pub progress: BTreeMap<(String, i32), (i64, String)>,
+    /// The refused records.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A record that a sink refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Rejected {
+    /// The topic that it was read from.
+    pub topic: String,
+    /// The partition that it was read from.
+    pub partition: i32,
+    /// The offset that it was read from.
+    pub offset: i64,
+    /// What is wrong with it.
+    pub error: RejectedError,
+}
+
+/// Why a record was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RejectedError {
+    /// The kind's word.
+    pub kind: String,
+    /// `permanent` or `temporary`.
+    pub status: String,
+    /// The message.
+    pub message: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Reply {
+    progress: Vec<Position>,
+    rejected: Vec<Rejected>,
+}
+
+#[derive(Deserialize)]
+struct Position {
+    topic: String,
+    partition: i32,
+    offset: i64,
+    metadata: Option<String>,
+}
+
+impl<T: SinkTask> SinkTest<T> {
+    pub(crate) fn new(config: Config) -> Self {
+        shared();
+        Self {
+            config,
+            bounded: true,
+            kept: Arc::default(),
+            task: None,
+            ends: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            n_batches: 0,
+            class: PhantomData,
+        }
+    }
+
+    /// Says whether this is a bounded job; it is unless said otherwise. Takes effect at the next open.
+    #[must_use]
+    pub const fn bounded(mut self, bounded: bool) -> Self {
+        self.bounded = bounded;
+        self
+    }
+
+    /// Opens the task, without partitions.
+    ///
+    /// # Errors
+    /// As the task's `open` answers; of kind `config_invalid` with all problems of the options.
+    pub fn open(&mut self) -> Result<()> {
+        let start = json!({
+            "connector": "test", "task": 0, "class": "test", "bounded": self.bounded, "config": self.config,
+        });
+        let instance = shared().enter(&self.kept);
+        let mut task = LocalTask::create(&Class::sink::<T>("test"), instance, &start.to_string())?;
+        task.open()?;
+        self.task = Some(task);
+        Ok(())
+    }
+
+    /// Drops the task as a crash would, without `flush` and `close` being asked for their progress, and opens a new one.
+    ///
+    /// # Errors
+    /// As [`SinkTest::open`].
+    pub fn reopen(&mut self) -> Result<()> {
+        drop(self.task.take());
+        self.open()
+    }
+
+    /// Closes the task.
+    ///
+    /// # Errors
+    /// As the task's `close` answers.
+    pub fn close(&mut self) -> Result<()> {
+        self.task.take().map_or(Ok(()), |mut task| task.close())
+    }
+
+    fn task(&mut self) -> Result<&mut LocalTask> {
+        self.task
+            .as_mut()
+            .ok_or_else(|| Error::internal("the task under test is not open"))
+    }
+
+    /// Returns what stops the task, from any thread.
+    ///
+    /// # Errors
+    /// The task is not open.
+    pub fn control(&mut self) -> Result<LocalControl> {
+        Ok(self.task()?.control())
+    }
+
+    /// Gives partitions to the task, with their committed positions, and returns where it wants to read from. Metadata that comes
+    /// with a seek is committed.
+    ///
+    /// # Errors
+    /// As the task's `assigned` answers.
+    pub fn assign(&mut self, partitions: &[(&str, i32)]) -> Result<BTreeMap<(String, i32), i64>> {
+        let list: Vec<Value> = partitions
+            .iter()
+            .map(|(topic, partition)| {
+                let stored = self.positions.get(&((*topic).to_owned(), *partition));
+                json!({
+                    "topic": topic, "topic_id": "00000000-0000-0000-0000-000000000001", "partition": partition,
+                    "leader_epoch": 0, "next": stored.map_or(0, |(next, _)| *next),
+                    "metadata": stored.map_or("", |(_, metadata)| metadata), "fence_epoch": 1, "stored": stored.is_some(),
+                })
+            })
+            .collect();
+        let seeks = self
+            .task()?
+            .open_partitions(&Value::Array(list).to_string())?;
+        let mut wanted = BTreeMap::new();
+        for seek in serde_json::from_str::<Vec<Position>>(&seeks)? {
+            let at = (seek.topic, seek.partition);
+            if let Some(metadata) = seek.metadata {
+                self.positions.insert(at.clone(), (seek.offset, metadata));
+            }
+            wanted.insert(at, seek.offset);
+        }
+        Ok(wanted)
+    }
+
+    /// Takes partitions from the task, after a flush.
+    ///
+    /// # Errors
+    /// As the task's `flush` and `revoked` answer.
+    pub fn revoke(&mut self, partitions: &[(&str, i32)]) -> Result<Put> {
+        let put = self.flush()?;
+        let list: Vec<Value> = partitions
+            .iter()
+            .map(|(topic, partition)| json!({"topic": topic, "partition": partition}))
+            .collect();
+        self.task()?
+            .close_partitions(&Value::Array(list).to_string())?;
+        Ok(put)
+    }
+
+    /// Puts records, which get the next offsets of their partitions, and commits the progress that the task reports.
+    ///
+    /// # Errors
+    /// As the task's `put` answers; the offsets are given out again then, as the host does with a batch that comes again.
+    pub fn put(&mut self, records: &[TestRecord]) -> Result<Put> {
+        let mut ends = self.ends.clone();
+        let (bytes, count) = encode(records, &mut ends)?;
+        self.n_batches += 1;
+        let batch = BatchRef {
+            format: u32::from(FORMAT),
+            count,
+            seq: self.n_batches,
+            bytes: RSlice::from_slice(&bytes),
+        };
+        let reply = self.task()?.put(batch)?;
+        self.ends = ends;
+        self.take(&reply)
+    }
+
+    /// Flushes, and commits the progress that the task reports.
+    ///
+    /// # Errors
+    /// As the task's `flush` answers.
+    pub fn flush(&mut self) -> Result<Put> {
+        let reply = self.task()?.flush()?;
+        self.take(&reply)
+    }
+
+    fn take(&mut self, reply: &[u8]) -> Result<Put> {
+        if reply.is_empty() {
+            return Ok(Put::default());
+        }
+        let reply: Reply = serde_json::from_slice(reply)?;
+        let progress: BTreeMap<_, _> = reply
+            .progress
+            .into_iter()
+            .map(|one| {
+                (
+                    (one.topic, one.partition),
+                    (one.offset, one.metadata.unwrap_or_default()),
+                )
+            })
+            .collect();
+        self.positions.extend(progress.clone());
+        Ok(Put {
+            progress,
+            rejected: reply.rejected,
+        })
+    }
+
+    /// Returns the committed next offset and metadata of a partition.
+    #[must_use]
+    pub fn position(&self, topic: &str, partition: i32) -> Option<(i64, &str)> {
+        self.positions
+            .get(&(topic.to_owned(), partition))
+            .map(|(next, metadata)| (*next, metadata.as_str()))
+    }
+
+    /// Makes the next record of a partition get this offset: the same records come again, or a gap appears.
+    pub fn rewind(&mut self, topic: &str, partition: i32, offset: i64) {
+        self.ends.insert((topic.to_owned(), partition), offset);
+    }
+
+    /// Forgets a committed position, as a deleted data directory does.
+    pub fn forget(&mut self, topic: &str, partition: i32) {
+        self.positions.remove(&(topic.to_owned(), partition));
+    }
+
+    /// Returns what the task logged so far.
+    #[must_use]
+    pub fn log(&self) -> Vec<LogLine> {
+        lock(&self.kept.log).clone()
+    }
+
+    /// Returns what the task reported about files.
+    #[must_use]
+    pub fn files(&self) -> BTreeMap<String, ReportedFile> {
+        lock(&self.kept.files).clone()
+    }
+}
+
+/// Writes a batch: one group for each run of records of one partition.
+fn encode(
+    records: &[TestRecord],
+    ends: &mut BTreeMap<(String, i32), i64>,
+) -> Result<(Vec<u8>, u32)> {
+    let mut writer = SinkBatchWriter::new();
+    let mut group: Option<(String, i32)> = None;
+    for record in records {
+        let at = (record.topic.clone(), record.partition.unwrap_or(0));
+        let end = ends.entry(at.clone()).or_insert(0);
+        if group.as_ref() != Some(&at) {
+            let key = GroupKey {
+                topic: &at.0,
+                original_topic: &at.0,
+                topic_id: [0; 16],
+                partition: at.1,
+                leader_epoch: 0,
+                timestamp_type: 0,
+            };
+            writer.begin_group(&key, *end)?;
+            group = Some(at);
+        }
+        let (key, value) = (record.key.encode()?, record.value.encode()?);
+        let mut headers = Vec::new();
+        for (name, data) in &record.headers {
+            headers.push((name.as_str(), data.encode()?));
+        }
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, data)| (*name, data.data()))
+            .collect();
+        writer.record(
+            *end,
+            record.timestamp,
+            key.data(),
+            value.data(),
+            headers.into_iter(),
+        )?;
+        *end += 1;
+    }
+    let count = writer.count();
+    Ok((writer.finish()?, count))
+}
