@@ -1,5 +1,7 @@
 //! Panic walls, cancellation, offsets and durability, through the same tables and bytes as a host's.
 
+#![expect(clippy::panic, reason = "panics are what is tested")]
+
 use std::{
     sync::{
         Arc,

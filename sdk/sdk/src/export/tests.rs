@@ -1,7 +1,7 @@
 //! The plugin table, as a host calls it.
 
 use linkspan_abi::{
-    ErrorKind as AbiKind, R, RErr, ROk, RSlice, RStr,
+    ErrorKind as AbiKind, Plugin_Ref, R, RErr, ROk, RSlice, RStr,
     manifest::{ClassKind, Manifest},
 };
 
@@ -11,7 +11,7 @@ use crate::{options::Options as _, prelude::*};
 /// Reads nothing.
 #[derive(Options)]
 struct NothingOptions {
-    topic: TopicName,
+    topic: Option<TopicName>,
     #[option(default = "1")]
     parts: u32,
 }
@@ -21,8 +21,11 @@ struct Nothing;
 impl SourceTask for Nothing {
     type Options = NothingOptions;
 
-    async fn open(_options: NothingOptions, _ctx: SourceContext) -> Result<Self> {
-        Ok(Self)
+    async fn open(options: NothingOptions, _ctx: SourceContext) -> Result<Self> {
+        options
+            .topic
+            .map(|_| Self)
+            .ok_or_else(|| Error::config_invalid("no topic"))
     }
 
     async fn poll(&mut self, _out: &mut BatchBuilder) -> Result<Poll> {
@@ -86,8 +89,8 @@ fn failed<T>(answer: R<T>) -> (AbiKind, String) {
     }
 }
 
-#[test]
-fn the_plugin_table_answers() {
+/// Returns the one plugin of this test binary.
+fn plugin() -> Plugin_Ref {
     let classes = vec![
         crate::__class!(
             sources (crate::__class!(@new sources Nothing, "nothing-source"));
@@ -95,12 +98,16 @@ fn the_plugin_table_answers() {
         ),
         Class::sink::<Nothing>("nothing-sink").docs("Takes nothing."),
     ];
-    let plugin = make_plugin(PluginDef::new(
+    make_plugin(PluginDef::new(
         "linkspan-connector-nothing",
         "1.2.3",
         classes,
-    ));
+    ))
+}
 
+#[test]
+fn the_manifest_says_what_the_macro_says() {
+    let plugin = plugin();
     let manifest = Manifest::from_json(plugin.manifest()().as_str()).unwrap();
     assert_eq!(
         (manifest.name.as_str(), manifest.version.as_str()),
@@ -125,7 +132,11 @@ fn the_plugin_table_answers() {
         )
     );
     assert_eq!(source.options, NothingOptions::definitions());
+}
 
+#[test]
+fn validation_tells_all_problems() {
+    let plugin = plugin();
     let validate = |config: &str| {
         ok(plugin.validate()(
             RStr::from("NothingSource"),
@@ -139,11 +150,16 @@ fn the_plugin_table_answers() {
         validate(r#"{"parts":"0","topic":"t"}"#),
         r#"[{"option":"parts","message":"must not be 0"}]"#
     );
+    let both = validate(r#"{"parts":"x","topic":"a b"}"#);
     assert!(
-        validate(r#"{"parts":"x"}"#).contains("`topic`")
-            || validate(r#"{"parts":"x"}"#).contains(r#""topic""#)
+        both.contains(r#""option":"topic""#) && both.contains(r#""option":"parts""#),
+        "{both}"
     );
+}
 
+#[test]
+fn a_connector_is_split_into_tasks() {
+    let plugin = plugin();
     let split = |config: &str, max| {
         plugin.task_configs()(RStr::from("nothing-source"), RStr::from(config), max)
     };
@@ -156,14 +172,21 @@ fn the_plugin_table_answers() {
         message.contains("unlucky") && message.contains("tests.rs:"),
         "{message}"
     );
-    assert_eq!(failed(split("{}", 2)).0, AbiKind::CONFIG_INVALID);
+    assert_eq!(
+        failed(split(r#"{"parts":"x"}"#, 2)).0,
+        AbiKind::CONFIG_INVALID
+    );
     let sinks = ok(plugin.task_configs()(
         RStr::from("nothing-sink"),
         RStr::from("{}"),
         3,
     ));
     assert_eq!(sinks.len(), 3);
+}
 
+#[test]
+fn hooks_and_unknown_names_are_answered() {
+    let plugin = plugin();
     let call =
         |op: &str, body: &str| plugin.call()(RStr::from(op), RSlice::from_slice(body.as_bytes()));
     let created = |name: &str| {
