@@ -5,13 +5,13 @@ use serde_json::json;
 use crate::args::{Output, ValidateArgs};
 use crate::exit::{Exit, Failure};
 use crate::run::{plan, print_diagnostics};
-use crate::{plugins, terminal};
+use crate::terminal;
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
-    let plugins = plugins::discover(&args.config.plugin_paths, None, plugins::level())?;
+    let plugins = plan::discover(&args.paths, &args.config, None)?;
     let mut request = plan::request(&args.paths, &args.config)?;
     request.run = false;
-    let (plan, diagnostics) = linkspan_config::load(&request, &plan::catalog(&plugins));
+    let (plan, diagnostics) = linkspan_config::load(&request, &plan::catalog(&plugins)?);
     match args.output {
         Output::Json => {
             let object = json!({ "valid": plan.is_some(), "diagnostics": diagnostics.to_json() });

@@ -38,7 +38,7 @@ mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use host::DATA_DEFAULT;
-pub use load::{Request, load};
+pub use load::{Request, host_settings, load};
 pub use option::{Catalog, Class, ClassKind, OptionDef, OptionType};
 pub use placeholder::Resolver;
 pub use plan::{

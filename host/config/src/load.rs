@@ -14,7 +14,7 @@ use crate::host;
 use crate::option::{Catalog, ClassKind};
 use crate::params::{self, Given};
 use crate::placeholder::{Resolver, read_text};
-use crate::plan::{ConnectorPlan, Plan};
+use crate::plan::{ConnectorPlan, HostSettings, Plan};
 use crate::report::{Draft, Report};
 use crate::source::{Sources, Span};
 use crate::yaml::{self, Entry, Kind, Node, Problem, What};
@@ -45,46 +45,37 @@ pub struct Request {
     pub run: bool,
 }
 
+/// Everything that can be read without knowing a connector class.
+struct Prepared {
+    report: Report,
+    document: Document,
+    resolver: Resolver,
+    /// The resolver, with a stand-in for each declared parameter that has no value.
+    known: Resolver,
+    unset_env: Severity,
+    base_dir: PathBuf,
+    host: HostSettings,
+}
+
+/// Returns the host's settings, as far as they can be read: where plugins lie has to be known before the classes are.
+/// What is wrong with them is reported by [`load`].
+#[must_use]
+pub fn host_settings(request: &Request) -> HostSettings {
+    prepare(request).host
+}
+
 /// Reads and checks everything the request names. A plan comes out only when there is no error.
 #[must_use]
 pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnostics) {
-    let mut report = Report::default();
-    let mut document = Document::default();
-    let first = read_files(&mut report, &mut document, request);
-    for (index, path) in request.overlays.iter().enumerate() {
-        if let Some(root) = read_file(&mut report, path, request, index + 1) {
-            document.overlay(&mut report, root);
-        }
-    }
-    apply_sets(&mut report, &mut document, request);
-    let unset_env = if request.run {
-        Severity::Error
-    } else {
-        Severity::Warning
-    };
-    let mut resolver = Resolver {
-        env: environment(&mut report, request),
-        params: BTreeMap::new(),
-    };
-    let given = given_params(&mut report, request);
-    let asked = params::Surroundings {
-        given: &given,
-        resolver: &resolver,
+    let Prepared {
+        mut report,
+        document,
+        resolver,
+        known,
         unset_env,
-        now_ms: request.now_ms,
-    };
-    let values = params::read(&mut report, &document.params, &asked);
-    resolver.params = values;
-    // A declared parameter whose value is wrong was reported once; placeholders of it are not wrong, too.
-    let mut known = resolver.clone();
-    for entry in &document.params {
-        known
-            .params
-            .entry(entry.key.clone())
-            .or_insert_with(|| "unknown".to_owned());
-    }
-    let base_dir = first.unwrap_or_else(|| request.cwd.clone());
-    let host = host::read(&mut report, &document.host, &known, unset_env, &base_dir);
+        base_dir,
+        host,
+    } = prepare(request);
     let topics = host::topics(&mut report, &document.topics, &known, unset_env);
     let around = Surroundings {
         catalog,
@@ -122,6 +113,55 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
         }),
         diagnostics,
     )
+}
+
+fn prepare(request: &Request) -> Prepared {
+    let mut report = Report::default();
+    let mut document = Document::default();
+    let first = read_files(&mut report, &mut document, request);
+    for (index, path) in request.overlays.iter().enumerate() {
+        if let Some(root) = read_file(&mut report, path, request, index + 1) {
+            document.overlay(&mut report, root);
+        }
+    }
+    apply_sets(&mut report, &mut document, request);
+    let unset_env = if request.run {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
+    let mut resolver = Resolver {
+        env: environment(&mut report, request),
+        params: BTreeMap::new(),
+    };
+    let given = given_params(&mut report, request);
+    let asked = params::Surroundings {
+        given: &given,
+        resolver: &resolver,
+        unset_env,
+        now_ms: request.now_ms,
+    };
+    let values = params::read(&mut report, &document.params, &asked);
+    resolver.params = values;
+    // A declared parameter whose value is wrong was reported once; placeholders of it are not wrong, too.
+    let mut known = resolver.clone();
+    for entry in &document.params {
+        known
+            .params
+            .entry(entry.key.clone())
+            .or_insert_with(|| "unknown".to_owned());
+    }
+    let base_dir = first.unwrap_or_else(|| request.cwd.clone());
+    let host = host::read(&mut report, &document.host, &known, unset_env, &base_dir);
+    Prepared {
+        report,
+        document,
+        resolver,
+        known,
+        unset_env,
+        base_dir,
+        host,
+    }
 }
 
 /// Reads all PATHs and returns the folder of the first.

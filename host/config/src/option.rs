@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::units;
+
 /// What a class does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -127,11 +129,26 @@ pub struct OptionDef {
     #[serde(default)]
     pub values: Vec<String>,
     /// The smallest number; durations in milliseconds.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bound")]
     pub min: Option<i64>,
     /// The largest number.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "bound")]
     pub max: Option<i64>,
+}
+
+/// A limit as a manifest writes it: `17`, `"17"`, `"10ms"`, `"64KiB"`. Fractions limit nothing here: the class checks them.
+fn bound<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let value = Option::<serde_json::Value>::deserialize(deserializer)?;
+    Ok(match value {
+        Some(serde_json::Value::Number(number)) => number.as_i64(),
+        Some(serde_json::Value::String(text)) => text.parse().ok().or_else(|| {
+            let quantity = units::bytes(&text)
+                .or_else(|_| units::duration_ms(&text))
+                .ok()?;
+            i64::try_from(quantity).ok()
+        }),
+        _ => None,
+    })
 }
 
 impl OptionDef {

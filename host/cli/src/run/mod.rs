@@ -19,7 +19,7 @@ use self::progress::Progress;
 use self::signals::Signals;
 use crate::args::{Output, RunArgs};
 use crate::exit::{Exit, Failure};
-use crate::plugins::{self, Plugins};
+use crate::plugins::Plugins;
 use crate::{socket, terminal};
 
 /// How often a continuous run looks around.
@@ -36,17 +36,10 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
     let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
     plan::check_listen(args.listen.as_deref())?;
     init_tracing(args.once);
-    let data_hint = plan::data_dir(args);
-    let plugins = plugins::discover(
-        &args.config.plugin_paths,
-        data_hint.as_deref().map(cache_of).as_deref(),
-        plugins::level(),
-    )?;
+    let settings = linkspan_config::host_settings(&plan::request(&args.paths, &args.config)?);
+    let data = args.data.clone().map_or(settings.data, plan::absolute);
+    let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
     let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
-    let data = args
-        .data
-        .clone()
-        .map_or_else(|| plan.host.data.clone(), plan::absolute);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("linkspan-io")

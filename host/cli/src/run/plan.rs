@@ -10,9 +10,9 @@ use linkspan_log::{Durability, LocalOptions, TopicSpec};
 use linkspan_runtime::{ConnectorSpec, KindOfConnector, Settings, TopicSpecs, WarningReport};
 use linkspan_types::TopicName;
 
-use crate::args::{ConfigArgs, RunArgs};
+use crate::args::ConfigArgs;
 use crate::exit::{Exit, Failure};
-use crate::plugins::Plugins;
+use crate::plugins::{self, Plugins};
 
 /// Loads and checks the configuration; prints what is wrong with it, all at once.
 pub(crate) fn load(
@@ -21,7 +21,7 @@ pub(crate) fn load(
     plugins: &Plugins,
 ) -> Result<(Plan, Vec<WarningReport>), Failure> {
     let request = request(paths, args)?;
-    let catalog = catalog(plugins);
+    let catalog = catalog(plugins)?;
     let (plan, diagnostics) = linkspan_config::load(&request, &catalog);
     super::print_diagnostics(&diagnostics);
     let warnings = diagnostics
@@ -76,13 +76,37 @@ pub(crate) fn request(paths: &[PathBuf], args: &ConfigArgs) -> Result<Request, F
     })
 }
 
+/// Finds plugins: those of the command line, those that `host.plugins` names, those beside the program.
+pub(crate) fn discover(
+    paths: &[PathBuf],
+    args: &ConfigArgs,
+    cache: Option<&Path>,
+) -> Result<Plugins, Failure> {
+    let host = linkspan_config::host_settings(&request(paths, args)?);
+    let mut explicit = args.plugin_paths.clone();
+    explicit.extend(host.plugin_paths);
+    plugins::discover(&explicit, cache, plugins::level())
+}
+
 /// The classes of all plugins, as the configuration crate wants them.
-pub(crate) fn catalog(plugins: &Plugins) -> Vec<Class> {
+pub(crate) fn catalog(plugins: &Plugins) -> Result<Vec<Class>, Failure> {
     plugins
         .registry
         .classes()
         .iter()
-        .filter_map(|class| serde_json::from_value::<Class>(class.to_json()).ok())
+        .map(|class| {
+            serde_json::from_value::<Class>(class.to_json()).map_err(|error| {
+                Failure::new(
+                    Exit::Environment,
+                    "LS0310",
+                    format!(
+                        "plugin `{}`: what it says of class `{}` cannot be read: {error}",
+                        class.plugin().path.display(),
+                        class.name()
+                    ),
+                )
+            })
+        })
         .collect()
 }
 
@@ -110,11 +134,6 @@ pub(crate) fn check_listen(listen: Option<&str>) -> Result<(), Failure> {
     }
 }
 
-/// The data directory as far as it is known before the configuration is read.
-pub(crate) fn data_dir(args: &RunArgs) -> Option<PathBuf> {
-    args.data.clone().map(absolute)
-}
-
 /// A path of the command line, from the current directory.
 pub(crate) fn absolute(path: PathBuf) -> PathBuf {
     std::path::absolute(&path).unwrap_or(path)
@@ -127,6 +146,11 @@ pub(crate) fn log_options(plan: &Plan, data: &Path) -> LocalOptions {
         linkspan_config::Durability::Fsync => Durability::Fsync,
         linkspan_config::Durability::Os => Durability::Os,
     };
+    let log = &plan.host.log;
+    options.journal_file_bytes = log.journal_bytes;
+    options.journal_bytes_max = log.journal_bytes_max;
+    options.segment_bytes = log.segment_bytes;
+    options.tail_cache_bytes = usize::try_from(log.cache_bytes).unwrap_or(usize::MAX);
     options
 }
 
