@@ -145,10 +145,10 @@ pub(crate) fn read_slot(fs: &dyn Fs, path: &Path) -> Result<SlotState> {
 pub(crate) fn write_slot(fs: &dyn Fs, dir: &Path, slot: &Slot) -> Result<()> {
     let path = slot_path(dir, slot.seq);
     let failed = |op, error| Error::io(op, &path, error);
-    let new = !fs.try_exists(&path).map_err(|e| failed("look for", e))?;
     let file = fs
         .open(&path, Open::Create)
         .map_err(|e| failed("open checkpoint", e))?;
+    let new = file.is_empty().map_err(|e| failed("read checkpoint", e))?;
     file.write_at(&[IoSlice::new(&slot.encode())], 0)
         .map_err(|e| failed("write checkpoint", e))?;
     file.sync_data().map_err(|e| failed("sync checkpoint", e))?;
@@ -315,7 +315,11 @@ impl Chain {
             .map_or(slot.journal_seq, |ring| ring.durable_seq());
         let mut written = 0;
         let base = all.is_some();
-        if base || !manifests.is_empty() || !puts.is_empty() {
+        // A new log has nothing to say yet.
+        let empty = slot.snapshot_base == 0
+            && manifests.is_empty()
+            && all.as_ref().is_none_or(Vec::is_empty);
+        if !empty && (base || !manifests.is_empty() || !puts.is_empty()) {
             slot.snapshot_last += 1;
             let seq = slot.snapshot_last;
             if base {
@@ -343,7 +347,7 @@ impl Chain {
         }
         write_slot(&*core.fs, &core.options.dir, &slot)?;
         self.manifests.extend(manifests);
-        if base {
+        if base && !empty {
             (self.base_bytes, self.delta_bytes) = (written, 0);
         } else {
             self.delta_bytes += written;

@@ -93,6 +93,12 @@ pub fn open_local(
     let core = Arc::new(Core::new(fs, &*clock, options, Open::Write));
     let recovered = recovery::recover(&core, Mode::Write)?;
     if recovered.unclean {
+        // A killed process may have left names that only the page cache knows.
+        for dir in [dir.clone(), dir.join("journal")] {
+            core.fs
+                .sync_dir(&dir)
+                .map_err(|e| Error::io("sync directory", &dir, e))?;
+        }
         core.flush.write_all_out(&core)?;
         core.set_leader_epoch(core.leader_epoch().0 + 1);
     }

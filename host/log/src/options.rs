@@ -68,7 +68,7 @@ impl LocalOptions {
             dir: dir.into(),
             durability: Durability::Fsync,
             journal_file_bytes: 64 << 20,
-            journal_first_bytes: 4 << 20,
+            journal_first_bytes: 1 << 20,
             journal_bytes_max: 1 << 30,
             queue_bytes_max: 32 << 20,
             group_bytes_max: 8 << 20,

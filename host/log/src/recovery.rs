@@ -134,10 +134,9 @@ pub(crate) fn check_format(fs: &dyn Fs, dir: &Path, mode: Mode) -> Result<bool> 
     file.write_at(&[std::io::IoSlice::new(text.as_bytes())], 0)
         .map_err(|e| failed("write", e))?;
     file.sync_data().map_err(|e| failed("sync", e))?;
+    // Its name becomes durable with the first checkpoint slot, before the first commit.
     fs.rename(&temporary, &path)
         .map_err(|e| failed("rename", e))?;
-    fs.sync_dir(dir)
-        .map_err(|e| Error::io("sync directory", dir, e))?;
     Ok(true)
 }
 
@@ -150,11 +149,6 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
                 .create_dir(&sub)
                 .map_err(|e| Error::io("make directory", &sub, e))?;
         }
-    }
-    if mode == Mode::Write {
-        core.fs
-            .sync_dir(dir)
-            .map_err(|e| Error::io("sync directory", dir, e))?;
     }
     let (files, mut journal) = list_journal(&*core.fs, &dir.join("journal"))?;
     let slot = newest_slot(core, &files)?;
@@ -242,7 +236,7 @@ pub(crate) fn list_journal(fs: &dyn Fs, dir: &Path) -> Result<(Vec<UsedFile>, Fo
             last_lsn: 0,
         });
         match header {
-            HeaderState::Good(header) if len < header.len => {
+            HeaderState::Good(header) if header.complete && len < header.len => {
                 let what = format!(
                     "the journal file ends early, it should have {} bytes",
                     header.len

@@ -15,9 +15,10 @@
 //!         56  crc32c u32 of bytes 0..56 · reserved u32
 //! ```
 //!
-//! Copy A is synced before copy B is written, both before the first frame, so a crash leaves one good copy and a flipped
-//! bit in one is survived. When they differ, B counts for a file whose A is broken, else A: a use in which any frame was
-//! acknowledged had both. Both zero: the file was being made. Both broken otherwise: damage, recovery refuses.
+//! In a file that is used again, copy A is synced before copy B is written, and B before the first frame; in a new file
+//! B may become durable as late as with the first group. So a crash leaves a good copy, a flipped bit in one is survived,
+//! and a use in which any frame was acknowledged had both. When they differ, A counts, and B if A is broken. Both zero:
+//! the file was being made. Both broken otherwise: damage, recovery refuses. The length counts once both agree.
 
 use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ pub(crate) struct Header {
     pub(crate) generation: [u8; 16],
     pub(crate) covered_lsn: u64,
     pub(crate) len: u64,
+    /// Both copies are there and equal; not stored.
+    pub(crate) complete: bool,
 }
 
 /// What stands at the start of a file.
@@ -94,6 +97,7 @@ impl Header {
                 generation: body.get(16..32)?.try_into().ok()?,
                 covered_lsn: u64_at(body, 32)?,
                 len: u64_at(body, 40)?,
+                complete: false,
             })
         };
         match read() {
@@ -127,8 +131,16 @@ pub(crate) fn read_header(file: &dyn File) -> io::Result<HeaderState> {
     let a = Header::decode(&bytes);
     let b = Header::decode(bytes.get(2048..).unwrap_or_default());
     Ok(match (a, b) {
-        (HeaderState::Good(header), _) | (_, HeaderState::Good(header)) => {
-            HeaderState::Good(header)
+        (HeaderState::Good(a), HeaderState::Good(b)) => HeaderState::Good(Header {
+            complete: a == b,
+            ..a
+        }),
+        (HeaderState::Good(header), other) | (other, HeaderState::Good(header)) => {
+            // One copy is damaged, or was never written.
+            HeaderState::Good(Header {
+                complete: other == HeaderState::Broken,
+                ..header
+            })
         }
         (HeaderState::Blank, HeaderState::Blank) => HeaderState::Blank,
         _ => HeaderState::Broken,
@@ -160,11 +172,11 @@ pub(crate) fn make(
 ) -> io::Result<JournalFile> {
     let file = fs.open(path, Open::Create)?;
     write_zeros(&*file, DATA_START, len)?;
-    // The header says how long the file is, so it must not become durable before that is true.
-    file.sync_data()?;
     header.len = len;
-    write_headers(&*file, header)?;
+    let bytes = header.encode();
+    file.write_at(&[IoSlice::new(&bytes)], 0)?;
     file.sync_data()?;
+    file.write_at(&[IoSlice::new(&bytes)], COPY_B)?;
     Ok(use_as(file, path, header))
 }
 
@@ -179,6 +191,7 @@ pub(crate) fn recycle(
     let old = file.len()?;
     if old < len {
         write_zeros(&*file, old.max(DATA_START), len)?;
+        // The header says how long the file is, so it must not become durable before that is true.
         file.sync_data()?;
     }
     header.len = old.max(len);
@@ -198,12 +211,6 @@ fn use_as(file: Arc<dyn File>, path: &Path, header: Header) -> JournalFile {
         seed: frame::seed(&header.generation),
         last_lsn: 0,
     }
-}
-
-fn write_headers(file: &dyn File, header: Header) -> io::Result<()> {
-    let bytes = header.encode();
-    file.write_at(&[IoSlice::new(&bytes)], 0)?;
-    file.write_at(&[IoSlice::new(&bytes)], COPY_B)
 }
 
 fn write_zeros(file: &dyn File, from: u64, to: u64) -> io::Result<()> {

@@ -226,6 +226,7 @@ impl Ring {
             generation: random_generation(),
             covered_lsn: state.covered_lsn,
             len: 0,
+            complete: true,
         };
         if let Some(idle) = state.free.pop() {
             state.next_seq += 1;
