@@ -1,11 +1,11 @@
 //! Files that are no plugins: refused with a reason where the user named the folder, passed over where nobody did.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use crate::pipeline::{Pipeline, numbered, records, summary};
-use crate::support::{Scratch, linkspan, run, run_once};
+use crate::support::{Scratch, linkspan, plugins, run, run_once};
 
 #[test]
 fn an_explicit_folder_says_why_each_file_is_refused_and_the_rest_works() {
@@ -79,7 +79,7 @@ fn without_a_plugin_the_unknown_class_is_exit_2() {
 
 /// Writes a text file, an empty file, half a plugin and a shared library of the system.
 fn bad_files(scratch: &Scratch) -> PathBuf {
-    let plugin = fs::read(plugin_folder().join("liblinkspan_connector_file.so")).unwrap();
+    let plugin = fs::read(file_plugin()).unwrap();
     scratch.write("bad/libtext.so", "I am a text.\n");
     scratch.write("bad/libempty.so", "");
     scratch.write("bad/libtruncated.so", &plugin[..plugin.len() / 2]);
@@ -94,18 +94,18 @@ fn installed(scratch: &Scratch) -> PathBuf {
     fs::copy(env!("CARGO_BIN_EXE_linkspan"), &program).unwrap();
     let library = "liblinkspan_connector_file.so";
     fs::copy(
-        plugin_folder().join(library),
+        file_plugin(),
         scratch.path("installed/plugins").join(library),
     )
     .unwrap();
     program
 }
 
-fn plugin_folder() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_linkspan"))
-        .parent()
-        .unwrap()
-        .join("deps")
+fn file_plugin() -> PathBuf {
+    let found = plugins()
+        .into_iter()
+        .find(|(name, _)| name == "liblinkspan_connector_file.so");
+    found.expect("the file connector is built with the tests").1
 }
 
 fn system_library() -> PathBuf {

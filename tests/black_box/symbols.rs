@@ -1,25 +1,14 @@
 //! A plugin exports one symbol and no more: nothing of it can shadow what the host or a neighbour uses.
 
-use std::fs;
-use std::path::Path;
 use std::process::Command;
 
-use crate::support::skip_outside_ci;
+use crate::support::{plugins, skip_outside_ci};
 
 #[test]
 fn every_plugin_exports_exactly_one_symbol() {
-    let folder = Path::new(env!("CARGO_BIN_EXE_linkspan"))
-        .parent()
-        .unwrap()
-        .join("deps");
     let mut checked = Vec::new();
     let mut names = Vec::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if !(name.starts_with("liblinkspan_connector_") && name.ends_with(".so")) {
-            continue;
-        }
+    for (name, path) in plugins() {
         let Ok(output) = Command::new("nm")
             .args(["-D", "--defined-only"])
             .arg(&path)

@@ -13,6 +13,8 @@ use crate::judge::{line, number, verdict};
 use crate::support::{Scratch, eventually, linkspan, run, start};
 
 const PARTITIONS: i32 = 4;
+/// Small batches: many commits, so that kills fall between and into them and every partition gets its share.
+const BATCH_RECORDS: u32 = 200;
 /// Attempts for each kill that must land: a machine that is too fast for the share of lines fails visibly.
 const ATTEMPTS_PER_KILL: u32 = 4;
 /// How long a round may take to reach its moment.
@@ -24,7 +26,7 @@ fn every_line_arrives_once_and_in_order_however_often_the_process_is_killed() {
     let mut transfer = Transfer::new(settings.seed, "on.existing: fail");
     let landed = transfer.kill_again_and_again(&settings, false);
     let lines = transfer.lines;
-    transfer.finish(false);
+    transfer.finish();
     let outcome = transfer.verdict();
     println!(
         "kill loop: {landed} of {} kills landed in the transfer of {lines} lines (seed {}): {outcome:?}",
@@ -53,7 +55,7 @@ fn without_the_committed_position_the_same_check_fails() {
     };
     let mut transfer = Transfer::new(settings.seed, "on.existing: append");
     let landed = transfer.kill_again_and_again(&settings, true);
-    transfer.finish(true);
+    transfer.finish();
     let outcome = transfer.verdict();
     println!("negative control: {landed} kills landed, and the check says: {outcome:?}");
     assert!(
@@ -101,7 +103,7 @@ impl Transfer {
             "pipeline.yaml",
             format!(
                 "topics:\n  lines: {{ partitions: {PARTITIONS} }}\nconnectors:\n  in:\n    connector: file-source\n    path: in.txt\n    \
-                 format: lines\n    topic: lines\n  out:\n    connector: file-sink\n    path: out.txt\n    format: lines\n    \
+                 format: lines\n    topic: lines\n    batch.records: {BATCH_RECORDS}\n  out:\n    connector: file-sink\n    path: out.txt\n    format: lines\n    \
                  topics: [lines]\n    {on_existing}\n"
             ),
         );
@@ -181,8 +183,9 @@ impl Transfer {
         status.code().is_none() && (skip_position || self.written() < wanted)
     }
 
-    fn finish(&mut self, skip_position: bool) {
-        run(&mut self.job(skip_position)).expect_code(0);
+    /// Runs to the end, with positions as always: without them a job cannot know that it is done.
+    fn finish(&mut self) {
+        run(&mut self.job(false)).expect_code(0);
     }
 
     fn verdict(&self) -> Result<(), String> {

@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -85,9 +86,51 @@ impl Ran {
     }
 }
 
+/// The program under test with the plugins of this build beside it, as an installation would have them.
+///
+/// `cargo test` builds plugins into `deps` only; an earlier `cargo run` may have left older ones beside the program.
+pub(crate) fn program() -> &'static Path {
+    static INSTALLED: OnceLock<PathBuf> = OnceLock::new();
+    INSTALLED.get_or_init(|| {
+        let built = Path::new(env!("CARGO_BIN_EXE_linkspan"));
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(concat!("installed-", env!("CARGO_CRATE_NAME")));
+        if folder.is_dir() {
+            fs::remove_dir_all(&folder).unwrap();
+        }
+        fs::create_dir_all(folder.join("plugins")).unwrap();
+        let program = folder.join("linkspan");
+        fs::copy(built, &program).unwrap();
+        for (name, path) in plugins() {
+            fs::copy(path, folder.join("plugins").join(name)).unwrap();
+        }
+        program
+    })
+}
+
+/// File name and path of every plugin that this build made.
+pub(crate) fn plugins() -> Vec<(String, PathBuf)> {
+    let folder = Path::new(env!("CARGO_BIN_EXE_linkspan"))
+        .parent()
+        .unwrap()
+        .join("deps");
+    let names = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let named = names.map(|path| {
+        (
+            path.file_name().unwrap().to_string_lossy().into_owned(),
+            path,
+        )
+    });
+    named
+        .filter(|(name, _)| name.starts_with("liblinkspan_connector_") && name.ends_with(".so"))
+        .collect()
+}
+
 /// Returns a command of the program under test, without settings of whoever runs the tests.
 pub(crate) fn linkspan<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_linkspan"));
+    let mut command = Command::new(program());
     command.args(arguments);
     for (name, _) in env::vars_os() {
         if name.to_string_lossy().starts_with("LINKSPAN_") || name == "RUST_LOG" {
