@@ -50,7 +50,11 @@ pub(crate) struct Sequence {
 impl Sequence {
     /// Starts with the counters in `metadata`; `from_start` says that nothing was read of the partition before.
     pub(crate) fn new(metadata: &str, from_start: bool) -> Self {
-        Self { seen: parse(metadata).unwrap_or_default(), alone: false, from_start }
+        Self {
+            seen: parse(metadata).unwrap_or_default(),
+            alone: false,
+            from_start,
+        }
     }
 
     /// Says whether the sink sees all of the topic in this one partition.
@@ -65,16 +69,36 @@ impl Sequence {
         let Some(seen) = self.seen.get_mut(&task) else {
             let first = task * NUMBERS_PER_TASK;
             if self.alone && self.from_start && number != first {
-                return Err(Violation { expected: first.to_string(), found: number, what: "a gap" });
+                return Err(Violation {
+                    expected: first.to_string(),
+                    found: number,
+                    what: "a gap",
+                });
             }
-            self.seen.insert(task, Seen { first: number, last: number, count: 1, sum: number });
+            self.seen.insert(
+                task,
+                Seen {
+                    first: number,
+                    last: number,
+                    count: 1,
+                    sum: number,
+                },
+            );
             return Ok(());
         };
         let next = seen.last + 1;
         if number < next || (self.alone && number != next) {
             let what = if number < next { "a repeat" } else { "a gap" };
-            let expected = if self.alone { next.to_string() } else { format!("more than {}", seen.last) };
-            return Err(Violation { expected, found: number, what });
+            let expected = if self.alone {
+                next.to_string()
+            } else {
+                format!("more than {}", seen.last)
+            };
+            return Err(Violation {
+                expected,
+                found: number,
+                what,
+            });
         }
         seen.last = number;
         seen.count += 1;
@@ -87,7 +111,12 @@ impl Sequence {
         let seen: Map<String, Value> = self
             .seen
             .iter()
-            .map(|(task, seen)| (task.to_string(), json!([seen.first, seen.last, seen.count, seen.sum])))
+            .map(|(task, seen)| {
+                (
+                    task.to_string(),
+                    json!([seen.first, seen.last, seen.count, seen.sum]),
+                )
+            })
             .collect();
         json!({ "seen": seen }).to_string()
     }
@@ -98,7 +127,12 @@ fn parse(metadata: &str) -> Option<BTreeMap<u64, Seen>> {
     let mut all = BTreeMap::new();
     for (task, seen) in value.get("seen")?.as_object()? {
         let number = |i: usize| seen.get(i).and_then(Value::as_u64);
-        let seen = Seen { first: number(0)?, last: number(1)?, count: number(2)?, sum: number(3)? };
+        let seen = Seen {
+            first: number(0)?,
+            last: number(1)?,
+            count: number(2)?,
+            sum: number(3)?,
+        };
         all.insert(task.parse().ok()?, seen);
     }
     Some(all)
@@ -129,8 +163,15 @@ pub(crate) fn totals<'a>(partitions: impl Iterator<Item = &'a Sequence>) -> Vec<
             .or_insert(*seen);
     }
     let total = |(task, seen): (u64, Seen)| {
-        let complete = seen.count == seen.last - seen.first + 1 && seen.sum == sum_of(seen.first, seen.last);
-        Total { task, count: seen.count, first: seen.first, last: seen.last, complete }
+        let complete =
+            seen.count == seen.last - seen.first + 1 && seen.sum == sum_of(seen.first, seen.last);
+        Total {
+            task,
+            count: seen.count,
+            first: seen.first,
+            last: seen.last,
+            complete,
+        }
     };
     all.into_iter().map(total).collect()
 }
@@ -168,12 +209,24 @@ mod tests {
     fn run(alone: bool, from_start: bool, numbers: &[u64]) -> Result<Sequence, Violation> {
         let mut sequence = Sequence::new("", from_start);
         sequence.set_alone(alone);
-        numbers.iter().try_for_each(|&n| sequence.check(n)).map(|()| sequence)
+        numbers
+            .iter()
+            .try_for_each(|&n| sequence.check(n))
+            .map(|()| sequence)
     }
 
-    fn check(alone: bool, from_start: bool, numbers: &[u64], expected: Option<(&str, u64, &'static str)>) {
+    fn check(
+        alone: bool,
+        from_start: bool,
+        numbers: &[u64],
+        expected: Option<(&str, u64, &'static str)>,
+    ) {
         let found = run(alone, from_start, numbers).err();
-        let expected = expected.map(|(expected, found, what)| Violation { expected: expected.into(), found, what });
+        let expected = expected.map(|(expected, found, what)| Violation {
+            expected: expected.into(),
+            found,
+            what,
+        });
         assert_eq!(found, expected, "{numbers:?}");
     }
 
@@ -185,21 +238,37 @@ mod tests {
         check(true, true, &[1], Some(("0", 1, "a gap")));
         check(true, true, &[0, 1, 3], Some(("2", 3, "a gap")));
         check(true, true, &[0, 1, 1], Some(("2", 1, "a repeat")));
-        check(true, true, &[0, b, 1, b], Some(("1000000000001", b, "a repeat")));
+        check(
+            true,
+            true,
+            &[0, b, 1, b],
+            Some(("1000000000001", b, "a repeat")),
+        );
     }
 
     #[test]
     fn one_of_several_partitions_sees_numbers_grow() {
         check(false, true, &[3, 4, 9], None);
-        check(false, true, &[3, 4, 4], Some(("more than 4", 4, "a repeat")));
+        check(
+            false,
+            true,
+            &[3, 4, 4],
+            Some(("more than 4", 4, "a repeat")),
+        );
         check(false, true, &[9, 3], Some(("more than 9", 3, "a repeat")));
     }
 
     #[test]
     fn partitions_together_have_no_gap() {
         let complete = |partitions: &[&[u64]]| {
-            let all: Vec<Sequence> = partitions.iter().map(|numbers| run(false, true, numbers).unwrap()).collect();
-            totals(all.iter()).iter().map(|total| (total.count, total.complete)).collect::<Vec<_>>()
+            let all: Vec<Sequence> = partitions
+                .iter()
+                .map(|numbers| run(false, true, numbers).unwrap())
+                .collect();
+            totals(all.iter())
+                .iter()
+                .map(|total| (total.count, total.complete))
+                .collect::<Vec<_>>()
         };
         assert_eq!(complete(&[&[0, 1, 4], &[2, 3]]), [(5, true)]);
         assert_eq!(complete(&[&[0, 1, 4], &[2]]), [(4, false)]);
@@ -213,10 +282,20 @@ mod tests {
     #[test]
     fn a_restart_goes_on_with_the_stored_counters() {
         let before = run(true, true, &[0, 1, NUMBERS_PER_TASK]).unwrap();
-        assert_eq!(before.to_metadata(), r#"{"seen":{"0":[0,1,2,1],"1":[1000000000000,1000000000000,1,1000000000000]}}"#);
+        assert_eq!(
+            before.to_metadata(),
+            r#"{"seen":{"0":[0,1,2,1],"1":[1000000000000,1000000000000,1,1000000000000]}}"#
+        );
         let mut after = Sequence::new(&before.to_metadata(), false);
         after.set_alone(true);
-        assert_eq!(after.check(3), Err(Violation { expected: "2".into(), found: 3, what: "a gap" }));
+        assert_eq!(
+            after.check(3),
+            Err(Violation {
+                expected: "2".into(),
+                found: 3,
+                what: "a gap"
+            })
+        );
         assert_eq!(after.check(2), Ok(()));
     }
 
@@ -224,7 +303,13 @@ mod tests {
     fn a_payload_begins_with_a_number() {
         assert_eq!(number(b"0000000000000042:abc"), Some(42));
         assert_eq!(number(b"0003000000000007"), Some(3 * NUMBERS_PER_TASK + 7));
-        for other in [&b""[..], b"42:", b"000000000000042a:", b"00000000000000042:", b"+000000000000042:"] {
+        for other in [
+            &b""[..],
+            b"42:",
+            b"000000000000042a:",
+            b"00000000000000042:",
+            b"+000000000000042:",
+        ] {
             assert_eq!(number(other), None, "{other:?}");
         }
     }

@@ -23,7 +23,9 @@ impl SinkConnector for BlackholeConnector {
 
     async fn task_configs(_options: &BlackholeOptions, max: u32) -> Result<Vec<TaskConfig>> {
         let tasks = max.max(1);
-        Ok((0..tasks).map(|_| TaskConfig::from([("blackhole.tasks".to_owned(), tasks.to_string())])).collect())
+        Ok((0..tasks)
+            .map(|_| TaskConfig::from([("blackhole.tasks".to_owned(), tasks.to_string())]))
+            .collect())
     }
 }
 
@@ -40,13 +42,21 @@ impl SinkTask for Blackhole {
     type Options = BlackholeOptions;
 
     async fn open(options: BlackholeOptions, _ctx: SinkContext) -> Result<Self> {
-        Ok(Self { options, partitions: BTreeMap::new(), records: 0, bytes: 0 })
+        Ok(Self {
+            options,
+            partitions: BTreeMap::new(),
+            records: 0,
+            bytes: 0,
+        })
     }
 
     async fn assigned(&mut self, partitions: &[Assigned]) -> Result<Seeks> {
         for assigned in partitions {
             let from_start = assigned.next == 0;
-            self.partitions.insert(assigned.topic_partition(), Sequence::new(&assigned.metadata, from_start));
+            self.partitions.insert(
+                assigned.topic_partition(),
+                Sequence::new(&assigned.metadata, from_start),
+            );
         }
         self.find_alone();
         Ok(Seeks::none())
@@ -57,13 +67,21 @@ impl SinkTask for Blackhole {
         self.records += records.len() as u64;
         if self.options.checks() {
             self.check(records)?;
-            let done: Vec<_> = progress.iter().map(|(partition, next, _)| (partition.clone(), next)).collect();
+            let done: Vec<_> = progress
+                .iter()
+                .map(|(partition, next, _)| (partition.clone(), next))
+                .collect();
             for (partition, next) in done {
-                let metadata = self.partitions.get(&partition).map_or_else(String::new, Sequence::to_metadata);
+                let metadata = self
+                    .partitions
+                    .get(&partition)
+                    .map_or_else(String::new, Sequence::to_metadata);
                 progress.set(partition, next, metadata);
             }
         } else {
-            let bytes: usize = records.map(|record| record.value().as_bytes().map_or(0, <[u8]>::len)).sum();
+            let bytes: usize = records
+                .map(|record| record.value().as_bytes().map_or(0, <[u8]>::len))
+                .sum();
             self.bytes += bytes as u64;
         }
         Ok(progress)
@@ -105,12 +123,17 @@ impl Blackhole {
         let mut bytes = 0;
         for record in records {
             let (topic, partition) = (record.original_topic(), record.partition());
-            if !at.as_ref().is_some_and(|(of, number, _)| *number == partition && *of == topic) {
+            if !at
+                .as_ref()
+                .is_some_and(|(of, number, _)| *number == partition && *of == topic)
+            {
                 let sequence = self.partitions.get_mut(&record.topic_partition());
                 at = sequence.map(|sequence| (topic, partition, sequence));
             }
             let Some((_, _, sequence)) = &mut at else {
-                return Err(Error::internal(format!("a record of {topic}-{partition}, which is not assigned")));
+                return Err(Error::internal(format!(
+                    "a record of {topic}-{partition}, which is not assigned"
+                )));
             };
             bytes += record.value().as_bytes().map_or(0, <[u8]>::len);
             let place = || format!("{topic}-{partition} offset {}", record.offset());
@@ -118,7 +141,10 @@ impl Blackhole {
                 if !wants_numbers {
                     continue;
                 }
-                return Err(Error::data_invalid(format!("{}: the value does not begin with a generator's number", place())));
+                return Err(Error::data_invalid(format!(
+                    "{}: the value does not begin with a generator's number",
+                    place()
+                )));
             };
             sequence.check(found).map_err(|Violation { expected, found, what }| {
                 Error::data_invalid(format!(
@@ -139,7 +165,13 @@ impl Blackhole {
         }
         for (topic, sequences) in topics {
             for total in totals(sequences.into_iter()) {
-                let Total { task, count, first, last, complete } = total;
+                let Total {
+                    task,
+                    count,
+                    first,
+                    last,
+                    complete,
+                } = total;
                 if complete {
                     tracing::info!(%topic, generator_task = task, count, first, last, "the sequence is complete");
                 } else {

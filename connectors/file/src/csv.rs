@@ -247,11 +247,11 @@ mod tests {
         let mut splitter = Splitter::new(dialect);
         let (mut records, mut at) = (Vec::new(), 0);
         while at < text.len() {
-            match splitter.split(&text[at..], last).unwrap() {
+            match splitter.split(text.get(at..).unwrap(), last).unwrap() {
                 Cut::Record(len) => {
                     records.push(
                         splitter
-                            .fields(&text[at..])
+                            .fields(text.get(at..).unwrap())
                             .map(|f| f.into_owned())
                             .collect(),
                     );

@@ -44,7 +44,9 @@ pub(crate) struct Target<'a> {
 impl Target<'_> {
     #[inline]
     pub(crate) fn is_full(&self) -> bool {
-        self.out.len() >= self.records_max || self.out.bytes_len() >= self.bytes_max || self.out.is_full()
+        self.out.len() >= self.records_max
+            || self.out.bytes_len() >= self.bytes_max
+            || self.out.is_full()
     }
 }
 
@@ -76,7 +78,12 @@ impl From<Bad> for Problem {
 impl Decoder {
     pub(crate) fn csv(settings: CsvSettings, ctx: SourceContext) -> Self {
         let splitter = Splitter::new(settings.dialect);
-        Self::Csv(Box::new(CsvDecoder { settings, splitter, ctx, table: None }))
+        Self::Csv(Box::new(CsvDecoder {
+            settings,
+            splitter,
+            ctx,
+            table: None,
+        }))
     }
 
     /// Prepares for a file that is read from its start.
@@ -102,7 +109,13 @@ impl Decoder {
     /// Hands out records of `text`, which begins at `position` of the file, until it is used up or the batch is full.
     ///
     /// `last` says that the file ends with `text`.
-    pub(crate) fn drain(&mut self, text: &str, position: u64, last: bool, target: &mut Target<'_>) -> Drained {
+    pub(crate) fn drain(
+        &mut self,
+        text: &str,
+        position: u64,
+        last: bool,
+        target: &mut Target<'_>,
+    ) -> Drained {
         match self {
             Self::Lines => drain_lines(text, last, target),
             Self::Csv(csv) => csv.drain(text, position, last, target),
@@ -113,10 +126,21 @@ impl Decoder {
 fn drain_lines(text: &str, last: bool, target: &mut Target<'_>) -> Drained {
     let mut drained = Drained::default();
     while !target.is_full() {
-        let Some(line) = text.get(drained.consumed..).and_then(|rest| lines::split(rest, last)) else { break };
+        let Some(line) = text
+            .get(drained.consumed..)
+            .and_then(|rest| lines::split(rest, last))
+        else {
+            break;
+        };
         let sent = lines::check_len(line.text.len(), target.line_bytes_max, false)
             .map_err(Problem::Bad)
-            .and_then(|()| target.out.to(target.topic).utf8(line.text).map_err(Problem::Batch));
+            .and_then(|()| {
+                target
+                    .out
+                    .to(target.topic)
+                    .utf8(line.text)
+                    .map_err(Problem::Batch)
+            });
         if let Err(problem) = sent {
             drained.bad = Some(problem);
             break;
@@ -134,7 +158,11 @@ impl CsvDecoder {
             drained.consumed = BOM.len();
         }
         while !target.is_full() {
-            match self.next(text.get(drained.consumed..).unwrap_or_default(), last, target) {
+            match self.next(
+                text.get(drained.consumed..).unwrap_or_default(),
+                last,
+                target,
+            ) {
                 Ok(Some((len, records))) => {
                     drained.consumed += len;
                     drained.records += records;
@@ -151,10 +179,17 @@ impl CsvDecoder {
 
     /// Uses the first record of `text`: its bytes and how many records it made; `None` when its end is not in sight.
     #[inline]
-    fn next(&mut self, text: &str, last: bool, target: &mut Target<'_>) -> Result<Option<(usize, u64)>, Problem> {
+    fn next(
+        &mut self,
+        text: &str,
+        last: bool,
+        target: &mut Target<'_>,
+    ) -> Result<Option<(usize, u64)>, Problem> {
         let Some(table) = &self.table else {
             // The columns come first; a file without a header gets them from its first record, which is used again.
-            return Ok(self.take_columns(text, last)?.map(|len| (if self.settings.header { len } else { 0 }, 0)));
+            return Ok(self
+                .take_columns(text, last)?
+                .map(|len| (if self.settings.header { len } else { 0 }, 0)));
         };
         let len = match self.splitter.split(text, last)? {
             Cut::Record(len) => len,
@@ -164,11 +199,17 @@ impl CsvDecoder {
         lines::check_len(len, target.line_bytes_max, true)?;
         let (found, expected) = (self.splitter.field_count(), table.columns.len());
         if found != expected {
-            return Err(Bad { at: 0, reason: Reason::FieldCount { found, expected } }.into());
+            return Err(Bad {
+                at: 0,
+                reason: Reason::FieldCount { found, expected },
+            }
+            .into());
         }
         let mut bad = None;
         let sent = target.out.to(target.topic).row(&table.schema, |row| {
-            table.columns.write_row(&self.settings, &self.splitter, text, row, &mut bad)
+            table
+                .columns
+                .write_row(&self.settings, &self.splitter, text, row, &mut bad)
         });
         match (sent, bad) {
             (Ok(()), _) => Ok(Some((len, 1))),
@@ -187,12 +228,18 @@ impl CsvDecoder {
                 Cut::More => return Ok(None),
                 Cut::Record(len) => {
                     let names = if self.settings.header {
-                        self.splitter.fields(rest).map(|name| name.into_owned()).collect()
+                        self.splitter
+                            .fields(rest)
+                            .map(|name| name.into_owned())
+                            .collect()
                     } else {
                         Columns::names_without_header(&self.settings, self.splitter.field_count())
                     };
                     let columns = Columns::new(names, &self.settings).map_err(Problem::Header)?;
-                    let schema = self.ctx.register_schema(columns.schema()).map_err(Problem::Batch)?;
+                    let schema = self
+                        .ctx
+                        .register_schema(columns.schema())
+                        .map_err(Problem::Batch)?;
                     self.table = Some(Table { columns, schema });
                     return Ok(Some(at + len));
                 }
@@ -209,7 +256,10 @@ pub(crate) fn valid_utf8(bytes: &[u8], last: bool) -> (&str, Option<usize>) {
         Ok(text) => (text, None),
         Err(error) => {
             let at = error.valid_up_to();
-            let text = bytes.get(..at).and_then(|front| std::str::from_utf8(front).ok()).unwrap_or_default();
+            let text = bytes
+                .get(..at)
+                .and_then(|front| std::str::from_utf8(front).ok())
+                .unwrap_or_default();
             (text, (last || error.error_len().is_some()).then_some(at))
         }
     }

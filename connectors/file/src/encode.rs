@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use linkspan_sdk::Kind;
 use linkspan_sdk::prelude::*;
-use serde::de::{DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor, value};
+use serde::de::{
+    DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor, value,
+};
 
 /// How values are written: `format`.
 #[derive(Debug)]
@@ -64,7 +66,9 @@ fn plain_line(bytes: &[u8], out: &mut Vec<u8>) -> Result<()> {
 #[inline]
 fn check_line(bytes: &[u8]) -> Result<()> {
     if memchr::memchr(b'\n', bytes).is_some() {
-        return Err(Error::data_invalid("the value holds a newline, so it is not one line; `format: jsonl` writes it as JSON"));
+        return Err(Error::data_invalid(
+            "the value holds a newline, so it is not one line; `format: jsonl` writes it as JSON",
+        ));
     }
     Ok(())
 }
@@ -76,7 +80,9 @@ pub(crate) fn text(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<()> {
         return Ok(());
     }
     let is_string = match value.data() {
-        Data::Typed { .. } => value.schema()?.is_some_and(|schema| matches!(schema.kind, Kind::String)),
+        Data::Typed { .. } => value
+            .schema()?
+            .is_some_and(|schema| matches!(schema.kind, Kind::String)),
         Data::Tagged(_) => true,
         Data::Null | Data::Bytes(_) | Data::Utf8(_) | Data::Json(_) => false,
     };
@@ -101,7 +107,12 @@ pub(crate) struct CsvEncoder {
 impl CsvEncoder {
     /// Continues a file with this header, or begins one with none.
     pub(crate) fn new(delimiter: u8, columns: Option<Vec<String>>) -> Self {
-        Self { delimiter, columns, seen: None, json: Vec::new() }
+        Self {
+            delimiter,
+            columns,
+            seen: None,
+            json: Vec::new(),
+        }
     }
 
     /// Forgets the header: the file is empty again.
@@ -113,21 +124,35 @@ impl CsvEncoder {
     fn encode(&mut self, value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
         let row = match value.data() {
             Data::Typed { .. } if !value.is_null() => value.row().map_err(Refused::Record)?,
-            _ => return Err(Refused::Record(Error::data_invalid("the value is not a row with columns, as `csv` needs"))),
+            _ => {
+                return Err(Refused::Record(Error::data_invalid(
+                    "the value is not a row with columns, as `csv` needs",
+                )));
+            }
         };
-        if !self.seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, row.schema())) {
+        if !self
+            .seen
+            .as_ref()
+            .is_some_and(|seen| Arc::ptr_eq(seen, row.schema()))
+        {
             self.take_schema(row.schema(), out)?;
         }
         self.json.clear();
         row.write_json(&mut self.json).map_err(Refused::Record)?;
         let mut json = serde_json::Deserializer::from_slice(&self.json);
-        let cells = Cells { out, delimiter: self.delimiter };
-        json.deserialize_map(cells).map_err(|error| Refused::Record(error.into()))
+        let cells = Cells {
+            out,
+            delimiter: self.delimiter,
+        };
+        json.deserialize_map(cells)
+            .map_err(|error| Refused::Record(error.into()))
     }
 
     fn take_schema(&mut self, schema: &Arc<Schema>, out: &mut Vec<u8>) -> Result<(), Refused> {
         let Kind::Struct(fields) = &schema.kind else {
-            return Err(Refused::Record(Error::data_invalid("the value is not a row with columns, as `csv` needs")));
+            return Err(Refused::Record(Error::data_invalid(
+                "the value is not a row with columns, as `csv` needs",
+            )));
         };
         let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
         match &self.columns {
@@ -162,7 +187,8 @@ fn separate(i: usize, delimiter: u8, out: &mut Vec<u8>) {
 /// Appends a text field, in quotes where it needs them; an empty text has quotes, so that it is not a null.
 fn cell(text: &str, delimiter: u8, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
-    let plain = memchr::memchr3(b'"', b'\n', b'\r', bytes).is_none() && memchr::memchr(delimiter, bytes).is_none();
+    let plain = memchr::memchr3(b'"', b'\n', b'\r', bytes).is_none()
+        && memchr::memchr(delimiter, bytes).is_none();
     if plain && !bytes.is_empty() {
         out.extend_from_slice(bytes);
         return;
@@ -194,7 +220,10 @@ impl<'de> Visitor<'de> for Cells<'_> {
         let (start, mut count) = (self.out.len(), 0);
         while map.next_key::<IgnoredAny>()?.is_some() {
             separate(count, self.delimiter, self.out);
-            map.next_value_seed(Cell { out: &mut *self.out, delimiter: self.delimiter })?;
+            map.next_value_seed(Cell {
+                out: &mut *self.out,
+                delimiter: self.delimiter,
+            })?;
             count += 1;
         }
         if count == 1 && self.out.len() == start {
@@ -231,7 +260,8 @@ impl<'de> Visitor<'de> for Cell<'_> {
     }
 
     fn visit_bool<E>(self, flag: bool) -> Result<(), E> {
-        self.out.extend_from_slice(if flag { b"true" } else { b"false" });
+        self.out
+            .extend_from_slice(if flag { b"true" } else { b"false" });
         Ok(())
     }
 

@@ -16,7 +16,9 @@ use crate::window::line_number;
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
         match error {
-            PathError::Pattern { .. } => Self::config_invalid(error.to_string()).source_error(error),
+            PathError::Pattern { .. } => {
+                Self::config_invalid(error.to_string()).source_error(error)
+            }
             PathError::List { .. } => Self::unavailable(error.to_string()).source_error(error),
             PathError::NotUtf8 { .. } => Self::unsupported(error.to_string()),
         }
@@ -25,20 +27,33 @@ impl From<PathError> for Error {
 
 /// No file for entries of `path`.
 pub(crate) fn no_input(missing: &[String]) -> Error {
-    let list = missing.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-    Error::not_found(format!("no file matches {list}; set `on.no.input: ok` if that is right"))
+    let list = missing
+        .iter()
+        .map(|path| format!("`{path}`"))
+        .collect::<Vec<_>>()
+        .join(", ");
+    Error::not_found(format!(
+        "no file matches {list}; set `on.no.input: ok` if that is right"
+    ))
 }
 
 /// An offset that some other connector wrote.
 pub(crate) fn not_a_position(name: &str) -> Error {
-    Error::data_invalid(format!("the stored offset of `{name}` is not a position in a file; reset it"))
+    Error::data_invalid(format!(
+        "the stored offset of `{name}` is not a position in a file; reset it"
+    ))
 }
 
 /// A file that is not the one that was read before.
 pub(crate) fn replaced(name: &str, position: &Position, change: &Change) -> Error {
     let what = match change {
-        Change::Shrunk { size } => format!("it has {size} bytes, but {} were read of it", position.position),
-        Change::OtherHead | Change::None => "it begins with other bytes than when it was read".to_owned(),
+        Change::Shrunk { size } => format!(
+            "it has {size} bytes, but {} were read of it",
+            position.position
+        ),
+        Change::OtherHead | Change::None => {
+            "it begins with other bytes than when it was read".to_owned()
+        }
     };
     Error::conflict(format!(
         "`{name}` was cut or replaced: {what}; set `on.replaced: restart` to read it from its start, or `skip` to leave it alone"
@@ -49,14 +64,21 @@ pub(crate) fn replaced(name: &str, position: &Position, change: &Change) -> Erro
 pub(crate) fn io(error: io::Error, what: &str, name: &str) -> Error {
     let error = Error::from(error).context(format!("{what} `{name}`"));
     // A disk or a network file system that does not answer may answer later.
-    if error.kind() == ErrorKind::Unavailable { error.temporary() } else { error }
+    if error.kind() == ErrorKind::Unavailable {
+        error.temporary()
+    } else {
+        error
+    }
 }
 
 /// A record that cannot be used, with the line and byte where it is; `position` is where the record begins.
 pub(crate) fn problem(problem: Problem, name: &str, file: &File, position: u64) -> Error {
     let place = |at: u64| {
         // The line is for people; a file that cannot be read again still has its byte.
-        line_number(file, at).map_or_else(|_| format!("`{name}` byte {at}"), |line| format!("`{name}` line {line}, byte {at}"))
+        line_number(file, at).map_or_else(
+            |_| format!("`{name}` byte {at}"),
+            |line| format!("`{name}` line {line}, byte {at}"),
+        )
     };
     match problem {
         Problem::Bad(bad) => {
@@ -71,7 +93,10 @@ pub(crate) fn problem(problem: Problem, name: &str, file: &File, position: u64) 
 /// A file that a sink cannot open.
 pub(crate) fn open_output(error: io::Error, path: &Path) -> Error {
     let temporary = is_full(&error);
-    let error = Error::from(error).context(format!("open `{}` for writing (nothing is lost: fix it and start again)", path.display()));
+    let error = Error::from(error).context(format!(
+        "open `{}` for writing (nothing is lost: fix it and start again)",
+        path.display()
+    ));
     if temporary { error.temporary() } else { error }
 }
 
@@ -80,11 +105,17 @@ pub(crate) fn output(error: OutputError, path: &Path) -> Error {
     let path = path.display();
     match error {
         OutputError::Write { source } => {
-            let hint = if is_full(&source) { "; make room, the records wait" } else { "; the records wait" };
+            let hint = if is_full(&source) {
+                "; make room, the records wait"
+            } else {
+                "; the records wait"
+            };
             Error::unavailable(format!("could not write `{path}`: {source}{hint}"))
         }
         // The host starts the task anew after an internal error, and that begins with the recorded length.
-        OutputError::Sync { source } => Error::internal(format!("could not make `{path}` durable: {source}")),
+        OutputError::Sync { source } => {
+            Error::internal(format!("could not make `{path}` durable: {source}"))
+        }
         OutputError::Broken => Error::internal(format!("`{path}`: {error}")),
     }
 }
@@ -98,5 +129,8 @@ pub(crate) fn unexpected(error: &Unexpected, path: &Path) -> Error {
 }
 
 fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
 }

@@ -44,12 +44,22 @@ pub(crate) struct Files {
 impl Files {
     /// The files that `patterns` name, of which those with this share (index, count) belong to the task.
     pub(crate) fn matching(patterns: Vec<String>, share: (u64, u64)) -> Self {
-        Self { patterns, globs: true, share, tracked: Vec::new(), by_name: HashMap::new(), queue: VecDeque::new() }
+        Self {
+            patterns,
+            globs: true,
+            share,
+            tracked: Vec::new(),
+            by_name: HashMap::new(),
+            queue: VecDeque::new(),
+        }
     }
 
     /// One file.
     pub(crate) fn one(name: String) -> Self {
-        Self { globs: false, ..Self::matching(vec![name], (0, 1)) }
+        Self {
+            globs: false,
+            ..Self::matching(vec![name], (0, 1))
+        }
     }
 
     /// Looks for new and changed files and queues them in order; returns the entries of `path` that name none.
@@ -99,7 +109,9 @@ impl Files {
 
     /// Ends a visit: the file was read to its end. A renamed file makes way for the one that has its name now.
     pub(crate) fn visited(&mut self, index: usize, keep_open: bool) {
-        let Some(tracked) = self.tracked.get_mut(index) else { return };
+        let Some(tracked) = self.tracked.get_mut(index) else {
+            return;
+        };
         tracked.visited = tracked.opened.take();
         if tracked.renamed {
             tracked.renamed = false;
@@ -125,7 +137,16 @@ pub(crate) enum Opened {
 
 impl Tracked {
     fn new(name: String, position: Position) -> Self {
-        Self { name, position, handle: None, renamed: false, skipped: false, records: 0, opened: None, visited: None }
+        Self {
+            name,
+            position,
+            handle: None,
+            renamed: false,
+            skipped: false,
+            records: 0,
+            opened: None,
+            visited: None,
+        }
     }
 
     /// Says whether a visit may find something; cheap enough to be asked of every file, every time.
@@ -135,7 +156,9 @@ impl Tracked {
         }
         let now = fs::metadata(&self.name).ok();
         if let Some(open) = self.handle.as_ref().and_then(|file| file.metadata().ok()) {
-            self.renamed = now.as_ref().is_none_or(|now| now.ino() != open.ino() || now.dev() != open.dev());
+            self.renamed = now
+                .as_ref()
+                .is_none_or(|now| now.ino() != open.ino() || now.dev() != open.dev());
             if now.is_none() {
                 // The name is gone and may come back; what the open file still has is read now.
                 self.renamed = false;
@@ -154,7 +177,9 @@ impl Tracked {
                 Err(error) => return Err(error),
             }
         }
-        let Some(file) = &self.handle else { return Ok(Opened::Gone) };
+        let Some(file) = &self.handle else {
+            return Ok(Opened::Gone);
+        };
         self.opened = Some(stamp(&file.metadata()?));
         match self.position.change(file)? {
             Change::None => Ok(Opened::Ready),
@@ -183,5 +208,10 @@ impl Tracked {
 }
 
 fn stamp(meta: &fs::Metadata) -> (u64, i64) {
-    (meta.len(), meta.mtime().wrapping_mul(1_000_000_000).wrapping_add(meta.mtime_nsec()))
+    (
+        meta.len(),
+        meta.mtime()
+            .wrapping_mul(1_000_000_000)
+            .wrapping_add(meta.mtime_nsec()),
+    )
 }

@@ -12,7 +12,10 @@ pub(crate) struct Bad {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reason {
-    TooLong { max: usize, csv: bool },
+    TooLong {
+        max: usize,
+        csv: bool,
+    },
     InvalidUtf8,
     /// A field goes on after its closing quote.
     AfterQuote,
@@ -30,7 +33,10 @@ pub(crate) enum Reason {
 
 impl Bad {
     pub(crate) fn too_long(max: usize, csv: bool) -> Self {
-        Self { at: 0, reason: Reason::TooLong { max, csv } }
+        Self {
+            at: 0,
+            reason: Reason::TooLong { max, csv },
+        }
     }
 }
 
@@ -38,8 +44,15 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { max, csv } => {
-                let hint = if *csv { "; a quote that never closes joins lines too" } else { "" };
-                write!(f, "longer than `max.line.bytes` ({max}); raise that option if it should be this long{hint}")
+                let hint = if *csv {
+                    "; a quote that never closes joins lines too"
+                } else {
+                    ""
+                };
+                write!(
+                    f,
+                    "longer than `max.line.bytes` ({max}); raise that option if it should be this long{hint}"
+                )
             }
             Self::InvalidUtf8 => write!(f, "the bytes are not valid UTF-8"),
             Self::AfterQuote => write!(f, "a field goes on after its closing quote"),

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 /// How many bytes from the start of a file make up its head.
 const HEAD_BYTES: u64 = 1024;
+const HEAD_LEN: usize = 1024;
 
 /// Position after the last record that was handed out, and what the file looked like then.
 ///
@@ -110,7 +111,7 @@ impl Position {
 }
 
 fn head(file: &File, size: u64) -> io::Result<u64> {
-    let mut buf = [0; HEAD_BYTES as usize];
+    let mut buf = [0; HEAD_LEN];
     let wanted = usize::try_from(size.min(HEAD_BYTES)).unwrap_or(buf.len());
     let mut filled = 0;
     while filled < wanted {
@@ -154,7 +155,11 @@ mod tests {
     }
 
     fn json(position: &Position) -> Map<String, Value> {
-        position.to_offset().into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        position
+            .to_offset()
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect()
     }
 
     fn check(before: &[u8], read: u64, after: &[u8], expected: Change) {
@@ -201,7 +206,13 @@ mod tests {
     fn kafkas_offset_has_only_a_position() {
         let offset = |value: Value| Map::from_iter([("position".to_owned(), value)]);
         let stored = Position::from_offset(&offset(28.into())).unwrap();
-        assert_eq!(stored, Position { position: 28, identity: None });
+        assert_eq!(
+            stored,
+            Position {
+                position: 28,
+                identity: None
+            }
+        );
         assert_eq!(json(&stored), offset(28.into()));
         assert_eq!(Position::from_offset(&offset("28".into())), None);
     }

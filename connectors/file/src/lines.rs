@@ -31,7 +31,11 @@ pub(crate) fn split(text: &str, last: bool) -> Option<Line<'_>> {
 /// Refuses a line longer than the limit.
 #[inline]
 pub(crate) fn check_len(len: usize, max: usize, csv: bool) -> Result<(), Bad> {
-    if len > max { Err(Bad::too_long(max, csv)) } else { Ok(()) }
+    if len > max {
+        Err(Bad::too_long(max, csv))
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -40,12 +44,12 @@ mod tests {
 
     fn check(text: &str, last: bool, expected: &[&str], rest: &str) {
         let (mut lines, mut at) = (Vec::new(), 0);
-        while let Some(line) = split(&text[at..], last) {
+        while let Some(line) = split(text.get(at..).unwrap(), last) {
             lines.push(line.text);
             at += line.len;
         }
         assert_eq!(
-            (lines.as_slice(), &text[at..]),
+            (lines.as_slice(), text.get(at..).unwrap()),
             (expected, rest),
             "{text:?}"
         );

@@ -22,7 +22,10 @@ impl FromStr for Zone {
     /// Reads `UTC`, `Z`, `+09:00`, `UTC+09:00`, `-0330` or a name such as `Asia/Seoul`.
     fn from_str(text: &str) -> Result<Self, ()> {
         let text = text.trim();
-        let rest = text.strip_prefix("UTC").or_else(|| text.strip_prefix("GMT")).unwrap_or(text);
+        let rest = text
+            .strip_prefix("UTC")
+            .or_else(|| text.strip_prefix("GMT"))
+            .unwrap_or(text);
         if (rest.is_empty() && !text.is_empty()) || rest == "Z" {
             return Ok(Self::Offset(0));
         }
@@ -31,11 +34,15 @@ impl FromStr for Zone {
         }
         // A name of the database only: neither a path nor a rule.
         let named = text.starts_with(|c: char| c.is_ascii_alphabetic())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+'));
+            && text.bytes().all(|byte| {
+                byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'_' | b'-' | b'+')
+            });
         if !named {
             return Err(());
         }
-        TimeZone::from_posix_tz(text).map(|zone| Self::Named(Arc::new(zone))).map_err(|_| ())
+        TimeZone::from_posix_tz(text)
+            .map(|zone| Self::Named(Arc::new(zone)))
+            .map_err(|_| ())
     }
 }
 
@@ -48,9 +55,15 @@ impl Zone {
             Self::Offset(minutes) => return Some(i64::from(*minutes) * 60),
             Self::Named(zone) => zone,
         };
-        let at = |utc: i64| zone.find_local_time_type(utc).ok().map(|kind| i64::from(kind.ut_offset()));
+        let at = |utc: i64| {
+            zone.find_local_time_type(utc)
+                .ok()
+                .map(|kind| i64::from(kind.ut_offset()))
+        };
         let around = [at(local - DAY_MS / 1000)?, at(local + DAY_MS / 1000)?];
-        around.into_iter().find(|offset| at(local - offset) == Some(*offset))
+        around
+            .into_iter()
+            .find(|offset| at(local - offset) == Some(*offset))
     }
 }
 
@@ -75,7 +88,9 @@ pub(crate) fn time(text: &str) -> Option<i32> {
 /// Text without a zone is read in `zone`, and refused when that is `None`.
 pub(crate) fn timestamp(text: &str, zone: Option<&Zone>) -> Option<i64> {
     let (days, rest) = take_date(text.as_bytes())?;
-    let ([b'T' | b't' | b' '], rest) = rest.split_at_checked(1)? else { return None };
+    let ([b'T' | b't' | b' '], rest) = rest.split_at_checked(1)? else {
+        return None;
+    };
     let (ms, rest) = take_time(rest)?;
     let local = days * DAY_MS + ms;
     let offset_seconds = match rest {
@@ -252,10 +267,25 @@ mod tests {
 
     #[test]
     fn zones_are_utc_an_offset_or_a_name() {
-        for (text, minutes) in [("UTC", 0), ("Z", 0), ("+09:00", 540), ("GMT-03:30", -210), ("+05", 300)] {
+        for (text, minutes) in [
+            ("UTC", 0),
+            ("Z", 0),
+            ("+09:00", 540),
+            ("GMT-03:30", -210),
+            ("+05", 300),
+        ] {
             assert_eq!(text.parse(), Ok(Zone::Offset(minutes)), "{text}");
         }
-        for text in ["", "UTC+9:00", "Mars/Olympus", "+19:00", "09:00", "../etc/passwd", "/etc/localtime", "EST5EDT,M3.2.0,M11.1.0"] {
+        for text in [
+            "",
+            "UTC+9:00",
+            "Mars/Olympus",
+            "+19:00",
+            "09:00",
+            "../etc/passwd",
+            "/etc/localtime",
+            "EST5EDT,M3.2.0,M11.1.0",
+        ] {
             assert_eq!(text.parse::<Zone>(), Err(()), "{text}");
         }
     }
@@ -263,7 +293,9 @@ mod tests {
     #[test]
     fn a_named_zone_knows_its_clock_changes() {
         // Without a zone database there is nothing to test here; offsets are tested above.
-        let Ok(zone) = "America/New_York".parse::<Zone>() else { return };
+        let Ok(zone) = "America/New_York".parse::<Zone>() else {
+            return;
+        };
         for (local, utc) in [
             ("2013-01-01T05:00:00", Some("2013-01-01T10:00:00Z")),
             ("2013-07-01T05:00:00", Some("2013-07-01T09:00:00Z")),
@@ -271,7 +303,11 @@ mod tests {
             ("2013-11-03T01:30:00", Some("2013-11-03T05:30:00Z")),
             ("2050-07-01T00:00:00", Some("2050-07-01T04:00:00Z")),
         ] {
-            assert_eq!(timestamp(local, Some(&zone)), utc.and_then(|utc| timestamp(utc, None)), "{local}");
+            assert_eq!(
+                timestamp(local, Some(&zone)),
+                utc.and_then(|utc| timestamp(utc, None)),
+                "{local}"
+            );
         }
     }
 

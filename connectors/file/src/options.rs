@@ -129,7 +129,8 @@ pub(crate) struct FileSinkOptions {
 impl FileSourceOptions {
     fn check(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
-        let mut problem = |option: &str, message: String| problems.push(ConfigProblem::new(option, message));
+        let mut problem =
+            |option: &str, message: String| problems.push(ConfigProblem::new(option, message));
         if self.path.is_empty() {
             problem("path", "names no file".to_owned());
         }
@@ -140,7 +141,10 @@ impl FileSourceOptions {
         }
         let encoding = self.encoding.to_ascii_lowercase();
         if encoding != "utf-8" && encoding != "utf8" {
-            problem("encoding", format!("`{}` is not supported yet, only `utf-8` is", self.encoding));
+            problem(
+                "encoding",
+                format!("`{}` is not supported yet, only `utf-8` is", self.encoding),
+            );
         }
         if share(&self.file_share).is_none() {
             problem("file.share", "is not `index/count`".to_owned());
@@ -164,22 +168,41 @@ impl CsvOptions {
         if ascii(&self.quote).is_none() {
             problem("csv.quote", single.clone());
         }
-        if self.escape.as_deref().is_some_and(|text| ascii(text).is_none()) {
+        if self
+            .escape
+            .as_deref()
+            .is_some_and(|text| ascii(text).is_none())
+        {
             problem("csv.escape", single);
         }
         if ascii(&self.delimiter) == ascii(&self.quote) {
-            problem("csv.quote", "is the same character as `csv.delimiter`".to_owned());
+            problem(
+                "csv.quote",
+                "is the same character as `csv.delimiter`".to_owned(),
+            );
         }
         for (column, word) in &self.types {
             if word.parse::<ColumnType>().is_err() {
-                problem("csv.types", format!("column `{column}` has the unknown type `{word}`; the types are {TYPE_WORDS}"));
+                problem(
+                    "csv.types",
+                    format!(
+                        "column `{column}` has the unknown type `{word}`; the types are {TYPE_WORDS}"
+                    ),
+                );
             }
         }
-        if self.timezone.as_deref().is_some_and(|text| text.parse::<Zone>().is_err()) {
+        if self
+            .timezone
+            .as_deref()
+            .is_some_and(|text| text.parse::<Zone>().is_err())
+        {
             problem("csv.timezone", "is neither `UTC`, nor an offset such as `+09:00`, nor a name that this system's zone database knows".to_owned());
         }
         if self.header && !self.columns.is_empty() {
-            problem("csv.columns", "names the columns of files without a header; set `csv.header: false`".to_owned());
+            problem(
+                "csv.columns",
+                "names the columns of files without a header; set `csv.header: false`".to_owned(),
+            );
         }
     }
 
@@ -204,14 +227,21 @@ impl FileSinkOptions {
         if self.path.file_name().is_none() {
             problems.push(ConfigProblem::new("path", "names no file"));
         }
-        if self.path.to_str().is_none_or(|path| path.len() > PATH_BYTES_MAX) {
+        if self
+            .path
+            .to_str()
+            .is_none_or(|path| path.len() > PATH_BYTES_MAX)
+        {
             problems.push(ConfigProblem::new(
                 "path",
                 format!("must be UTF-8 of at most {PATH_BYTES_MAX} bytes, so that the position can be stored"),
             ));
         }
         if ascii(&self.csv_delimiter).is_none_or(|byte| byte == b'"') {
-            problems.push(ConfigProblem::new("csv.delimiter", "must be one ASCII character other than a quote or a line end"));
+            problems.push(ConfigProblem::new(
+                "csv.delimiter",
+                "must be one ASCII character other than a quote or a line end",
+            ));
         }
         problems
     }
@@ -245,9 +275,15 @@ mod tests {
     use super::{FileSinkOptions, FileSourceOptions, Options};
 
     fn check<O: Options>(config: &[(&str, &str)], expected: &[&str]) {
-        let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let config = config
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         let problems = O::from_config(&config).err().unwrap_or_default();
-        let mut options: Vec<_> = problems.iter().map(|problem| problem.option.as_str()).collect();
+        let mut options: Vec<_> = problems
+            .iter()
+            .map(|problem| problem.option.as_str())
+            .collect();
         options.sort_unstable();
         assert_eq!(options, expected, "{config:?}: {problems:?}");
     }
@@ -258,22 +294,45 @@ mod tests {
         check::<FileSourceOptions>(&[("path", "[\"a.txt\",\"b*.txt\"]"), ("topic", "t")], &[]);
         check::<FileSourceOptions>(&[], &["path", "topic"]);
         check::<FileSourceOptions>(
-            &[("path", "a[.txt"), ("topic", "t"), ("encoding", "euc-kr"), ("file.share", "2/2")],
+            &[
+                ("path", "a[.txt"),
+                ("topic", "t"),
+                ("encoding", "euc-kr"),
+                ("file.share", "2/2"),
+            ],
             &["encoding", "file.share", "path"],
         );
-        check::<FileSourceOptions>(&[("path", "a"), ("topic", "t"), ("format", "xml")], &["format"]);
-        check::<FileSourceOptions>(&[("path", "a"), ("topic", "t"), ("max.line.bytes", "17MiB")], &["max.line.bytes"]);
+        check::<FileSourceOptions>(
+            &[("path", "a"), ("topic", "t"), ("format", "xml")],
+            &["format"],
+        );
+        check::<FileSourceOptions>(
+            &[("path", "a"), ("topic", "t"), ("max.line.bytes", "17MiB")],
+            &["max.line.bytes"],
+        );
     }
 
     #[test]
     fn csv_options_are_checked() {
         let base = [("path", "a"), ("topic", "t"), ("format", "csv")];
         let with = |more: &[(&'static str, &'static str)]| [&base, more].concat();
-        check::<FileSourceOptions>(&with(&[("csv.types", r#"{"a":"int32","b":"decimal(9,2)"}"#), ("csv.delimiter", "\\t")]), &[]);
+        check::<FileSourceOptions>(
+            &with(&[
+                ("csv.types", r#"{"a":"int32","b":"decimal(9,2)"}"#),
+                ("csv.delimiter", "\\t"),
+            ]),
+            &[],
+        );
         check::<FileSourceOptions>(&with(&[("csv.types", r#"{"a":"int"}"#)]), &["csv.types"]);
-        check::<FileSourceOptions>(&with(&[("csv.timezone", "Mars/Olympus")]), &["csv.timezone"]);
+        check::<FileSourceOptions>(
+            &with(&[("csv.timezone", "Mars/Olympus")]),
+            &["csv.timezone"],
+        );
         check::<FileSourceOptions>(&with(&[("csv.timezone", "+09:00")]), &[]);
-        check::<FileSourceOptions>(&with(&[("csv.delimiter", ";;"), ("csv.escape", "é")]), &["csv.delimiter", "csv.escape"]);
+        check::<FileSourceOptions>(
+            &with(&[("csv.delimiter", ";;"), ("csv.escape", "é")]),
+            &["csv.delimiter", "csv.escape"],
+        );
         check::<FileSourceOptions>(&with(&[("csv.quote", ",")]), &["csv.quote"]);
         check::<FileSourceOptions>(&with(&[("csv.columns", "a,b")]), &["csv.columns"]);
     }
@@ -281,7 +340,11 @@ mod tests {
     #[test]
     fn sink_options_are_checked() {
         check::<FileSinkOptions>(&[("path", "out/o.txt")], &[]);
-        check::<FileSinkOptions>(&[("path", ".."), ("on.existing", "ask")], &["on.existing", "path"]);
-        check::<FileSinkOptions>(&[("path", "o"), ("csv.delimiter", "\"")], &["csv.delimiter"]);
+        check::<FileSinkOptions>(&[("path", "..")], &["path"]);
+        check::<FileSinkOptions>(&[("path", "o"), ("on.existing", "ask")], &["on.existing"]);
+        check::<FileSinkOptions>(
+            &[("path", "o"), ("csv.delimiter", "\"")],
+            &["csv.delimiter"],
+        );
     }
 }

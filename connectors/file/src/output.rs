@@ -62,7 +62,14 @@ impl<D: Disk> Output<D> {
     /// Continues a file at `len`; whatever it holds behind that is cut off.
     pub(crate) fn at(mut disk: D, len: u64) -> io::Result<Self> {
         disk.cut(len)?;
-        Ok(Self { disk, written: len, buf: Vec::new(), mark: len, synced: len, broken: false })
+        Ok(Self {
+            disk,
+            written: len,
+            buf: Vec::new(),
+            mark: len,
+            synced: len,
+            broken: false,
+        })
     }
 
     /// Returns the length with all that was accepted so far.
@@ -87,13 +94,19 @@ impl<D: Disk> Output<D> {
 
     /// Writes the buffer when it is large enough to be worth a call.
     pub(crate) fn spill(&mut self) -> Result<(), OutputError> {
-        if self.buf.len() >= BUFFER_BYTES { self.write() } else { Ok(()) }
+        if self.buf.len() >= BUFFER_BYTES {
+            self.write()
+        } else {
+            Ok(())
+        }
     }
 
     /// Takes back all since `begin`.
     pub(crate) fn undo(&mut self) {
         match self.mark.checked_sub(self.written) {
-            Some(kept) => self.buf.truncate(usize::try_from(kept).unwrap_or(usize::MAX)),
+            Some(kept) => self
+                .buf
+                .truncate(usize::try_from(kept).unwrap_or(usize::MAX)),
             None => {
                 self.buf.clear();
                 self.written = self.mark;
@@ -121,7 +134,11 @@ impl<D: Disk> Output<D> {
         let mut done = 0;
         while let Some(rest) = self.buf.get(done..).filter(|rest| !rest.is_empty()) {
             match self.disk.write_at(rest, self.written + done as u64) {
-                Ok(0) => return Err(OutputError::Write { source: io::ErrorKind::WriteZero.into() }),
+                Ok(0) => {
+                    return Err(OutputError::Write {
+                        source: io::ErrorKind::WriteZero.into(),
+                    });
+                }
                 Ok(n) => done += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // `written` and the buffer stay as they were, so the next try writes the same bytes to the same place.
@@ -136,12 +153,23 @@ impl<D: Disk> Output<D> {
 
 /// Opens `path` for writing, with its folder, and makes its name durable; returns its length and inode too.
 pub(crate) fn open(path: &Path) -> io::Result<(File, u64, u64)> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
-    let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .read(true)
+        .write(true)
+        .open(path)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
     }
     if meta.len() == 0 {
         // A new name is lost in a crash unless its folder is synced.
@@ -152,7 +180,9 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, u64, u64)> {
 
 /// Says whether the first `len` bytes end with a newline, or are none.
 pub(crate) fn ends_line(file: &File, len: u64) -> io::Result<bool> {
-    let Some(last) = len.checked_sub(1) else { return Ok(true) };
+    let Some(last) = len.checked_sub(1) else {
+        return Ok(true);
+    };
     let mut byte = [0];
     file.read_exact_at(&mut byte, last)?;
     Ok(byte == [b'\n'])
@@ -190,7 +220,11 @@ mod tests {
         }
 
         fn sync(&mut self) -> io::Result<()> {
-            if self.sync_fails { Err(io::Error::other("EIO")) } else { Ok(()) }
+            if self.sync_fails {
+                Err(io::Error::other("EIO"))
+            } else {
+                Ok(())
+            }
         }
     }
 
@@ -209,28 +243,54 @@ mod tests {
     #[test]
     fn a_full_disk_takes_the_batch_again_when_there_is_room() {
         let line = |c: char| format!("{}\n", String::from(c).repeat(99_999));
-        let (first, second): (Vec<_>, Vec<_>) = (vec![line('a'); 2], "bcdefgh".chars().map(line).collect());
+        let (first, second): (Vec<_>, Vec<_>) =
+            (vec![line('a'); 2], "bcdefgh".chars().map(line).collect());
         for room in [250_000, 350_000, 650_000, 899_999] {
-            let mut output = Output::at(Small { room, ..Small::default() }, 0).unwrap();
+            let mut output = Output::at(
+                Small {
+                    room,
+                    ..Small::default()
+                },
+                0,
+            )
+            .unwrap();
             put(&mut output, &first).unwrap();
             let accepted = output.len();
             let failed = put(&mut output, &second).and_then(|()| output.sync().map(|_| ()));
-            assert!(matches!(failed, Err(OutputError::Write { .. })), "room {room}: {failed:?}");
+            assert!(
+                matches!(failed, Err(OutputError::Write { .. })),
+                "room {room}: {failed:?}"
+            );
             let buffered_only = output.len() == 900_000;
-            assert!(buffered_only || output.len() == accepted, "room {room}: {}", output.len());
+            assert!(
+                buffered_only || output.len() == accepted,
+                "room {room}: {}",
+                output.len()
+            );
             output.disk.room = 1_000_000;
             if !buffered_only {
                 put(&mut output, &second).unwrap();
             }
             assert_eq!(output.sync().unwrap(), 900_000);
             let expected = [first.concat(), second.concat()].concat();
-            assert!(output.disk.bytes == expected.as_bytes(), "room {room}: wrong bytes");
+            assert!(
+                output.disk.bytes == expected.as_bytes(),
+                "room {room}: wrong bytes"
+            );
         }
     }
 
     #[test]
     fn a_failed_fsync_is_never_tried_again() {
-        let mut output = Output::at(Small { room: 100, sync_fails: true, ..Small::default() }, 0).unwrap();
+        let mut output = Output::at(
+            Small {
+                room: 100,
+                sync_fails: true,
+                ..Small::default()
+            },
+            0,
+        )
+        .unwrap();
         put(&mut output, &["a\n".to_owned()]).unwrap();
         assert!(matches!(output.sync(), Err(OutputError::Sync { .. })));
         output.disk.sync_fails = false;
@@ -241,7 +301,15 @@ mod tests {
 
     #[test]
     fn what_lies_behind_the_length_is_cut() {
-        let mut output = Output::at(Small { bytes: b"a\nb\ntorn".to_vec(), room: 100, ..Small::default() }, 4).unwrap();
+        let mut output = Output::at(
+            Small {
+                bytes: b"a\nb\ntorn".to_vec(),
+                room: 100,
+                ..Small::default()
+            },
+            4,
+        )
+        .unwrap();
         put(&mut output, &["c\n".to_owned()]).unwrap();
         assert_eq!(output.sync().unwrap(), 6);
         assert_eq!(output.disk.bytes, b"a\nb\nc\n");
@@ -249,8 +317,18 @@ mod tests {
 
     #[test]
     fn small_batches_wait_in_the_buffer() {
-        let mut output = Output::at(Small { room: 2 * BUFFER_BYTES, ..Small::default() }, 0).unwrap();
+        let mut output = Output::at(
+            Small {
+                room: 2 * BUFFER_BYTES,
+                ..Small::default()
+            },
+            0,
+        )
+        .unwrap();
         put(&mut output, &["a\n".to_owned()]).unwrap();
-        assert_eq!((output.disk.bytes.len(), output.len(), output.synced()), (0, 2, 0));
+        assert_eq!(
+            (output.disk.bytes.len(), output.len(), output.synced()),
+            (0, 2, 0)
+        );
     }
 }

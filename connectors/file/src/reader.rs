@@ -64,7 +64,12 @@ enum Visit {
 }
 
 impl Reader {
-    pub(crate) fn new(settings: Settings, ctx: SourceContext, files: Files, decoder: Decoder) -> Self {
+    pub(crate) fn new(
+        settings: Settings,
+        ctx: SourceContext,
+        files: Files,
+        decoder: Decoder,
+    ) -> Self {
         Self {
             settings,
             ctx,
@@ -132,7 +137,11 @@ impl Reader {
                 return Ok(Err(Poll::More));
             }
             if !self.scan()? {
-                return Ok(Err(if self.ctx.bounded() { Poll::Exhausted } else { Poll::Idle(self.settings.poll_interval) }));
+                return Ok(Err(if self.ctx.bounded() {
+                    Poll::Exhausted
+                } else {
+                    Poll::Idle(self.settings.poll_interval)
+                }));
             }
         }
     }
@@ -142,7 +151,9 @@ impl Reader {
         let ctx = &self.ctx;
         let missing = self.files.scan(|name| -> Result<_> {
             let view = ctx.offset(partition(name));
-            let Some(stored) = view.raw()? else { return Ok(None) };
+            let Some(stored) = view.raw()? else {
+                return Ok(None);
+            };
             match Position::from_offset(stored) {
                 Some(position) => Ok(Some(position)),
                 None => Err(error::not_a_position(name)),
@@ -155,7 +166,10 @@ impl Reader {
             }
             if !self.warned {
                 self.warned = true;
-                tracing::warn!(path = missing.join(", "), "no such file yet, waiting for it");
+                tracing::warn!(
+                    path = missing.join(", "),
+                    "no such file yet, waiting for it"
+                );
             }
         }
         Ok(self.files.has_next())
@@ -164,27 +178,44 @@ impl Reader {
     /// Opens a file where reading stopped; `false`: it is left alone.
     fn begin(&mut self, index: usize) -> Result<bool> {
         let (bounded, position_only) = (self.ctx.bounded(), self.settings.position_only);
-        let Some(tracked) = self.files.get_mut(index) else { return Ok(false) };
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(false);
+        };
         let failed = |error, name: &str| error::io(error, "read", name);
-        match tracked.open().map_err(|error| failed(error, &tracked.name))? {
+        match tracked
+            .open()
+            .map_err(|error| failed(error, &tracked.name))?
+        {
             Opened::Ready => {}
-            Opened::Gone if bounded => return Err(error::no_input(std::slice::from_ref(&tracked.name))),
+            Opened::Gone if bounded => {
+                return Err(error::no_input(std::slice::from_ref(&tracked.name)));
+            }
             Opened::Gone => return Ok(false),
             Opened::Replaced(change) => match self.settings.on_replaced {
-                OnReplaced::Fail => return Err(error::replaced(&tracked.name, &tracked.position, &change)),
+                OnReplaced::Fail => {
+                    return Err(error::replaced(&tracked.name, &tracked.position, &change));
+                }
                 OnReplaced::Skip => {
-                    tracing::warn!(file = tracked.name, "the file was cut or replaced, it is left alone");
+                    tracing::warn!(
+                        file = tracked.name,
+                        "the file was cut or replaced, it is left alone"
+                    );
                     tracked.skip();
                     return Ok(false);
                 }
                 OnReplaced::Restart => {
-                    tracing::warn!(file = tracked.name, "the file was cut or replaced, it is read from its start");
+                    tracing::warn!(
+                        file = tracked.name,
+                        "the file was cut or replaced, it is read from its start"
+                    );
                     tracked.restart();
                 }
             },
         }
         if !position_only {
-            tracked.identify().map_err(|error| failed(error, &tracked.name))?;
+            tracked
+                .identify()
+                .map_err(|error| failed(error, &tracked.name))?;
         }
         let position = tracked.position.position;
         self.decoder.begin();
@@ -200,13 +231,23 @@ impl Reader {
     /// Reads the first record of a file that is continued, for its columns.
     fn read_columns(&mut self, index: usize) -> Result<()> {
         let max = self.settings.line_bytes_max;
-        let Some(tracked) = self.files.get_mut(index) else { return Ok(()) };
-        let Some(file) = &tracked.handle else { return Ok(()) };
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(());
+        };
+        let Some(file) = &tracked.handle else {
+            return Ok(());
+        };
         loop {
-            let n = self.window.fill(file).map_err(|error| error::io(error, "read", &tracked.name))?;
+            let n = self
+                .window
+                .fill(file)
+                .map_err(|error| error::io(error, "read", &tracked.name))?;
             let (text, bad) = valid_utf8(self.window.bytes(), n == 0);
             let taken = match self.decoder.take_first_record(text, n == 0) {
-                Ok(false) if bad.is_some() => Err(Problem::Bad(Bad { at: text.len(), reason: Reason::InvalidUtf8 })),
+                Ok(false) if bad.is_some() => Err(Problem::Bad(Bad {
+                    at: text.len(),
+                    reason: Reason::InvalidUtf8,
+                })),
                 Ok(false) if text.len() > max => Err(Problem::Bad(Bad::too_long(max, true))),
                 other => other,
             };
@@ -221,11 +262,16 @@ impl Reader {
 
     /// Passes the newline of a line that was handed out without it, at the end of a file that has grown since.
     fn skip_late_newline(&mut self, index: usize) -> Result<()> {
-        let Some(tracked) = self.files.get_mut(index) else { return Ok(()) };
-        let (Some(file), Some(before)) = (&tracked.handle, tracked.position.position.checked_sub(1)) else {
+        let Some(tracked) = self.files.get_mut(index) else {
             return Ok(());
         };
-        let n = window::late_newline(file, before).map_err(|error| error::io(error, "read", &tracked.name))?;
+        let (Some(file), Some(before)) =
+            (&tracked.handle, tracked.position.position.checked_sub(1))
+        else {
+            return Ok(());
+        };
+        let n = window::late_newline(file, before)
+            .map_err(|error| error::io(error, "read", &tracked.name))?;
         tracked.position.position += n;
         self.window.seek(tracked.position.position);
         Ok(())
@@ -233,8 +279,12 @@ impl Reader {
 
     /// Reads on in an open file, and notes its position with the batch however the visit ends.
     fn visit(&mut self, index: usize, out: &mut BatchBuilder) -> Result<Visit> {
-        let Some(tracked) = self.files.get_mut(index) else { return Ok(Visit::AtEnd) };
-        let Some(file) = tracked.handle.take() else { return Ok(Visit::AtEnd) };
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(Visit::AtEnd);
+        };
+        let Some(file) = tracked.handle.take() else {
+            return Ok(Visit::AtEnd);
+        };
         let before = tracked.position.position;
         let partition = partition(&tracked.name);
         out.stamp(&partition);
@@ -257,7 +307,10 @@ impl Reader {
             }
             out.offset(&partition, tracked.position.to_offset());
             let path = Path::new(&tracked.name);
-            if let Err(error) = self.ctx.report_file(path, tracked.position.position, tracked.records) {
+            if let Err(error) =
+                self.ctx
+                    .report_file(path, tracked.position.position, tracked.records)
+            {
                 // Only the summary of the run misses it.
                 tracing::debug!(%error, "the host took no file report");
             }
@@ -300,13 +353,23 @@ impl Read<'_> {
             let last = at_end && whole;
             let (text, invalid) = valid_utf8(bytes.get(..piece).unwrap_or(bytes), last);
             let ends_here = last && text.len() == bytes.len();
-            let Drained { consumed, records, bad } =
-                self.decoder.drain(text, self.window.position(), ends_here, &mut target);
+            let Drained {
+                consumed,
+                records,
+                bad,
+            } = self
+                .decoder
+                .drain(text, self.window.position(), ends_here, &mut target);
             let left = text.len() - consumed;
             self.window.consume(consumed);
             self.records += records;
             if let Some(problem) = bad {
-                return Err(error::problem(problem, self.name, self.file, self.window.position()));
+                return Err(error::problem(
+                    problem,
+                    self.name,
+                    self.file,
+                    self.window.position(),
+                ));
             }
             if consumed > 0 {
                 piece = PIECE_BYTES;
@@ -314,11 +377,20 @@ impl Read<'_> {
             }
             // The next record does not end in this piece.
             let reason = match invalid {
-                Some(_) => Some(Bad { at: left, reason: Reason::InvalidUtf8 }),
-                None => (left > self.settings.line_bytes_max).then(|| Bad::too_long(self.settings.line_bytes_max, self.decoder.is_csv())),
+                Some(_) => Some(Bad {
+                    at: left,
+                    reason: Reason::InvalidUtf8,
+                }),
+                None => (left > self.settings.line_bytes_max)
+                    .then(|| Bad::too_long(self.settings.line_bytes_max, self.decoder.is_csv())),
             };
             if let Some(bad) = reason {
-                return Err(error::problem(Problem::Bad(bad), self.name, self.file, self.window.position()));
+                return Err(error::problem(
+                    Problem::Bad(bad),
+                    self.name,
+                    self.file,
+                    self.window.position(),
+                ));
             }
             if !whole {
                 piece = piece.saturating_mul(2);
@@ -327,7 +399,12 @@ impl Read<'_> {
             if at_end {
                 return Ok(Visit::AtEnd);
             }
-            if self.window.fill(self.file).map_err(|error| error::io(error, "read", self.name))? == 0 {
+            if self
+                .window
+                .fill(self.file)
+                .map_err(|error| error::io(error, "read", self.name))?
+                == 0
+            {
                 if !self.ends || self.window.bytes().is_empty() {
                     return Ok(Visit::AtEnd);
                 }

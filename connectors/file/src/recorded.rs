@@ -25,11 +25,17 @@ pub(crate) enum OnExisting {
 /// Why a file is not continued.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unexpected {
-    #[error("it holds {found} bytes, but no position is recorded for it: the data directory is new or was deleted, or the offsets were reset")]
+    #[error(
+        "it holds {found} bytes, but no position is recorded for it: the data directory is new or was deleted, or the offsets were reset"
+    )]
     NoPosition { found: u64 },
-    #[error("{recorded} bytes were written to it and recorded, but it holds {found}: it was cut, deleted or replaced")]
+    #[error(
+        "{recorded} bytes were written to it and recorded, but it holds {found}: it was cut, deleted or replaced"
+    )]
     Shorter { recorded: u64, found: u64 },
-    #[error("it is not the file that {recorded} bytes were written to (another inode): it was replaced")]
+    #[error(
+        "it is not the file that {recorded} bytes were written to (another inode): it was replaced"
+    )]
     OtherFile { recorded: u64 },
 }
 
@@ -66,16 +72,37 @@ pub(crate) fn start(
     on_existing: OnExisting,
 ) -> Result<Start, Unexpected> {
     let unexpected = match recorded {
-        Some(recorded) if found < recorded.length => Unexpected::Shorter { recorded: recorded.length, found },
-        Some(recorded) if recorded.inode != inode && found > 0 => Unexpected::OtherFile { recorded: recorded.length },
-        Some(recorded) => return Ok(Start { length: recorded.length, overruled: None }),
+        Some(recorded) if found < recorded.length => Unexpected::Shorter {
+            recorded: recorded.length,
+            found,
+        },
+        Some(recorded) if recorded.inode != inode && found > 0 => Unexpected::OtherFile {
+            recorded: recorded.length,
+        },
+        Some(recorded) => {
+            return Ok(Start {
+                length: recorded.length,
+                overruled: None,
+            });
+        }
         None if found > 0 => Unexpected::NoPosition { found },
-        None => return Ok(Start { length: 0, overruled: None }),
+        None => {
+            return Ok(Start {
+                length: 0,
+                overruled: None,
+            });
+        }
     };
     match on_existing {
         OnExisting::Fail => Err(unexpected),
-        OnExisting::Append => Ok(Start { length: found, overruled: Some(unexpected) }),
-        OnExisting::Truncate => Ok(Start { length: 0, overruled: Some(unexpected) }),
+        OnExisting::Append => Ok(Start {
+            length: found,
+            overruled: Some(unexpected),
+        }),
+        OnExisting::Truncate => Ok(Start {
+            length: 0,
+            overruled: Some(unexpected),
+        }),
     }
 }
 
@@ -83,9 +110,20 @@ pub(crate) fn start(
 mod tests {
     use super::{OnExisting, Recorded, Unexpected, start};
 
-    fn check(recorded: Option<(u64, u64)>, found: u64, fail: Result<u64, Unexpected>, append: u64, truncate: u64) {
-        let recorded = recorded.map(|(length, inode)| Recorded { path: "o".into(), length, inode });
-        let run = |on_existing| start(recorded.as_ref(), found, 7, on_existing).map(|start| start.length);
+    fn check(
+        recorded: Option<(u64, u64)>,
+        found: u64,
+        fail: Result<u64, Unexpected>,
+        append: u64,
+        truncate: u64,
+    ) {
+        let recorded = recorded.map(|(length, inode)| Recorded {
+            path: "o".into(),
+            length,
+            inode,
+        });
+        let run =
+            |on_existing| start(recorded.as_ref(), found, 7, on_existing).map(|start| start.length);
         assert_eq!(run(OnExisting::Fail), fail);
         assert_eq!(run(OnExisting::Append), Ok(append));
         assert_eq!(run(OnExisting::Truncate), Ok(truncate));
@@ -102,15 +140,46 @@ mod tests {
     #[test]
     fn a_file_that_is_not_as_it_was_left_is_refused_unless_overruled() {
         check(None, 5, Err(Unexpected::NoPosition { found: 5 }), 5, 0);
-        check(Some((4, 7)), 3, Err(Unexpected::Shorter { recorded: 4, found: 3 }), 3, 0);
-        check(Some((4, 8)), 0, Err(Unexpected::Shorter { recorded: 4, found: 0 }), 0, 0);
-        check(Some((4, 8)), 9, Err(Unexpected::OtherFile { recorded: 4 }), 9, 0);
+        check(
+            Some((4, 7)),
+            3,
+            Err(Unexpected::Shorter {
+                recorded: 4,
+                found: 3,
+            }),
+            3,
+            0,
+        );
+        check(
+            Some((4, 8)),
+            0,
+            Err(Unexpected::Shorter {
+                recorded: 4,
+                found: 0,
+            }),
+            0,
+            0,
+        );
+        check(
+            Some((4, 8)),
+            9,
+            Err(Unexpected::OtherFile { recorded: 4 }),
+            9,
+            0,
+        );
     }
 
     #[test]
     fn metadata_comes_back() {
-        let recorded = Recorded { path: "/out/길.txt".into(), length: 12, inode: 3 };
-        assert_eq!(recorded.to_metadata(), r#"{"path":"/out/길.txt","length":12,"inode":3}"#);
+        let recorded = Recorded {
+            path: "/out/길.txt".into(),
+            length: 12,
+            inode: 3,
+        };
+        assert_eq!(
+            recorded.to_metadata(),
+            r#"{"path":"/out/길.txt","length":12,"inode":3}"#
+        );
         assert_eq!(Recorded::parse(&recorded.to_metadata()), Some(recorded));
         assert_eq!(Recorded::parse(""), None);
         assert_eq!(Recorded::parse("{\"path\":1}"), None);

@@ -114,8 +114,10 @@ impl SinkTask for FileSink {
                 return Err(error);
             }
         };
-        let before: Vec<_> =
-            done.into_iter().map(|(partition, next)| (partition.clone(), self.next.insert(partition, next))).collect();
+        let before: Vec<_> = done
+            .into_iter()
+            .map(|(partition, next)| (partition.clone(), self.next.insert(partition, next)))
+            .collect();
         self.news |= !before.is_empty();
         if !empty && self.synced_at.elapsed() < SYNC_INTERVAL {
             return Ok(Progress::none());
@@ -147,7 +149,8 @@ impl FileSink {
     /// Opens the file and cuts it to where the committed offsets say it stood.
     fn start(&self, partitions: &[Assigned]) -> Result<Open> {
         let path = &self.options.path;
-        let (file, found, inode) = output::open(path).map_err(|error| error::open_output(error, path))?;
+        let (file, found, inode) =
+            output::open(path).map_err(|error| error::open_output(error, path))?;
         let recorded = partitions
             .iter()
             .filter_map(|assigned| Recorded::parse(&assigned.metadata))
@@ -156,19 +159,34 @@ impl FileSink {
         let start = recorded::start(recorded.as_ref(), found, inode, self.options.on_existing)
             .map_err(|unexpected| error::unexpected(&unexpected, path))?;
         if let Some(unexpected) = &start.overruled {
-            tracing::warn!(path = self.path, length = start.length, "{unexpected}; `on.existing` says to go on");
+            tracing::warn!(
+                path = self.path,
+                length = start.length,
+                "{unexpected}; `on.existing` says to go on"
+            );
         } else if found > start.length {
-            tracing::info!(path = self.path, length = start.length, cut = found - start.length, "cut what was not committed");
+            tracing::info!(
+                path = self.path,
+                length = start.length,
+                cut = found - start.length,
+                "cut what was not committed"
+            );
         }
         let encoder = self.encoder(&file, start.length)?;
         let torn = start.overruled.is_some()
-            && !output::ends_line(&file, start.length).map_err(|error| error::open_output(error, path))?;
-        let mut output = Output::at(file, start.length).map_err(|error| error::open_output(error, path))?;
+            && !output::ends_line(&file, start.length)
+                .map_err(|error| error::open_output(error, path))?;
+        let mut output =
+            Output::at(file, start.length).map_err(|error| error::open_output(error, path))?;
         if torn {
             output.buf().push(b'\n');
             output.sync().map_err(|error| error::output(error, path))?;
         }
-        Ok(Open { output, encoder, inode })
+        Ok(Open {
+            output,
+            encoder,
+            inode,
+        })
     }
 
     fn encoder(&self, file: &File, length: u64) -> Result<Encoder> {
@@ -176,7 +194,11 @@ impl FileSink {
             SinkFormat::Lines => Encoder::Lines,
             SinkFormat::Jsonl => Encoder::Jsonl,
             SinkFormat::Csv => {
-                let columns = if length > 0 { Some(self.header(file)?) } else { None };
+                let columns = if length > 0 {
+                    Some(self.header(file)?)
+                } else {
+                    None
+                };
                 Encoder::Csv(CsvEncoder::new(self.options.delimiter(), columns))
             }
         })
@@ -185,16 +207,27 @@ impl FileSink {
     /// Reads the names of the columns of a file that is continued.
     fn header(&self, file: &File) -> Result<Vec<String>> {
         let failed = |error| error::io(error, "read the header of", &self.path);
-        let mut splitter = Splitter::new(Dialect { delimiter: self.options.delimiter(), ..Dialect::default() });
+        let mut splitter = Splitter::new(Dialect {
+            delimiter: self.options.delimiter(),
+            ..Dialect::default()
+        });
         let mut window = Window::default();
         loop {
             let last = window.fill(file).map_err(failed)? == 0;
             let (text, _) = valid_utf8(window.bytes(), last);
             match splitter.split(text, last) {
-                Ok(Cut::Record(_)) => return Ok(splitter.fields(text).map(std::borrow::Cow::into_owned).collect()),
+                Ok(Cut::Record(_)) => {
+                    return Ok(splitter
+                        .fields(text)
+                        .map(std::borrow::Cow::into_owned)
+                        .collect());
+                }
                 Ok(Cut::More) if !last => {}
                 Ok(Cut::More | Cut::Blank(_)) | Err(_) => {
-                    return Err(Error::conflict(format!("`{}` does not begin with a CSV header", self.path)));
+                    return Err(Error::conflict(format!(
+                        "`{}` does not begin with a CSV header",
+                        self.path
+                    )));
                 }
             }
         }
@@ -210,17 +243,30 @@ impl FileSink {
         }
         if let Some(open) = &mut self.open {
             open.output.undo();
-            if open.output.len() == 0 && let Encoder::Csv(csv) = &mut open.encoder {
+            if open.output.len() == 0
+                && let Encoder::Csv(csv) = &mut open.encoder
+            {
                 csv.restart();
             }
         }
     }
 
     /// Encodes a batch, the buffer is written as it fills; returns the next offsets.
-    fn write(&mut self, records: Records<'_>, report: &mut Report) -> Result<Vec<(TopicPartition, i64)>> {
-        let Some(Open { output, encoder, .. }) = &mut self.open else {
+    fn write(
+        &mut self,
+        records: Records<'_>,
+        report: &mut Report,
+    ) -> Result<Vec<(TopicPartition, i64)>> {
+        let Some(Open {
+            output, encoder, ..
+        }) = &mut self.open
+        else {
             let nothing = records.len() == 0;
-            return if nothing { Ok(Vec::new()) } else { Err(Error::internal("records came before partitions")) };
+            return if nothing {
+                Ok(Vec::new())
+            } else {
+                Err(Error::internal("records came before partitions"))
+            };
         };
         output.begin();
         // The partition of the records at hand and its next offset; noted when another one follows.
@@ -230,7 +276,9 @@ impl FileSink {
         for record in records {
             let (topic, partition) = (record.original_topic(), record.partition());
             match &mut run {
-                Some((of, at, next)) if *at == partition && *of == topic => *next = record.offset() + 1,
+                Some((of, at, next)) if *at == partition && *of == topic => {
+                    *next = record.offset() + 1
+                }
                 _ => done.extend(run.replace((topic, partition, record.offset() + 1))),
             }
             let start = output.buf().len();
@@ -242,22 +290,34 @@ impl FileSink {
                 }
                 Err(Refused::File(error)) => return Err(error.context(format!("`{}`", self.path))),
             }
-            output.spill().map_err(|error| error::output(error, &self.options.path))?;
+            output
+                .spill()
+                .map_err(|error| error::output(error, &self.options.path))?;
         }
         done.extend(run);
         self.records += written;
-        let named = |(topic, partition, next)| Ok((TopicPartition::new(TopicName::try_new(topic)?, partition), next));
+        let named = |(topic, partition, next)| {
+            Ok((
+                TopicPartition::new(TopicName::try_new(topic)?, partition),
+                next,
+            ))
+        };
         done.into_iter().map(named).collect()
     }
 
     /// Makes all that was accepted durable, then reports it.
     fn sync(&mut self) -> Result<Progress> {
         self.synced_at = Instant::now();
-        let Some(open) = &mut self.open else { return Ok(Progress::none()) };
+        let Some(open) = &mut self.open else {
+            return Ok(Progress::none());
+        };
         if !self.news && open.output.synced() == open.output.len() {
             return Ok(Progress::none());
         }
-        let length = open.output.sync().map_err(|error| error::output(error, &self.options.path))?;
+        let length = open
+            .output
+            .sync()
+            .map_err(|error| error::output(error, &self.options.path))?;
         self.news = false;
         self.reported = length;
         let metadata = self.metadata();
@@ -265,7 +325,10 @@ impl FileSink {
         for (partition, next) in &self.next {
             progress.set(partition.clone(), *next, metadata.as_str());
         }
-        if let Err(error) = self.ctx.report_file(&self.options.path, length, self.records) {
+        if let Err(error) = self
+            .ctx
+            .report_file(&self.options.path, length, self.records)
+        {
             // Only the summary of the run misses it.
             tracing::debug!(%error, "the host took no file report");
         }
@@ -274,7 +337,12 @@ impl FileSink {
 
     fn metadata(&self) -> String {
         self.open.as_ref().map_or_else(String::new, |open| {
-            Recorded { path: self.path.clone(), length: self.reported, inode: open.inode }.to_metadata()
+            Recorded {
+                path: self.path.clone(),
+                length: self.reported,
+                inode: open.inode,
+            }
+            .to_metadata()
         })
     }
 }

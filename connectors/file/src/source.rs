@@ -25,7 +25,9 @@ impl SourceTask for FileSource {
             SourceFormat::Csv => Decoder::csv(CsvSettings::new(&options.csv), ctx.clone()),
             SourceFormat::Lines => Decoder::Lines,
         };
-        Ok(Self { reader: Reader::new(settings(&options), ctx, files, decoder) })
+        Ok(Self {
+            reader: Reader::new(settings(&options), ctx, files, decoder),
+        })
     }
 
     async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
@@ -57,7 +59,11 @@ impl SourceConnector for FileSourceConnector {
     /// continues where the last one stopped. There are no more tasks than files now, and one at least.
     async fn task_configs(options: &FileSourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
         let files = paths::find(&options.path.0, true)?.files.len();
-        let tasks = u32::try_from(files).unwrap_or(u32::MAX).clamp(1, max.max(1));
-        Ok((0..tasks).map(|task| TaskConfig::from([("file.share".to_owned(), format!("{task}/{tasks}"))])).collect())
+        let tasks = u32::try_from(files)
+            .unwrap_or(u32::MAX)
+            .clamp(1, max.max(1));
+        Ok((0..tasks)
+            .map(|task| TaskConfig::from([("file.share".to_owned(), format!("{task}/{tasks}"))]))
+            .collect())
     }
 }

@@ -54,7 +54,9 @@ fn file_name(file: Option<PathBuf>, stream: &str) -> Result<String> {
             "`file` must be set: without it Kafka's connector takes {stream}, which here belongs to the host"
         )));
     };
-    path.into_os_string().into_string().map_err(|_| Error::config_invalid("`file` must be UTF-8"))
+    path.into_os_string()
+        .into_string()
+        .map_err(|_| Error::config_invalid("`file` must be UTF-8"))
 }
 
 /// A task of `FileStreamSource`.
@@ -79,7 +81,9 @@ impl SourceTask for StreamSource {
             position_only: true,
         };
         let files = Files::one(file);
-        Ok(Self { reader: Reader::new(settings, ctx, files, Decoder::Lines) })
+        Ok(Self {
+            reader: Reader::new(settings, ctx, files, Decoder::Lines),
+        })
     }
 
     async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
@@ -105,7 +109,13 @@ impl SinkTask for StreamSink {
         let path = PathBuf::from(file_name(options.file, "standard output")?);
         let opened = OpenOptions::new().create(true).append(true).open(&path);
         let file = opened.map_err(|error| error::open_output(error, &path))?;
-        Ok(Self { path, file, buf: Vec::new(), written: 0, progress: Progress::none() })
+        Ok(Self {
+            path,
+            file,
+            buf: Vec::new(),
+            written: 0,
+            progress: Progress::none(),
+        })
     }
 
     async fn put(&mut self, records: Records<'_>, report: &mut Report) -> Result<Progress> {
@@ -140,7 +150,11 @@ impl StreamSink {
         while let Some(rest) = self.buf.get(self.written..).filter(|rest| !rest.is_empty()) {
             // Not `write_all`, which does not tell how much it wrote before it failed. Append mode ignores the place.
             match self.file.write_at(rest, 0) {
-                Ok(0) => return Err(self.failed(OutputError::Write { source: io::ErrorKind::WriteZero.into() })),
+                Ok(0) => {
+                    return Err(self.failed(OutputError::Write {
+                        source: io::ErrorKind::WriteZero.into(),
+                    }));
+                }
                 Ok(n) => self.written += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(source) => return Err(self.failed(OutputError::Write { source })),
@@ -152,7 +166,9 @@ impl StreamSink {
 
     fn sync(&mut self) -> Result<Progress> {
         if !self.progress.is_empty() {
-            self.file.sync_data().map_err(|source| self.failed(OutputError::Sync { source }))?;
+            self.file
+                .sync_data()
+                .map_err(|source| self.failed(OutputError::Sync { source }))?;
         }
         Ok(self.progress.take())
     }

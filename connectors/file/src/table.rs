@@ -23,7 +23,10 @@ pub(crate) struct CsvSettings {
 
 impl CsvSettings {
     pub(crate) fn new(options: &CsvOptions) -> Self {
-        let types = options.types.iter().filter_map(|(name, word)| Some((name.clone(), word.parse().ok()?)));
+        let types = options
+            .types
+            .iter()
+            .filter_map(|(name, word)| Some((name.clone(), word.parse().ok()?)));
         Self {
             dialect: options.dialect(),
             header: options.header,
@@ -49,7 +52,9 @@ pub(crate) struct Columns(Vec<(String, ColumnType)>);
 pub(crate) enum HeaderError {
     #[error("two columns are named `{0}`")]
     Twice(String),
-    #[error("`csv.types` names the column `{column}`, which the file does not have; its columns are {columns}")]
+    #[error(
+        "`csv.types` names the column `{column}`, which the file does not have; its columns are {columns}"
+    )]
     NoSuchColumn { column: String, columns: String },
 }
 
@@ -60,12 +65,27 @@ impl Columns {
         if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
             return Err(HeaderError::Twice(twice.clone()));
         }
-        if let Some(column) = settings.types.keys().find(|column| !seen.contains(column.as_str())) {
-            let columns = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            return Err(HeaderError::NoSuchColumn { column: column.clone(), columns });
+        if let Some(column) = settings
+            .types
+            .keys()
+            .find(|column| !seen.contains(column.as_str()))
+        {
+            let columns = names
+                .iter()
+                .map(|name| format!("`{name}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            return Err(HeaderError::NoSuchColumn {
+                column: column.clone(),
+                columns,
+            });
         }
         let column = |name: String| {
-            let column = settings.types.get(&name).copied().unwrap_or(ColumnType::Text);
+            let column = settings
+                .types
+                .get(&name)
+                .copied()
+                .unwrap_or(ColumnType::Text);
             (name, column)
         };
         Ok(Self(names.into_iter().map(column).collect()))
@@ -73,15 +93,22 @@ impl Columns {
 
     /// Returns the schema of a row: a struct of nullable fields.
     pub(crate) fn schema(&self) -> Schema {
-        let schema = self.0.iter().fold(SchemaBuilder::structure(), |schema, (name, column)| {
-            schema.field(name, column.schema().optional().build())
-        });
+        let schema = self
+            .0
+            .iter()
+            .fold(SchemaBuilder::structure(), |schema, (name, column)| {
+                schema.field(name, column.schema().optional().build())
+            });
         schema.build()
     }
 
     /// Returns the names for a file without a header whose first record has `n` fields.
     pub(crate) fn names_without_header(settings: &CsvSettings, n: usize) -> Vec<String> {
-        if settings.columns.is_empty() { (1..=n).map(|i| format!("column{i}")).collect() } else { settings.columns.clone() }
+        if settings.columns.is_empty() {
+            (1..=n).map(|i| format!("column{i}")).collect()
+        } else {
+            settings.columns.clone()
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -105,7 +132,10 @@ impl Columns {
             }
             let Some(cell) = column.parse(&field, settings.zone.as_ref()) else {
                 let expected = column.expectation(settings.zone.as_ref());
-                *bad = Some(Reason::Value { column: name.clone(), expected });
+                *bad = Some(Reason::Value {
+                    column: name.clone(),
+                    expected,
+                });
                 return Err(Error::data_invalid("a field does not parse"));
             };
             match cell {
@@ -137,9 +167,8 @@ impl ColumnType {
             Self::Float64 => SchemaBuilder::float64(),
             Self::Boolean => SchemaBuilder::boolean(),
             Self::Bytes => SchemaBuilder::bytes(),
-            Self::Decimal { precision, scale } => {
-                SchemaBuilder::decimal(i32::from(scale)).parameter("connect.decimal.precision", &precision.to_string())
-            }
+            Self::Decimal { precision, scale } => SchemaBuilder::decimal(i32::from(scale))
+                .parameter("connect.decimal.precision", &precision.to_string()),
             Self::Date => SchemaBuilder::date(),
             Self::Time => SchemaBuilder::time(),
             Self::Timestamp => SchemaBuilder::timestamp(),

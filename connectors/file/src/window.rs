@@ -115,7 +115,9 @@ mod tests {
     #[test]
     fn window_slides_over_a_file_larger_than_itself() {
         let mut file = tempfile::tempfile().unwrap();
-        let content: Vec<u8> = (0..CHUNK_BYTES * 2 + 77).map(|i| (i % 251) as u8).collect();
+        let content: Vec<u8> = (0..CHUNK_BYTES * 2 + 77)
+            .map(|i| u8::try_from(i % 251).unwrap())
+            .collect();
         file.write_all(&content).unwrap();
         let mut window = Window::default();
         let mut seen = Vec::new();

@@ -48,10 +48,16 @@ impl GeneratorOptions {
     fn check(&self) -> Vec<ConfigProblem> {
         let mut problems = Vec::new();
         if self.size.as_u64() < PREFIX_BYTES as u64 {
-            problems.push(ConfigProblem::new("size", format!("must be at least {PREFIX_BYTES}, the bytes of the number")));
+            problems.push(ConfigProblem::new(
+                "size",
+                format!("must be at least {PREFIX_BYTES}, the bytes of the number"),
+            ));
         }
         if self.count / u64::from(self.tasks.max(1)) >= NUMBERS_PER_TASK {
-            problems.push(ConfigProblem::new("count", format!("must be below {NUMBERS_PER_TASK} for each task")));
+            problems.push(ConfigProblem::new(
+                "count",
+                format!("must be below {NUMBERS_PER_TASK} for each task"),
+            ));
         }
         problems
     }

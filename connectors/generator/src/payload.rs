@@ -42,14 +42,21 @@ impl Payloads {
                 bits >>= 6;
             }
         }
-        Self { seed, pool, buf: vec![b':'; size.max(PREFIX_BYTES)] }
+        Self {
+            seed,
+            pool,
+            buf: vec![b':'; size.max(PREFIX_BYTES)],
+        }
     }
 
     /// Returns the payload of `number`; all of it is ASCII.
     #[inline]
     pub(crate) fn payload(&mut self, number: u64) -> &[u8] {
         let start = self.filler_start(number);
-        let (prefix, filler) = self.buf.split_at_mut_checked(PREFIX_BYTES).unwrap_or_default();
+        let (prefix, filler) = self
+            .buf
+            .split_at_mut_checked(PREFIX_BYTES)
+            .unwrap_or_default();
         write_number(prefix, number);
         if let Some(from) = self.pool.get(start..start + filler.len()) {
             filler.copy_from_slice(from);
@@ -61,7 +68,9 @@ impl Payloads {
     #[inline]
     pub(crate) fn filler(&self, number: u64) -> &[u8] {
         let start = self.filler_start(number);
-        self.pool.get(start..start + self.buf.len() - PREFIX_BYTES).unwrap_or_default()
+        self.pool
+            .get(start..start + self.buf.len() - PREFIX_BYTES)
+            .unwrap_or_default()
     }
 
     fn filler_start(&self, number: u64) -> usize {
@@ -98,7 +107,11 @@ mod tests {
         let payload = payloads.payload(3 * NUMBERS_PER_TASK + 42).to_vec();
         assert_eq!(payload.len(), 100);
         assert_eq!(&payload[..PREFIX_BYTES], b"0003000000000042:");
-        assert!(payload[PREFIX_BYTES..].iter().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b)));
+        assert!(
+            payload[PREFIX_BYTES..]
+                .iter()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
+        );
     }
 
     #[test]
@@ -108,11 +121,17 @@ mod tests {
         assert_ne!(bytes(1, 7)[PREFIX_BYTES..], bytes(2, 7)[PREFIX_BYTES..]);
         assert_ne!(bytes(1, 7)[PREFIX_BYTES..], bytes(1, 8)[PREFIX_BYTES..]);
         let mut payloads = Payloads::new(1, 64);
-        assert_eq!(payloads.payload(7)[PREFIX_BYTES..].to_vec(), payloads.filler(7));
+        assert_eq!(
+            payloads.payload(7)[PREFIX_BYTES..].to_vec(),
+            payloads.filler(7)
+        );
     }
 
     #[test]
     fn the_smallest_payload_is_only_a_number() {
-        assert_eq!(Payloads::new(0, PREFIX_BYTES).payload(0), b"0000000000000000:");
+        assert_eq!(
+            Payloads::new(0, PREFIX_BYTES).payload(0),
+            b"0000000000000000:"
+        );
     }
 }

@@ -31,7 +31,10 @@ mod tests {
         for (count, tasks) in [(0, 1), (1, 3), (10, 3), (1_000_000, 7), (2, 5)] {
             let shares: Vec<u64> = (0..tasks).map(|task| share(count, task, tasks)).collect();
             assert_eq!(shares.iter().sum::<u64>(), count, "{shares:?}");
-            assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1, "{shares:?}");
+            assert!(
+                shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1,
+                "{shares:?}"
+            );
         }
     }
 
@@ -41,7 +44,10 @@ mod tests {
         assert_eq!(allowed(1000, Duration::from_secs(2)), 2001);
         assert_eq!(due(1000, 2000), Duration::from_secs(2));
         for made in 0..100 {
-            assert!(allowed(7, due(7, made)) >= made, "record {made} is due but not allowed");
+            assert!(
+                allowed(7, due(7, made)) >= made,
+                "record {made} is due but not allowed"
+            );
         }
     }
 }

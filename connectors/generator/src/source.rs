@@ -24,7 +24,9 @@ impl SourceConnector for GeneratorConnector {
 
     async fn task_configs(_options: &GeneratorOptions, max: u32) -> Result<Vec<TaskConfig>> {
         let tasks = max.max(1);
-        Ok((0..tasks).map(|_| TaskConfig::from([("generator.tasks".to_owned(), tasks.to_string())])).collect())
+        Ok((0..tasks)
+            .map(|_| TaskConfig::from([("generator.tasks".to_owned(), tasks.to_string())]))
+            .collect())
     }
 }
 
@@ -60,7 +62,11 @@ impl SourceTask for Generator {
         let partition = SourcePartition::from(format!("generator-{task}"));
         let next = ctx.offset(&partition).u64("next")?.unwrap_or(0);
         let end = (options.count > 0).then(|| share(options.count, task, u64::from(options.tasks)));
-        let schema = if options.schema == ValueSchema::Row { Some(ctx.register_schema(row_schema())?) } else { None };
+        let schema = if options.schema == ValueSchema::Row {
+            Some(ctx.register_schema(row_schema())?)
+        } else {
+            None
+        };
         Ok(Self {
             partition,
             base: task * NUMBERS_PER_TASK,
@@ -80,7 +86,10 @@ impl SourceTask for Generator {
         let until = if self.options.rate == 0 {
             end
         } else {
-            end.min(self.resumed_at.saturating_add(allowed(self.options.rate, self.started.elapsed())))
+            end.min(
+                self.resumed_at
+                    .saturating_add(allowed(self.options.rate, self.started.elapsed())),
+            )
         };
         // The position moves only with the batch: after a failed one the same records are made again.
         let mut next = self.next;
@@ -98,7 +107,8 @@ impl SourceTask for Generator {
         if self.next < until {
             return Ok(Poll::More);
         }
-        let wait = due(self.options.rate, self.next - self.resumed_at).saturating_sub(self.started.elapsed());
+        let wait = due(self.options.rate, self.next - self.resumed_at)
+            .saturating_sub(self.started.elapsed());
         Ok(Poll::Idle(wait.clamp(Duration::from_millis(1), IDLE_MAX)))
     }
 }
@@ -114,13 +124,19 @@ impl Generator {
         if self.options.keys > 0 {
             self.key.clear();
             // The key looks random and is the same whenever the number is made again.
-            write!(self.key, "key-{}", mix(number ^ self.options.seed) % self.options.keys)?;
+            write!(
+                self.key,
+                "key-{}",
+                mix(number ^ self.options.seed) % self.options.keys
+            )?;
             record = record.key(utf8(&self.key)?);
         }
         match &self.schema {
             Some(schema) => {
                 let sequence = i64::try_from(number)?;
-                let Data::Utf8(filler) = utf8(self.payloads.filler(number))? else { return Ok(()) };
+                let Data::Utf8(filler) = utf8(self.payloads.filler(number))? else {
+                    return Ok(());
+                };
                 record.row(schema, |row| {
                     row.int64(0, sequence)?.string(1, filler)?;
                     Ok(())

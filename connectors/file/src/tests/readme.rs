@@ -1,0 +1,42 @@
+//! The README's tables name every option, with its default.
+
+use linkspan_sdk::prelude::*;
+
+use crate::options::{FileSinkOptions, FileSourceOptions};
+use crate::stream::{StreamSinkOptions, StreamSourceOptions};
+
+fn check<O: Options>(heading: &str) {
+    let readme = include_str!("../../README.md");
+    let start = readme.find(&format!("## `{heading}`")).unwrap() + 3;
+    let section = readme.get(start..).unwrap().split("\n## ").next().unwrap();
+    for option in O::definitions() {
+        let row = section
+            .lines()
+            .find(|line| line.starts_with(&format!("| `{}` |", option.name)));
+        let row = row.unwrap_or_else(|| panic!("{heading}: README lacks `{}`", option.name));
+        if let Some(default) = option.default {
+            assert!(
+                row.contains(&format!("| `{default}` |")),
+                "{heading}: `{}` has another default: {row}",
+                option.name
+            );
+        }
+    }
+    let rows = section
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .count();
+    assert_eq!(
+        rows,
+        O::definitions().len(),
+        "{heading}: README has options that are none"
+    );
+}
+
+#[test]
+fn tables_are_complete() {
+    check::<FileSourceOptions>("file-source");
+    check::<FileSinkOptions>("file-sink");
+    check::<StreamSourceOptions>("FileStreamSource");
+    check::<StreamSinkOptions>("FileStreamSink");
+}
