@@ -41,7 +41,7 @@ mod row;
 mod shared;
 mod sink;
 mod source;
-mod tagged_json;
+mod tagged_value;
 mod transform;
 
 pub use batch::{BatchBuilder, RecordBuilder};

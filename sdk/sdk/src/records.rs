@@ -11,7 +11,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::{
     Error, Progress, Result, Row, Schema, TopicName, TopicPartition, Value, row::schema_of,
-    tagged_json::write_tagged,
+    tagged_value::to_value,
 };
 
 /// The records of one call: an iterator that copies nothing. Clone it to go over them twice.
@@ -298,18 +298,8 @@ impl<'a> Datum<'a> {
             Data::Utf8(text) => Value::String(text.to_owned()),
             Data::Json(json) => Value::String(std::str::from_utf8(json)?.to_owned()),
             Data::Typed { .. } => self.row()?.to_value()?,
-            Data::Tagged(bytes) => crate::tagged_json::scalar(&tagged::decode(bytes)?)
-                .map_or_else(
-                    || self.json_text().map(Value::String),
-                    |(_, value)| Ok(value),
-                )?,
+            Data::Tagged(bytes) => to_value(tagged::decode(bytes)?),
         })
-    }
-
-    fn json_text(&self) -> Result<String> {
-        let mut json = Vec::new();
-        self.write_json(&mut json)?;
-        Ok(String::from_utf8(json)?)
     }
 
     /// Reads JSON (bytes, text, a typed row's JSON) into a type of the author's; null reads as JSON's null.
@@ -342,7 +332,10 @@ impl<'a> Datum<'a> {
                 let row = self.row()?;
                 row.write_json(out)
             }
-            Data::Tagged(bytes) => write_tagged(&tagged::decode(bytes)?, out),
+            Data::Tagged(bytes) => {
+                let start = out.len();
+                Ok(tagged::to_json(bytes, out).inspect_err(|_| out.truncate(start))?)
+            }
             Data::Bytes(bytes) | Data::Json(bytes) => write_plain(bytes, out),
             Data::Utf8(text) => write_plain(text.as_bytes(), out),
         }
@@ -437,6 +430,8 @@ impl<'a> ValueRefExt<'a> for ValueRef<'a> {
 
 #[cfg(test)]
 mod tests {
+    use linkspan_abi::tagged::Tagged;
+
     use super::*;
 
     #[test]
@@ -451,6 +446,12 @@ mod tests {
         check(Data::Utf8("a \"b\"\n"), r#""a \"b\"\n""#);
         check(Data::Bytes(b"{\n \"a\": 1\r\n}"), "{ \"a\": 1}");
         check(Data::Json(br#"{"a":"x\ny"}"#), r#"{"a":"x\ny"}"#);
+        let mut tagged = Vec::new();
+        let map = vec![(Tagged::String("d".to_owned()), Tagged::Date(0))];
+        tagged::encode(&Tagged::Map(map), &mut tagged).unwrap();
+        check(Data::Tagged(&tagged), r#"{"d":"1970-01-01"}"#);
+        let days = Value::Map(vec![(Value::from("d"), Value::Int32(0))]);
+        assert_eq!(Datum(Data::Tagged(&tagged)).to_value().unwrap(), days);
         assert!(
             Datum(Data::Bytes(b"\xff"))
                 .write_json(&mut Vec::new())

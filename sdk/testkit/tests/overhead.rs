@@ -68,7 +68,7 @@ fn best(mut run: impl FnMut()) -> Duration {
             started.elapsed()
         })
         .min()
-        .unwrap()
+        .unwrap_or_default()
 }
 
 #[test]
