@@ -6,4 +6,5 @@ mod conformance;
 mod crash;
 mod damage;
 mod faults;
+mod fixtures;
 mod reading;
