@@ -161,11 +161,20 @@ impl TaskContext {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(
-                        task = self.task.name(),
-                        code = error.code,
-                        "task failed: {error}"
-                    );
+                    if self.bounded {
+                        // The job's summary says it.
+                        tracing::debug!(
+                            task = self.task.name(),
+                            code = error.code,
+                            "task failed: {error}"
+                        );
+                    } else {
+                        tracing::error!(
+                            task = self.task.name(),
+                            code = error.code,
+                            "task failed: {error}"
+                        );
+                    }
                     return self.task.set_state(TaskState::Failed, Some(error));
                 }
             }

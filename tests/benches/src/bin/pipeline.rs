@@ -180,7 +180,7 @@ fn raw_write(folder: &Path, bytes: u64) -> Result<f64> {
 
 fn generator_yaml(options: &Options) -> String {
     format!(
-        "topics: {{ bench: {{ partitions: 4 }} }}\nconnectors:\n  in: {{ connector: generator-source, topic: bench, count: {}, size: {} }}\n  \
+        "topics: {{ bench: {{ partitions: 4 }} }}\nconnectors:\n  in: {{ connector: generator-source, topic: bench, count: {}, size: {}B }}\n  \
          out: {{ connector: blackhole-sink, topics: [bench] }}\n",
         options.lines, options.size
     )
