@@ -91,6 +91,7 @@ impl SinkTask for FileSink {
         if self.open.is_none() {
             let open = self.start(partitions)?;
             self.reported = open.output.synced();
+            self.tell_host(self.reported);
             self.open = Some(open);
         }
         // Committed before the first write: a crash then finds a recorded length to cut to. Partitions that come later get
@@ -325,6 +326,12 @@ impl FileSink {
         for (partition, next) in &self.next {
             progress.set(partition.clone(), *next, metadata.as_str());
         }
+        self.tell_host(length);
+        Ok(progress)
+    }
+
+    /// Names the file to the host, for the summary of the run.
+    fn tell_host(&self, length: u64) {
         if let Err(error) = self
             .ctx
             .report_file(&self.options.path, length, self.records)
@@ -332,7 +339,6 @@ impl FileSink {
             // Only the summary of the run misses it.
             tracing::debug!(%error, "the host took no file report");
         }
-        Ok(progress)
     }
 
     fn metadata(&self) -> String {

@@ -36,6 +36,12 @@ pub(crate) enum Command {
     /// See which plugins there are.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// Say what a code of a message means and what to do; `all` lists them.
+    #[command(after_help = "Examples:\n  linkspan explain LS0103\n  linkspan explain all")]
+    Explain {
+        /// A code such as LS0103
+        code: String,
+    },
     /// Load one plugin file in this process and print its manifest; the host runs this as a child.
     #[command(hide = true)]
     PluginProbe { file: PathBuf },

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
     let from: From = args
         .from
         .parse()
-        .map_err(|error| Failure::new(Exit::Invalid, "LS0206", format!("--from: {error}")))?;
+        .map_err(|error| Failure::new(Exit::Invalid, "LS0220", format!("--from: {error}")))?;
     match open(&args.data)? {
         Opened::Stopped(log) => from_directory(args, log, &topic, from),
         Opened::Running => from_host(args, &topic, from),

@@ -6,6 +6,7 @@
 mod args;
 mod consume;
 mod exit;
+mod explain;
 mod hello;
 mod log_cmd;
 mod open;
@@ -32,6 +33,8 @@ fn main() -> ExitCode {
         Some(Command::Consume(args)) => consume::run(&args),
         Some(Command::Log(command)) => log_cmd::run(&command),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),
+        Some(Command::Explain { code }) if code == "all" => Ok(explain::list()),
+        Some(Command::Explain { code }) => explain::run(&code),
         Some(Command::PluginProbe { file }) => {
             return ExitCode::from(u8::try_from(linkspan_plugin::probe_main(&file)).unwrap_or(1));
         }

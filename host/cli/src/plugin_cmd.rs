@@ -78,7 +78,7 @@ fn inspect(what: &str, paths: &[PathBuf], output: Output) -> Result<Exit, Failur
         let found = found.ok_or_else(|| {
             Failure::new(
                 Exit::Invalid,
-                "LS0104",
+                "LS0201",
                 format!("no plugin offers the class `{what}`"),
             )
             .help(format!("there are: {}", names.join(", ")))

@@ -78,7 +78,7 @@ impl TaskContext {
     /// Creates the plugin's task with its configuration, placeholders filled in for this call only.
     pub(crate) fn create_task(&self, instance: u64) -> Result<Task, TaskError> {
         let mut config = (self.spec.resolve)()
-            .map_err(|message| TaskError::permanent("LS0202", "config_invalid", message))?;
+            .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
         config.extend(self.task_config.clone());
         let document = json!({
             "connector": self.spec.name, "task": self.task.index, "class": self.class.name(),

@@ -61,7 +61,7 @@ impl std::error::Error for TaskError {}
 impl From<PluginError> for TaskError {
     fn from(error: PluginError) -> Self {
         let code = match error.kind.as_str() {
-            "config_invalid" => "LS0201",
+            "config_invalid" => "LS0210",
             "data_invalid" => "LS0410",
             "panicked" => "LS0403",
             "not_found" => "LS0404",

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::num::NonZero;
 
 use sha2::{Digest, Sha256};
 
@@ -20,7 +21,10 @@ impl Run {
             .connectors
             .iter()
             .partition(|connector| connector.is_source());
-        sources.into_iter().chain(sinks).map(report).collect()
+        let mut reports: Vec<ConnectorReport> =
+            sources.into_iter().chain(sinks).map(report).collect();
+        add_checksums(&mut reports);
+        reports
     }
 }
 
@@ -50,7 +54,6 @@ fn report(connector: &Running) -> ConnectorReport {
         .tasks
         .iter()
         .flat_map(|task| task.files())
-        .map(with_checksum)
         .collect();
     ConnectorReport {
         name: connector.spec.name.clone(),
@@ -65,11 +68,25 @@ fn report(connector: &Running) -> ConnectorReport {
     }
 }
 
-fn with_checksum(file: FileReport) -> FileReport {
-    let sha256 = hash_prefix(&file.path, file.bytes)
+/// Hashes all files, on as many threads as there are processors.
+fn add_checksums(reports: &mut [ConnectorReport]) {
+    let mut files: Vec<&mut FileReport> = reports
+        .iter_mut()
+        .flat_map(|report| &mut report.files)
+        .collect();
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let share = files.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        for share in files.chunks_mut(share) {
+            scope.spawn(|| share.iter_mut().for_each(|file| add_checksum(file)));
+        }
+    });
+}
+
+fn add_checksum(file: &mut FileReport) {
+    file.sha256 = hash_prefix(&file.path, file.bytes)
         .inspect_err(|error| tracing::warn!(path = file.path, %error, "the file could not be read again for its checksum"))
         .ok();
-    FileReport { sha256, ..file }
 }
 
 /// SHA-256 of the first `length` bytes, in hex.

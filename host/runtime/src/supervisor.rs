@@ -149,7 +149,7 @@ impl Runtime {
         let name = spec.name.clone();
         let Some(class) = self.registry.class(&spec.class) else {
             return Err(invalid(
-                "LS0104",
+                "LS0201",
                 format!(
                     "connector `{name}`: no plugin offers the class `{}`",
                     spec.class
@@ -158,7 +158,7 @@ impl Runtime {
         };
         if matches!(mode, Mode::Bounded { .. }) && class.has_feature(FEATURE_UNBOUNDED) {
             return Err(invalid(
-                "LS0205",
+                "LS0213",
                 format!(
                     "connector `{name}`: `{}` never ends by itself, it cannot be part of `run --once`",
                     spec.class
@@ -166,7 +166,7 @@ impl Runtime {
             ));
         }
         let config = (spec.resolve)()
-            .map_err(|message| invalid("LS0202", format!("connector `{name}`: {message}")))?;
+            .map_err(|message| invalid("LS0211", format!("connector `{name}`: {message}")))?;
         let problems = class
             .validate(&config)
             .map_err(|error| vec![TaskError::from(error)])?;
@@ -175,7 +175,7 @@ impl Runtime {
                 .into_iter()
                 .flat_map(|problem| {
                     invalid(
-                        "LS0201",
+                        "LS0210",
                         format!(
                             "connector `{name}`: option `{}`: {}",
                             problem.option, problem.message
@@ -211,7 +211,7 @@ impl Runtime {
             };
             if existing.partitions > spec.partitions {
                 return Err(StartError::Invalid(vec![TaskError::permanent(
-                    "LS0204",
+                    "LS0212",
                     "config_invalid",
                     format!(
                         "topic `{name}` has {} partitions, the configuration asks for {}; partitions can be added, never removed",

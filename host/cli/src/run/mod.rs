@@ -216,10 +216,8 @@ impl Host<'_> {
         started: DateTime<Utc>,
         clock: Instant,
     ) -> RunReport {
-        let dead_letters = run
-            .connector_reports()
-            .iter()
-            .any(|connector| connector.dlq > 0);
+        let connectors = run.connector_reports();
+        let dead_letters = connectors.iter().any(|connector| connector.dlq > 0);
         RunReport {
             run_id: uuid::Uuid::now_v7().to_string(),
             status: match outcome {
@@ -233,7 +231,7 @@ impl Host<'_> {
             data_dir: self.data.display().to_string(),
             config_sha256: self.plan.config_sha256.clone(),
             params: self.plan.params.clone().into_iter().collect(),
-            connectors: run.connector_reports(),
+            connectors,
             warnings: warnings.to_vec(),
         }
     }
@@ -291,7 +289,7 @@ fn start_failure(error: StartError) -> Failure {
             for problem in &problems {
                 terminal::error(problem.code, &problem.message, None);
             }
-            let code = problems.first().map_or("LS0201", |problem| problem.code);
+            let code = problems.first().map_or("LS0210", |problem| problem.code);
             let message = problems
                 .iter()
                 .map(|problem| problem.message.as_str())

@@ -55,7 +55,7 @@ pub(crate) fn request(paths: &[PathBuf], args: &ConfigArgs) -> Result<Request, F
         let Some((name, value)) = text.split_once('=') else {
             return Err(Failure::new(
                 Exit::Invalid,
-                "LS0206",
+                "LS0220",
                 format!("--param {text}: expected NAME=VALUE"),
             ));
         };
@@ -115,7 +115,7 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, Failure> {
     linkspan_config::parse_duration(text).map_err(|error| {
         Failure::new(
             Exit::Invalid,
-            "LS0206",
+            "LS0220",
             format!("--timeout {text}: {error}"),
         )
     })
@@ -178,7 +178,7 @@ pub(crate) fn topics(plan: &Plan) -> Result<TopicSpecs, Failure> {
 }
 
 fn topic_name(name: &str) -> Result<TopicName, Failure> {
-    TopicName::try_new(name).map_err(|error| Failure::new(Exit::Invalid, "LS0203", error))
+    TopicName::try_new(name).map_err(|error| Failure::new(Exit::Invalid, "LS0116", error))
 }
 
 /// The connectors.
