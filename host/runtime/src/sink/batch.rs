@@ -2,7 +2,7 @@
 
 use linkspan_log::FetchedBatch;
 use linkspan_plugin::batch::{GroupKey, SinkBatchWriter};
-use linkspan_types::Offset;
+use linkspan_types::{LeaderEpoch, Offset};
 use linkspan_wire::{Batches, TimestampType};
 
 use crate::convert::{Named, SinkConverter, kept_headers, plain};
@@ -33,14 +33,19 @@ impl PutBuilder {
         self.records == 0
     }
 
-    /// Adds all records of `fetched` from its `from` offset on.
-    pub(crate) fn add(&mut self, fetched: &FetchedBatch) -> Result<(), TaskError> {
+    /// Adds all records of `fetched` from its `from` offset on; `epoch` hears each batch's base offset and leader epoch.
+    pub(crate) fn add(
+        &mut self,
+        fetched: &FetchedBatch,
+        mut epoch: impl FnMut(Offset, LeaderEpoch),
+    ) -> Result<(), TaskError> {
         for batch in Batches::new(&fetched.bytes) {
             let batch = batch.map_err(|error| place(fetched, Offset(-1), &error.to_string()))?;
             let header = batch.header();
             if header.is_control() || header.last_offset() < fetched.from.0 {
                 continue;
             }
+            epoch(Offset(header.base_offset), LeaderEpoch(header.leader_epoch));
             let append_time = header.timestamp_type() == TimestampType::LogAppendTime;
             let group = GroupKey {
                 topic: fetched.partition.topic.as_str(),

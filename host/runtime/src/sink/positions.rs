@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use linkspan_log::{Assignment, GroupOffset};
-use linkspan_types::{Offset, TopicPartition};
+use linkspan_types::{LeaderEpoch, Offset, TopicPartition};
 use serde_json::json;
 
 use super::reply::Progress;
@@ -16,6 +16,19 @@ struct Position {
     fetched: Offset,
     /// What the group has durably.
     committed: Option<(Offset, String)>,
+    /// Where each leader epoch among the records put begins: a position belongs to the epoch of the record before it.
+    epochs: Vec<(Offset, LeaderEpoch)>,
+}
+
+impl Position {
+    /// The leader epoch of the last record before `next`; without one, that of the position the task began at.
+    fn epoch_before(&self, next: Offset) -> LeaderEpoch {
+        self.epochs
+            .iter()
+            .rev()
+            .find(|(begin, _)| *begin < next)
+            .map_or(self.assignment.leader_epoch, |(_, epoch)| *epoch)
+    }
 }
 
 /// The assigned partitions of one task.
@@ -34,6 +47,7 @@ impl Positions {
                 assignment: assignment.clone(),
                 fetched: assignment.next,
                 committed,
+                epochs: Vec::new(),
             };
             self.map.insert(assignment.partition.clone(), position);
         }
@@ -93,6 +107,23 @@ impl Positions {
             .is_some_and(|position| position.fetched == from)
     }
 
+    /// Takes note of the leader epoch of a batch that goes to the plugin.
+    pub(crate) fn note_epoch(
+        &mut self,
+        partition: &TopicPartition,
+        base: Offset,
+        epoch: LeaderEpoch,
+    ) {
+        if let Some(position) = self.map.get_mut(partition)
+            && position
+                .epochs
+                .last()
+                .is_none_or(|(_, last)| *last != epoch)
+        {
+            position.epochs.push((base, epoch));
+        }
+    }
+
     pub(crate) fn advance(&mut self, partition: &TopicPartition, next: Offset) {
         if let Some(position) = self.map.get_mut(partition) {
             position.fetched = next;
@@ -130,7 +161,7 @@ impl Positions {
                     GroupOffset {
                         topic_id: position.assignment.topic_id,
                         next,
-                        leader_epoch: position.assignment.leader_epoch,
+                        leader_epoch: position.epoch_before(next),
                         metadata: report.metadata.clone(),
                         commit_ts: now_ms,
                     },
@@ -144,6 +175,13 @@ impl Positions {
         for (partition, offset) in offsets {
             if let Some(position) = self.map.get_mut(partition) {
                 position.committed = Some((offset.next, offset.metadata.clone()));
+                // Of the epochs that ended before the position only the last is needed again.
+                let ended = position
+                    .epochs
+                    .iter()
+                    .filter(|(begin, _)| *begin < offset.next)
+                    .count();
+                position.epochs.drain(..ended.saturating_sub(1));
             }
         }
     }
@@ -170,5 +208,63 @@ impl Positions {
             ends.get(partition)
                 .is_none_or(|end| position.fetched >= *end)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use linkspan_types::{FenceEpoch, PartitionId, TopicId, TopicName};
+
+    use super::*;
+
+    fn assigned() -> (Positions, TopicPartition) {
+        let partition = TopicPartition::new(TopicName::try_new("t").unwrap(), PartitionId(0));
+        let mut positions = Positions::default();
+        positions.assign(&[Assignment {
+            partition: partition.clone(),
+            topic_id: TopicId([1; 16]),
+            leader_epoch: LeaderEpoch(0),
+            next: Offset(10),
+            metadata: String::new(),
+            fence_epoch: FenceEpoch(1),
+            stored: true,
+        }]);
+        (positions, partition)
+    }
+
+    fn report(offset: i64) -> Vec<Progress> {
+        vec![Progress {
+            topic: "t".to_owned(),
+            partition: 0,
+            offset,
+            metadata: String::new(),
+        }]
+    }
+
+    /// A host that was killed continues in a new leader epoch; a position behind its records belongs to that one.
+    #[test]
+    fn position_carries_the_leader_epoch_of_the_record_before_it() {
+        let (mut positions, partition) = assigned();
+        positions.note_epoch(&partition, Offset(10), LeaderEpoch(0));
+        positions.note_epoch(&partition, Offset(20), LeaderEpoch(3));
+        positions.note_epoch(&partition, Offset(30), LeaderEpoch(3));
+        positions.advance(&partition, Offset(40));
+        for (next, epoch) in [(15, 0), (20, 0), (21, 3), (40, 3)] {
+            let news = positions.news(&report(next), 0).unwrap();
+            assert_eq!(news[0].1.leader_epoch, LeaderEpoch(epoch), "next {next}");
+        }
+        let news = positions.news(&report(25), 0).unwrap();
+        positions.committed(&news);
+        assert_eq!(
+            positions.news(&report(40), 0).unwrap()[0].1.leader_epoch,
+            LeaderEpoch(3)
+        );
+    }
+
+    #[test]
+    fn progress_beyond_what_was_put_is_refused() {
+        let (positions, _) = assigned();
+        assert!(positions.news(&report(11), 0).is_err());
+        assert!(positions.news(&report(10), 0).unwrap().is_empty());
     }
 }

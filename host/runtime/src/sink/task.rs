@@ -179,7 +179,10 @@ impl Delivery<'_> {
         if !continues {
             return Ok(());
         }
-        self.builder.add(batch)?;
+        let positions = &mut self.positions;
+        self.builder.add(batch, |base, epoch| {
+            positions.note_epoch(&batch.partition, base, epoch)
+        })?;
         self.pending.push((batch.partition.clone(), batch.next));
         Ok(())
     }
