@@ -144,22 +144,25 @@ fn all_mistakes_of_all_files_come_in_one_report() {
     }
 }
 
-/// FIXME: what a connector's own code finds wrong names connector and option, but no line, and comes after the data directory.
 #[test]
-fn what_a_connector_itself_refuses_is_exit_2_and_names_the_option() {
+fn what_a_connector_itself_refuses_names_its_line_before_anything_is_made() {
     let scratch = Scratch::new();
     let yaml = scratch.write(
         "bad.yaml",
         "connectors:\n  in:\n    connector: file-source\n    path: a\n    topic: t\n    format: csv\n    \
          csv: { types: { a: int33 } }\n",
     );
-    let ran = run_once(&yaml, &[])
-        .expect_code(2)
-        .says(&["`in`", "csv.types", "int33"]);
+    let ran =
+        run_once(&yaml, &[])
+            .expect_code(2)
+            .says(&["`in`", "csv.types", "int33", "bad.yaml:7:"]);
     assert!(has_code(&ran.stderr), "{}", ran.stderr);
+    assert!(!scratch.path("linkspan-data").exists_now());
+    let validated = run(linkspan(&["validate"]).arg(&yaml)).expect_code(2);
     assert!(
-        !ran.stderr.contains("bad.yaml:7:"),
-        "it names the line now: move this case to the table above"
+        validated.stderr.contains("bad.yaml:7:"),
+        "{}",
+        validated.stderr
     );
 }
 

@@ -55,7 +55,7 @@ mod tests {
                 for piece in fs::read_to_string(&path).unwrap().split("\"LS").skip(1) {
                     let code: String = piece.chars().take_while(char::is_ascii_digit).collect();
                     if code.len() == 4
-                        && piece[4..].starts_with('"')
+                        && piece.get(4..).is_some_and(|rest| rest.starts_with('"'))
                         && linkspan_config::codes::find(&code).is_none()
                     {
                         missing.push(format!("LS{code} in {}", path.display()));

@@ -39,7 +39,7 @@ pub(crate) fn open(data: &Path) -> Result<Opened, Failure> {
         }
     }
     let clock = Arc::new(SystemClock::default());
-    match linkspan_log::open_read_only(Arc::new(DiskFs::default()), clock, data) {
+    match linkspan_log::open_read_only(Arc::new(DiskFs), clock, data) {
         Ok(log) => Ok(Opened::Stopped(log)),
         Err(linkspan_log::Error::Locked { .. }) => Ok(Opened::Running),
         Err(error) => Err(error.into()),

@@ -11,7 +11,7 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
     let plugins = plan::discover(&args.paths, &args.config, None)?;
     let mut request = plan::request(&args.paths, &args.config)?;
     request.run = false;
-    let (plan, diagnostics) = linkspan_config::load(&request, &plan::catalog(&plugins)?);
+    let (plan, diagnostics) = plan::check(&request, &plugins)?;
     match args.output {
         Output::Json => {
             let object = json!({ "valid": plan.is_some(), "diagnostics": diagnostics.to_json() });

@@ -6,8 +6,8 @@
 //!            ── commit(offsets) ──►          ──► the same kind of frame ──────► Ticket
 //! ```
 //!
-//! Not here: how a log does it. The local log is [`crate::open_local`]; the suite in [`crate::conformance`]
-//! (feature `conformance`) holds every implementation to what is written here.
+//! Not here: how a log does it. The local log is [`crate::open_local`]; the suite in `conformance`
+//! (a feature of that name) holds every implementation to what is written here.
 //!
 //! # Promises
 //! - INV-L1: a commit is visible and survives a crash as a whole or not at all: appends, key-value puts and fence check.

@@ -109,11 +109,8 @@ fn init_tracing(once: bool) {
 
 fn open_log(plan: &Plan, data: &Path) -> Result<(Arc<dyn LogBackend>, Opened), Failure> {
     let options = plan::log_options(plan, data);
-    let log = linkspan_log::open_local(
-        Arc::new(DiskFs::default()),
-        Arc::new(SystemClock::default()),
-        options,
-    )?;
+    let log =
+        linkspan_log::open_local(Arc::new(DiskFs), Arc::new(SystemClock::default()), options)?;
     let opened = log.opened().clone();
     Ok((log, opened))
 }

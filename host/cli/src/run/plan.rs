@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use linkspan_config::{Class, ClassKind, Plan, Request, RestartPolicy, Severity};
+use linkspan_config::{
+    Class, ClassKind, ConnectorPlan, Diagnostic, Diagnostics, Plan, Request, RestartPolicy,
+    Severity, codes,
+};
 use linkspan_log::{Durability, LocalOptions, TopicSpec};
 use linkspan_runtime::{ConnectorSpec, KindOfConnector, Settings, TopicSpecs, WarningReport};
 use linkspan_types::TopicName;
@@ -20,9 +23,7 @@ pub(crate) fn load(
     args: &ConfigArgs,
     plugins: &Plugins,
 ) -> Result<(Plan, Vec<WarningReport>), Failure> {
-    let request = request(paths, args)?;
-    let catalog = catalog(plugins)?;
-    let (plan, diagnostics) = linkspan_config::load(&request, &catalog);
+    let (plan, diagnostics) = check(&request(paths, args)?, plugins)?;
     super::print_diagnostics(&diagnostics);
     let warnings = diagnostics
         .iter()
@@ -32,19 +33,68 @@ pub(crate) fn load(
             message: diagnostic.message.clone(),
         })
         .collect();
-    match plan {
-        Some(plan) => Ok((plan, warnings)),
-        None => {
-            let first = diagnostics
-                .iter()
-                .find(|diagnostic| diagnostic.severity == Severity::Error);
-            let code = first.map_or("LS0201", |diagnostic| diagnostic.code);
-            let message = first.map_or_else(
-                || "the configuration is not valid".to_owned(),
-                |d| d.render(false).trim_end().to_owned(),
-            );
-            Err(Failure::new(Exit::Invalid, code, message).printed())
+    if let Some(plan) = plan {
+        return Ok((plan, warnings));
+    }
+    let first = diagnostics
+        .iter()
+        .find(|diagnostic| diagnostic.severity == Severity::Error);
+    let code = first.map_or("LS0210", |diagnostic| diagnostic.code);
+    Err(Failure::new(Exit::Invalid, code, diagnostics.render(false).trim_end()).printed())
+}
+
+/// Checks the files, then asks each connector's class; a plan comes out only when neither finds an error.
+pub(crate) fn check(
+    request: &Request,
+    plugins: &Plugins,
+) -> Result<(Option<Plan>, Diagnostics), Failure> {
+    let (plan, mut diagnostics) = linkspan_config::load(request, &catalog(plugins)?);
+    let Some(plan) = plan else {
+        return Ok((None, diagnostics));
+    };
+    for connector in &plan.connectors {
+        for refusal in refusals(connector, &plan, plugins) {
+            diagnostics.push(refusal);
         }
+    }
+    let sound = !diagnostics.has_errors();
+    Ok((sound.then_some(plan), diagnostics))
+}
+
+/// What the connector's own code finds wrong with its options, each at the place where the option stands.
+fn refusals(connector: &ConnectorPlan, plan: &Plan, plugins: &Plugins) -> Vec<Diagnostic> {
+    // An unset variable is a warning of `validate` already; there is nothing to ask the class about then.
+    let Ok(config) = connector.resolved(&plan.resolver) else {
+        return Vec::new();
+    };
+    let Some(class) = plugins.registry.class(&connector.class) else {
+        return Vec::new();
+    };
+    let refusal = |option: &str, message: String| Diagnostic {
+        location: Some(
+            connector
+                .origins
+                .get(option)
+                .unwrap_or(&connector.source)
+                .clone(),
+        ),
+        ..Diagnostic::error(&codes::REFUSED_BY_CLASS, message)
+    };
+    match class.validate(&config.0) {
+        Ok(problems) => problems
+            .into_iter()
+            .map(|problem| {
+                let message = format!(
+                    "connector `{}`: `{}`: {}",
+                    connector.name, problem.option, problem.message
+                );
+                refusal(&problem.option, message)
+            })
+            .collect(),
+        Err(error) => vec![refusal(
+            "",
+            format!("connector `{}`: {}", connector.name, error.message),
+        )],
     }
 }
 
@@ -89,7 +139,7 @@ pub(crate) fn discover(
 }
 
 /// The classes of all plugins, as the configuration crate wants them.
-pub(crate) fn catalog(plugins: &Plugins) -> Result<Vec<Class>, Failure> {
+fn catalog(plugins: &Plugins) -> Result<Vec<Class>, Failure> {
     plugins
         .registry
         .classes()

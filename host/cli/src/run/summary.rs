@@ -13,6 +13,13 @@ use crate::terminal::{self, count};
 
 /// Prints the report in the form asked for.
 pub(crate) fn print(report: &RunReport, output: Output, resumed: bool, topics: &[String]) {
+    for error in report
+        .connectors
+        .iter()
+        .filter_map(|connector| connector.error.as_ref())
+    {
+        terminal::error(&error.code, &error.message, None);
+    }
     match output {
         Output::Json => terminal::line(&serde_json::to_string(report).unwrap_or_default()),
         Output::Table => print_table(report, resumed, topics),
@@ -28,9 +35,6 @@ fn print_table(report: &RunReport, resumed: bool, topics: &[String]) {
         .unwrap_or(0);
     for connector in &report.connectors {
         terminal::line(&connector_line(connector, width));
-        if let Some(error) = &connector.error {
-            terminal::error(&error.code, &error.message, None);
-        }
     }
     terminal::line(&sum_line(report));
     if report.status != "ok" {

@@ -6,6 +6,8 @@
 //! `COMMAND` is run with the input file as its last argument, in the same rounds; of what it prints, the number before
 //! `records/s` is taken as its rate.
 
+#![expect(clippy::print_stdout, reason = "the figures are the program's output")]
+
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
