@@ -32,3 +32,6 @@ mod quickstart;
 mod support;
 #[cfg(test)]
 mod symbols;
+
+#[cfg(test)]
+mod tasks;

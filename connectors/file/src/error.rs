@@ -51,6 +51,9 @@ pub(crate) fn replaced(name: &str, position: &Position, change: &Change) -> Erro
             "it has {size} bytes, but {} were read of it",
             position.position
         ),
+        Change::OtherTail => {
+            "it begins as before, but the bytes that were read last are others now".to_owned()
+        }
         Change::OtherHead | Change::None => {
             "it begins with other bytes than when it was read".to_owned()
         }
@@ -92,6 +95,12 @@ pub(crate) fn problem(problem: Problem, name: &str, file: &File, position: u64) 
 
 /// A file that a sink cannot open.
 pub(crate) fn open_output(error: io::Error, path: &Path) -> Error {
+    if error.kind() == io::ErrorKind::ResourceBusy {
+        return Error::conflict(format!(
+            "`{}` is being written by another connector or process; one file has one writer",
+            path.display()
+        ));
+    }
     let temporary = is_full(&error);
     let error = Error::from(error).context(format!(
         "open `{}` for writing (nothing is lost: fix it and start again)",
@@ -116,16 +125,24 @@ pub(crate) fn output(error: OutputError, path: &Path) -> Error {
         OutputError::Sync { source } => {
             Error::internal(format!("could not make `{path}` durable: {source}"))
         }
+        OutputError::Cut { .. } => Error::conflict(format!(
+            "`{path}`: {error}; what it holds now is not what was written. Look at who else writes it, then start again"
+        )),
         OutputError::Broken => Error::internal(format!("`{path}`: {error}")),
     }
 }
 
 /// An output that is not as it was left.
 pub(crate) fn unexpected(error: &Unexpected, path: &Path) -> Error {
-    Error::conflict(format!(
-        "`{}`: {error}; set `on.existing: append` to write behind what is there, `truncate` to empty it, or move it away",
-        path.display()
-    ))
+    let hint = match error {
+        Unexpected::NoPosition { .. } => {
+            "set `on.existing: append` to write behind what is there, `truncate` to empty it, or move it away"
+        }
+        Unexpected::Shorter { .. } | Unexpected::OtherFile { .. } => {
+            "put it back, or set `on.existing: append` to write behind what is there, `truncate` to empty it"
+        }
+    };
+    Error::conflict(format!("`{}`: {error}; {hint}", path.display()))
 }
 
 fn is_full(error: &io::Error) -> bool {

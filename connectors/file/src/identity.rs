@@ -1,7 +1,8 @@
 //! Is this still the file whose first bytes were read before?
 //!
 //! A file that only grew keeps its head: the checksum of its first KiB, or of all of it while it is shorter. A file
-//! that shrank below the position, or whose head changed, was replaced. The inode is kept to tell a rename while
+//! that shrank below the position, or whose head changed, was replaced; so was one whose bytes just before the position are
+//! others, which tells two files that begin alike (a licence text, a long header). The inode is kept to tell a rename while
 //! the file is followed; across runs a copy with the same bytes is the same file.
 
 use std::fs::File;
@@ -16,7 +17,7 @@ const HEAD_LEN: usize = 1024;
 
 /// Position after the last record that was handed out, and what the file looked like then.
 ///
-/// As a source offset: `{"position": 57, "inode": 1234, "head": "16 hex digits", "size": 99}`.
+/// As a source offset: `{"position": 57, "inode": 1234, "head": "16 hex digits", "size": 99, "tail": "16 hex digits"}`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Position {
     pub(crate) position: u64,
@@ -30,6 +31,8 @@ pub(crate) struct Identity {
     pub(crate) size: u64,
     /// FNV-1a (64 bit) of the first `min(size, 1024)` bytes.
     pub(crate) head: u64,
+    /// FNV-1a (64 bit) of the last `min(position, 1024)` bytes before the position; `None` at the start of the file.
+    pub(crate) tail: Option<u64>,
 }
 
 /// What became of a file since its position was stored.
@@ -41,6 +44,8 @@ pub(crate) enum Change {
     Shrunk { size: u64 },
     /// As long or longer, but it begins with other bytes.
     OtherHead,
+    /// It begins as it did, but what lies before the position are other bytes.
+    OtherTail,
 }
 
 impl Identity {
@@ -51,7 +56,14 @@ impl Identity {
             inode: meta.ino(),
             size: meta.len(),
             head: head(file, meta.len())?,
+            tail: None,
         })
+    }
+
+    /// Takes note of the bytes before `position`.
+    pub(crate) fn mark(&mut self, file: &File, position: u64) -> io::Result<()> {
+        self.tail = Some(tail(file, position)?);
+        Ok(())
     }
 
     /// Takes note that the file is now `size` bytes long; a head shorter than a KiB is taken again.
@@ -79,6 +91,9 @@ impl Position {
             {
                 Ok(Change::OtherHead)
             }
+            Some(Identity {
+                tail: Some(known), ..
+            }) if tail(file, self.position)? != *known => Ok(Change::OtherTail),
             Some(_) | None => Ok(Change::None),
         }
     }
@@ -90,6 +105,9 @@ impl Position {
             fields.push(("inode", identity.inode.into()));
             fields.push(("head", format!("{:016x}", identity.head).into()));
             fields.push(("size", identity.size.into()));
+            if let Some(tail) = identity.tail {
+                fields.push(("tail", format!("{tail:016x}").into()));
+            }
         }
         fields
     }
@@ -98,12 +116,18 @@ impl Position {
     pub(crate) fn from_offset(value: &Map<String, Value>) -> Option<Self> {
         let position = value.get("position")?.as_u64()?;
         let number = |key: &str| value.get(key).and_then(Value::as_u64);
-        let head = value
-            .get("head")
-            .and_then(Value::as_str)
-            .and_then(|text| u64::from_str_radix(text, 16).ok());
+        let checksum = |key: &str| {
+            let text = value.get(key).and_then(Value::as_str)?;
+            u64::from_str_radix(text, 16).ok()
+        };
+        let (head, tail) = (checksum("head"), checksum("tail"));
         let identity = match (number("inode"), number("size"), head) {
-            (Some(inode), Some(size), Some(head)) => Some(Identity { inode, size, head }),
+            (Some(inode), Some(size), Some(head)) => Some(Identity {
+                inode,
+                size,
+                head,
+                tail,
+            }),
             _ => None,
         };
         Some(Self { position, identity })
@@ -111,14 +135,24 @@ impl Position {
 }
 
 fn head(file: &File, size: u64) -> io::Result<u64> {
+    checksum(file, 0, size.min(HEAD_BYTES))
+}
+
+fn tail(file: &File, position: u64) -> io::Result<u64> {
+    let length = position.min(HEAD_BYTES);
+    checksum(file, position - length, length)
+}
+
+/// Checksum of `length` bytes, at most [`HEAD_BYTES`], from `start`; of fewer where the file ends before.
+fn checksum(file: &File, start: u64, length: u64) -> io::Result<u64> {
     let mut buf = [0; HEAD_LEN];
-    let wanted = usize::try_from(size.min(HEAD_BYTES)).unwrap_or(buf.len());
+    let wanted = usize::try_from(length).unwrap_or(buf.len());
     let mut filled = 0;
     while filled < wanted {
         let Some(room) = buf.get_mut(filled..wanted) else {
             break;
         };
-        match file.read_at(room, filled as u64) {
+        match file.read_at(room, start + filled as u64) {
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -221,5 +255,33 @@ mod tests {
     fn checksum_is_the_published_fnv1a() {
         assert_eq!(fnv1a(b""), 0xcbf2_9ce4_8422_2325);
         assert_eq!(fnv1a(b"foobar"), 0x8594_4171_f739_67e8);
+    }
+
+    #[test]
+    fn a_file_that_begins_alike_is_told_by_the_bytes_before_the_position() {
+        let preamble = [b'#'; 3000];
+        let before = [&preamble[..], b"monday\n"].concat();
+        let after = [&preamble[..], b"tuesday\nand more\n"].concat();
+        let (file, mut stored) = position(&before, before.len() as u64);
+        let handle = File::open(file.path()).unwrap();
+        let at = stored.position;
+        stored.identity.as_mut().unwrap().mark(&handle, at).unwrap();
+        let offset: Map<String, Value> = stored
+            .to_offset()
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        let stored = Position::from_offset(&offset).unwrap();
+        assert_eq!(stored.change(&handle).unwrap(), Change::None);
+        fs::write(file.path(), [&before[..], b"grown\n"].concat()).unwrap();
+        assert_eq!(
+            stored.change(&File::open(file.path()).unwrap()).unwrap(),
+            Change::None
+        );
+        fs::write(file.path(), after).unwrap();
+        assert_eq!(
+            stored.change(&File::open(file.path()).unwrap()).unwrap(),
+            Change::OtherTail
+        );
     }
 }

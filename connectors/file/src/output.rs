@@ -3,7 +3,7 @@
 //! All writes are positional. What the host was told about counts, not what lies behind it in the file: a failed
 //! batch leaves bytes past the length, and the next try, or the next start, writes over them or cuts them off.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -16,6 +16,7 @@ pub(crate) trait Disk {
     fn write_at(&mut self, bytes: &[u8], at: u64) -> io::Result<usize>;
     fn cut(&mut self, len: u64) -> io::Result<()>;
     fn sync(&mut self) -> io::Result<()>;
+    fn len(&self) -> io::Result<u64>;
 }
 
 impl Disk for File {
@@ -29,6 +30,10 @@ impl Disk for File {
 
     fn sync(&mut self) -> io::Result<()> {
         self.sync_data()
+    }
+
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
     }
 }
 
@@ -54,6 +59,11 @@ pub(crate) enum OutputError {
     /// The system may have dropped bytes it had taken: only a new start from the recorded length is safe.
     #[error("make the written bytes durable")]
     Sync { source: io::Error },
+    /// Somebody else cut the file, or put another one in its place.
+    #[error(
+        "{written} bytes were written to it, now {found} are there: it was cut, removed or replaced meanwhile"
+    )]
+    Cut { written: u64, found: u64 },
     #[error("an earlier fsync failed; a new start from the recorded length is needed")]
     Broken,
 }
@@ -127,10 +137,26 @@ impl<D: Disk> Output<D> {
         Ok(self.synced)
     }
 
+    /// Fails when the file no longer holds what was written: writing on would leave a hole of zeros.
+    fn check_length(&self) -> Result<(), OutputError> {
+        let found = self
+            .disk
+            .len()
+            .map_err(|source| OutputError::Write { source })?;
+        if found < self.written {
+            return Err(OutputError::Cut {
+                written: self.written,
+                found,
+            });
+        }
+        Ok(())
+    }
+
     fn write(&mut self) -> Result<(), OutputError> {
         if self.broken {
             return Err(OutputError::Broken);
         }
+        self.check_length()?;
         let mut done = 0;
         while let Some(rest) = self.buf.get(done..).filter(|rest| !rest.is_empty()) {
             match self.disk.write_at(rest, self.written + done as u64) {
@@ -164,6 +190,13 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, u64, u64)> {
         .read(true)
         .write(true)
         .open(path)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::ResourceBusy.into()),
+        // A file system without locks has the other checks left.
+        Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {}
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::Error::new(
@@ -176,6 +209,22 @@ pub(crate) fn open(path: &Path) -> io::Result<(File, u64, u64)> {
         File::open(folder)?.sync_all()?;
     }
     Ok((file, meta.len(), meta.ino()))
+}
+
+/// Checks that `path` still names the file that is written, and that it holds all of it.
+pub(crate) fn check_name(path: &Path, inode: u64, written: u64) -> Result<(), OutputError> {
+    match fs::metadata(path) {
+        Ok(meta) if meta.ino() == inode && meta.len() >= written => Ok(()),
+        Ok(meta) if meta.ino() == inode => Err(OutputError::Cut {
+            written,
+            found: meta.len(),
+        }),
+        Ok(_) => Err(OutputError::Cut { written, found: 0 }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OutputError::Cut { written, found: 0 })
+        }
+        Err(source) => Err(OutputError::Write { source }),
+    }
 }
 
 /// Says whether the first `len` bytes end with a newline, or are none.
@@ -203,6 +252,10 @@ mod tests {
     }
 
     impl Disk for Small {
+        fn len(&self) -> io::Result<u64> {
+            Ok(self.bytes.len() as u64)
+        }
+
         fn write_at(&mut self, bytes: &[u8], at: u64) -> io::Result<usize> {
             let at = usize::try_from(at).unwrap();
             let n = self.room.saturating_sub(at).min(bytes.len());

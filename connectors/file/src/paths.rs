@@ -32,6 +32,24 @@ fn is_glob(pattern: &str) -> bool {
     pattern.contains(['*', '?', '[']) && !Path::new(pattern).is_file()
 }
 
+/// Escapes the leading folders that exist under exactly these names: a folder called `[x]` is no pattern.
+fn escape_folders(pattern: &str) -> String {
+    let mut escaped = String::new();
+    let mut rest = pattern;
+    let mut real = String::new();
+    while let Some((folder, behind)) = rest.split_once('/') {
+        real.push_str(folder);
+        real.push('/');
+        if !Path::new(&real).is_dir() {
+            break;
+        }
+        escaped.push_str(&glob::Pattern::escape(folder));
+        escaped.push('/');
+        rest = behind;
+    }
+    escaped + rest
+}
+
 /// Looks for the files that `patterns` name; the matches of one glob come sorted by name, folders left out.
 ///
 /// Without `globs` each entry is the name of a file, whatever characters it has.
@@ -44,7 +62,7 @@ pub(crate) fn find(patterns: &[String], globs: bool) -> Result<Found, PathError>
                 source,
             };
             let mut matched = false;
-            for entry in glob::glob(pattern).map_err(bad)? {
+            for entry in glob::glob(&escape_folders(pattern)).map_err(bad)? {
                 let path = entry.map_err(|error| PathError::List {
                     path: error.path().to_owned(),
                     source: error.into(),
@@ -100,6 +118,22 @@ mod tests {
         check(&["*.csv"], &["a.csv", "b.csv", "we[i]rd.csv"], &[]);
         check(&["*/*.csv"], &["d.csv/inner.csv"], &[]);
         check(&["we[i]rd.csv"], &["we[i]rd.csv"], &[]);
+    }
+
+    #[test]
+    fn a_folder_with_the_characters_of_a_glob_is_itself() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["da*a/mine.csv", "data/other.csv"] {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let pattern = format!("{}/da*a/*.csv", dir.path().display());
+        let found = find(&[pattern], true).unwrap();
+        assert_eq!(
+            found.files,
+            [format!("{}/da*a/mine.csv", dir.path().display())]
+        );
     }
 
     #[test]

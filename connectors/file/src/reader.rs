@@ -303,7 +303,9 @@ impl Reader {
         let mut grown = Ok(());
         if tracked.position.position != before {
             if let Some(identity) = &mut tracked.position.identity {
-                grown = identity.grow(&file, self.window.read_position());
+                grown = identity
+                    .grow(&file, self.window.read_position())
+                    .and_then(|()| identity.mark(&file, tracked.position.position));
             }
             out.offset(&partition, tracked.position.to_offset());
             let path = Path::new(&tracked.name);

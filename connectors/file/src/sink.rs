@@ -318,6 +318,10 @@ impl FileSink {
         let length = open
             .output
             .sync()
+            .and_then(|length| {
+                output::check_name(&self.options.path, open.inode, length)?;
+                Ok(length)
+            })
             .map_err(|error| error::output(error, &self.options.path))?;
         self.news = false;
         self.reported = length;

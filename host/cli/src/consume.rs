@@ -49,6 +49,9 @@ fn from_directory(
             // Nobody writes to a stopped directory: following it means waiting to be interrupted.
             std::thread::sleep(FOLLOW_EVERY);
         }
+        if terminal::stdout_failure().is_some() {
+            return Ok(Exit::Ok);
+        }
         for record in records {
             let value = serde_json::to_value(&record).unwrap_or_default();
             print(args.output, &value);
@@ -99,6 +102,9 @@ fn from_host(args: &ConsumeArgs, topic: &TopicName, from: From) -> Result<Exit, 
             while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<u8> = rest.drain(..=end).collect();
                 print_line(args.output, &line)?;
+            }
+            if terminal::stdout_failure().is_some() {
+                break;
             }
         }
         Ok(Exit::Ok)

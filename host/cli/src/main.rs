@@ -22,10 +22,13 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::{Cli, Command};
-use crate::exit::Exit;
+use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return wrong_arguments(&error).into(),
+    };
     let outcome = match cli.command {
         None => hello::run(),
         Some(Command::Run(args)) => run::run(&args),
@@ -39,11 +42,46 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(linkspan_plugin::probe_main(&file)).unwrap_or(1));
         }
     };
-    match outcome {
-        Ok(code) => code,
+    let exit = match outcome {
+        Ok(exit) => exit,
         Err(failure) => failure.report(),
+    };
+    if let Some(kind) = terminal::stdout_failure()
+        && kind != std::io::ErrorKind::BrokenPipe
+        && exit == Exit::Ok
+    {
+        return Failure::new(
+            Exit::Environment,
+            "LS0704",
+            format!("could not write the result to stdout: {kind}"),
+        )
+        .report()
+        .into();
     }
-    .into()
+    exit.into()
+}
+
+/// Prints help where it was asked for; wrong arguments are a failure in the form that was asked for.
+fn wrong_arguments(error: &clap::Error) -> Exit {
+    // There is nowhere left to report a failure of stderr.
+    drop(error.print());
+    if !error.use_stderr() {
+        return Exit::Ok;
+    }
+    let words: Vec<String> = std::env::args().collect();
+    let json = words.iter().any(|word| word == "-ojson" || word == "--output=json" || word == "-o=json")
+        || words.windows(2).any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == "json"));
+    let message = error.render().to_string();
+    let first = message
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .trim_start_matches("error: ")
+        .to_owned();
+    Failure::new(Exit::Invalid, "LS0220", first)
+        .json(json)
+        .printed()
+        .report()
 }
 
 impl From<Exit> for ExitCode {

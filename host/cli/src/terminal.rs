@@ -1,6 +1,7 @@
 //! What people see: colours only on a terminal, thousands separated, one place that prints.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Whether stderr takes colours: a terminal, and neither `NO_COLOR` nor a dumb one.
@@ -10,16 +11,27 @@ pub(crate) fn colours() -> bool {
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// Prints a line of results on stdout. A closed pipe ends the process quietly, as it does for other filters.
+/// Whether stdout took everything so far.
+static STDOUT: Mutex<Option<io::ErrorKind>> = Mutex::new(None);
+
+/// Prints a line of results on stdout. What fails is remembered: see [`stdout_failure`].
 pub(crate) fn line(text: &str) {
     let mut out = io::stdout().lock();
-    if out
+    if let Err(error) = out
         .write_all(text.as_bytes())
         .and_then(|()| out.write_all(b"\n"))
-        .is_err()
+        .and_then(|()| out.flush())
     {
-        std::process::exit(0);
+        STDOUT
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(error.kind());
     }
+}
+
+/// Why stdout stopped taking lines, if it did. A closed pipe is how a reader says that it has enough.
+pub(crate) fn stdout_failure() -> Option<io::ErrorKind> {
+    *STDOUT.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Prints a line for people on stderr.

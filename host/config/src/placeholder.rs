@@ -143,6 +143,19 @@ impl Resolver {
         }
     }
 
+    /// The values that the `env` and `file` placeholders of a text stand for; parameters are no secrets.
+    pub(crate) fn outside_values(&self, text: &str, base: &Path) -> Vec<String> {
+        pieces(text)
+            .into_iter()
+            .filter_map(|piece| match piece {
+                Piece::Placeholder { provider, rest, .. } if provider != "param" => {
+                    self.look_up(provider, rest, base).ok()
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
     fn look_up(&self, provider: &str, rest: &str, base: &Path) -> Result<String, Unresolved> {
         match provider {
             "env" => {

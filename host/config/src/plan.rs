@@ -168,6 +168,21 @@ impl ConnectorPlan {
         Ok(ResolvedConfig(out))
     }
 
+    /// Returns what no error, log line or answer may show: secrets, and what placeholders of files and the environment
+    /// stand for.
+    #[must_use]
+    pub fn concealed(&self, resolver: &Resolver) -> Vec<String> {
+        let mut values: Vec<String> = Vec::new();
+        for (name, text) in &self.config {
+            if let Some(late) = self.late.get(name) {
+                values.extend(resolver.outside_values(text, &late.base));
+            } else if self.secrets.contains(name) {
+                values.push(text.clone());
+            }
+        }
+        values
+    }
+
     /// Like [`ConnectorPlan::resolved`], only with the options that the class itself declares.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The data directory's lock: `flock` on the file `lock`, which names its holder.
+//! The data directory's lock: `flock` on the directory itself, so that nobody can delete it from below a host; the file
+//! `lock` names the holder.
 
 use std::io::IoSlice;
 use std::path::Path;
@@ -8,11 +9,11 @@ use crate::fs::{Fs, Lock, LockMode, Open, read_file};
 
 /// Takes the directory for this process, and writes its id into the file.
 pub(crate) fn exclusive(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>> {
+    let lock = take(fs, dir, LockMode::Exclusive)?;
     let path = dir.join("lock");
     let file = fs
         .open(&path, Open::Create)
         .map_err(|e| Error::io("open", &path, e))?;
-    let lock = take(fs, dir, &path, LockMode::Exclusive)?;
     let pid = format!("{}\n", std::process::id());
     file.truncate(0).map_err(|e| Error::io("write", &path, e))?;
     file.write_at(&[IoSlice::new(pid.as_bytes())], 0)
@@ -22,20 +23,20 @@ pub(crate) fn exclusive(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>> {
 
 /// Keeps writers out while a stopped directory is read. Writes nothing.
 pub(crate) fn shared(fs: &dyn Fs, dir: &Path) -> Result<Box<dyn Lock>> {
-    take(fs, dir, &dir.join("lock"), LockMode::Shared)
+    take(fs, dir, LockMode::Shared)
 }
 
-fn take(fs: &dyn Fs, dir: &Path, path: &Path, mode: LockMode) -> Result<Box<dyn Lock>> {
-    match fs.try_lock(path, mode) {
+fn take(fs: &dyn Fs, dir: &Path, mode: LockMode) -> Result<Box<dyn Lock>> {
+    match fs.try_lock(dir, mode) {
         Ok(Some(lock)) => Ok(lock),
         Ok(None) => {
-            let text = read_file(fs, path, 64).unwrap_or_default();
+            let text = read_file(fs, &dir.join("lock"), 64).unwrap_or_default();
             let pid = String::from_utf8_lossy(&text).trim().parse().unwrap_or(0);
             Err(Error::Locked {
                 dir: dir.to_owned(),
                 pid,
             })
         }
-        Err(error) => Err(Error::io("lock", path, error)),
+        Err(error) => Err(Error::io("lock", dir, error)),
     }
 }

@@ -4,6 +4,7 @@
 //! were accepted are remembered. A cache that cannot be read, or is another host's, is as good as empty; it is replaced as a whole by
 //! a rename, and a failure to write it costs the next start a few milliseconds and nothing else.
 
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::{
     collections::BTreeMap,
     fs,
@@ -108,7 +109,12 @@ impl Cache {
         let text = json!({ "version": VERSION, "host_abi": ABI_VERSION, "files": files });
         // The name is this process's own: two hosts that start together do not write into one file.
         let fresh = path.with_extension(format!("{}.new", std::process::id()));
-        let written = fs::File::create(&fresh)
+        let written = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&fresh)
             .and_then(|mut file| file.write_all(text.to_string().as_bytes()))
             .and_then(|()| fs::rename(&fresh, path));
         if written.is_err() {

@@ -34,6 +34,11 @@ pub(crate) enum Look {
 
 /// Looks at a file.
 pub(crate) fn look(path: &Path, symbol: &str) -> Look {
+    // Looked at before it is opened: opening a pipe would wait for a writer.
+    match std::fs::metadata(path) {
+        Ok(metadata) if !metadata.is_file() => return Look::Foreign("it is not a file"),
+        _ => {}
+    }
     match File::open(path).and_then(|file| look_inside(&file, symbol)) {
         Ok(look) => look,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use linkspan_log::LogBackend;
 use linkspan_plugin::{Class, Task};
@@ -20,6 +20,9 @@ use crate::{sink, source};
 
 /// First pause before a retry or a restart; doubles up to the connector's `restart.delay.max.ms`.
 const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+
+/// Longest pause that a plugin may ask for with `retry_after`.
+const ASKED_MAX: Duration = Duration::from_secs(3600);
 
 /// What all tasks of the host share.
 #[derive(Debug)]
@@ -65,7 +68,9 @@ impl Backoff {
             .saturating_mul(1_u32 << self.attempts.min(16))
             .min(self.longest);
         self.attempts = self.attempts.saturating_add(1);
-        asked.map_or(doubled, |asked| asked.max(doubled))
+        asked.map_or(doubled, |asked| {
+            asked.clamp(doubled, ASKED_MAX.max(doubled))
+        })
     }
 
     /// Starts over; returns whether there had been an attempt before.
@@ -77,8 +82,11 @@ impl Backoff {
 impl TaskContext {
     /// Creates the plugin's task with its configuration, placeholders filled in for this call only.
     pub(crate) fn create_task(&self, instance: u64) -> Result<Task, TaskError> {
-        let mut config = (self.spec.resolve)()
+        let resolved = (self.spec.resolve)()
             .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
+        self.task.set_concealed(resolved.concealed);
+        self.task.begin_life();
+        let mut config = resolved.config;
         config.extend(self.task_config.clone());
         let document = json!({
             "connector": self.spec.name, "task": self.task.index, "class": self.class.name(),
@@ -93,6 +101,7 @@ impl TaskContext {
 
     /// Shows the error, waits for the next attempt; returns whether the task was told to stop meanwhile.
     pub(crate) fn retry_after(&self, error: &TaskError, backoff: &mut Backoff) -> bool {
+        let error = self.task.conceal_error(error.clone());
         let pause = backoff.next(error.retry_after);
         tracing::warn!(
             task = self.task.name(),
@@ -100,8 +109,7 @@ impl TaskContext {
             "{error}; next attempt in {} s",
             pause.as_secs()
         );
-        self.task
-            .set_state(TaskState::Retrying, Some(error.clone()));
+        self.task.set_state(TaskState::Retrying, Some(error));
         self.task.stop.sleep(pause)
     }
 
@@ -130,55 +138,55 @@ impl TaskContext {
     fn run(&self) {
         let mut backoff = Backoff::new(self.spec.restart_delay_max);
         loop {
-            let outcome =
-                catch_unwind(AssertUnwindSafe(|| self.live_once())).unwrap_or_else(|_| {
-                    Err(TaskError::internal(
-                        "the host's own code for this task panicked, this is a defect",
-                    ))
-                });
+            let born = Instant::now();
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.live_once()))
+                .unwrap_or_else(|_| Err(TaskError::host_panic()))
+                .map_err(|error| self.task.conceal_error(error));
+            if born.elapsed() > self.spec.restart_delay_max {
+                // It had worked for a while: this failure is a new one.
+                backoff.reset();
+            }
             let restarts = self.task.counters.restarts.load(Ordering::Relaxed);
             match outcome {
-                Ok(()) => {
-                    let state = if self.task.stop.is_set() {
-                        TaskState::Stopped
-                    } else {
-                        TaskState::Completed
-                    };
-                    return self.task.set_state(state, None);
-                }
-                Err(error) if self.task.stop.is_set() => {
-                    tracing::warn!(
-                        task = self.task.name(),
-                        code = error.code,
-                        "while stopping: {error}"
-                    );
-                    return self.task.set_state(TaskState::Stopped, Some(error));
-                }
+                Ok(()) if self.task.stop.is_set() => return self.stopped(None),
+                Ok(()) => return self.task.set_state(TaskState::Completed, None),
+                Err(error) if self.task.stop.is_set() => return self.stopped(Some(error)),
                 Err(error) if self.may_restart(&error, restarts) => {
                     self.task.counters.restarts.fetch_add(1, Ordering::Relaxed);
                     if self.retry_after(&error, &mut backoff) {
-                        return self.task.set_state(TaskState::Stopped, Some(error));
+                        return self.stopped(Some(error));
                     }
                 }
-                Err(error) => {
-                    if self.bounded {
-                        // The job's summary says it.
-                        tracing::debug!(
-                            task = self.task.name(),
-                            code = error.code,
-                            "task failed: {error}"
-                        );
-                    } else {
-                        tracing::error!(
-                            task = self.task.name(),
-                            code = error.code,
-                            "task failed: {error}"
-                        );
-                    }
-                    return self.task.set_state(TaskState::Failed, Some(error));
-                }
+                Err(error) => return self.failed(error),
             }
         }
+    }
+
+    /// The task was told to stop. What it was struggling with at that moment stays visible.
+    fn stopped(&self, error: Option<TaskError>) {
+        let struggling = (self.task.state() == TaskState::Retrying)
+            .then(|| self.task.error())
+            .flatten();
+        let error = error.filter(|error| !error.is_stopped()).or(struggling);
+        self.task.set_state(TaskState::Stopped, error);
+    }
+
+    fn failed(&self, error: TaskError) {
+        if self.bounded {
+            // The job's summary says it.
+            tracing::debug!(
+                task = self.task.name(),
+                code = error.code,
+                "task failed: {error}"
+            );
+        } else {
+            tracing::error!(
+                task = self.task.name(),
+                code = error.code,
+                "task failed: {error}"
+            );
+        }
+        self.task.set_state(TaskState::Failed, Some(error));
     }
 
     /// Starts the task's thread.

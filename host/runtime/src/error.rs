@@ -35,6 +35,11 @@ impl TaskError {
         Self::permanent("LS0410", "data_invalid", message)
     }
 
+    /// The host's own code panicked in a task; it is caught there.
+    pub(crate) fn host_panic() -> Self {
+        Self::internal("the host's own code for this task panicked, this is a defect")
+    }
+
     /// A defect of the host or a plugin, not of data or configuration.
     pub(crate) fn internal(message: impl Into<String>) -> Self {
         Self::permanent("LS0499", "internal", message)

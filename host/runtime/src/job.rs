@@ -1,7 +1,6 @@
 //! Bounded jobs: `run --once` ends when the sources are exhausted and every sink has passed the ends they left.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -38,7 +37,7 @@ impl Run {
         interrupted: &AtomicBool,
         mut progress: impl FnMut(&Self),
     ) -> linkspan_log::Result<Outcome> {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let outcome = match self.wait_for(deadline, interrupted, &mut progress, |run| {
             Ok(run.sources_over())
         })? {
@@ -122,10 +121,48 @@ impl Run {
                 continue;
             }
             for task in &connector.tasks {
-                *task.ends.lock().unwrap_or_else(PoisonError::into_inner) = Some(ends.clone());
+                // Announced once a job.
+                drop(task.ends.set(ends.clone()));
                 task.wake();
             }
         }
+    }
+
+    /// Records that each sink of the run has not passed, by its name; sinks that passed all are left out.
+    ///
+    /// # Errors
+    /// The log refuses to be read.
+    pub fn left_over(&self) -> linkspan_log::Result<Vec<(String, u64)>> {
+        let mut left = Vec::new();
+        for (connector, ends) in self.connectors.iter().zip(self.capture_ends()?) {
+            if connector.is_source() {
+                continue;
+            }
+            let committed = self.committed(connector)?;
+            let records: i64 = ends
+                .iter()
+                .map(|(partition, end)| end.0 - committed.get(partition).map_or(0, |at| at.0))
+                .filter(|left| *left > 0)
+                .sum();
+            if records > 0 {
+                left.push((
+                    connector.spec.name.clone(),
+                    u64::try_from(records).unwrap_or(0),
+                ));
+            }
+        }
+        Ok(left)
+    }
+
+    fn committed(&self, connector: &Running) -> linkspan_log::Result<Ends> {
+        Ok(
+            list_group(self.shared.log.as_ref(), &group_of(&connector.spec.name))?
+                .into_iter()
+                .map(|(topic, partition, offset)| {
+                    (TopicPartition::new(topic, partition), offset.next)
+                })
+                .collect(),
+        )
     }
 
     fn sinks_passed(&self, ends: &[Ends]) -> linkspan_log::Result<bool> {
@@ -133,13 +170,7 @@ impl Run {
             if connector.is_source() || ends.is_empty() {
                 continue;
             }
-            let committed: Ends =
-                list_group(self.shared.log.as_ref(), &group_of(&connector.spec.name))?
-                    .into_iter()
-                    .map(|(topic, partition, offset)| {
-                        (TopicPartition::new(topic, partition), offset.next)
-                    })
-                    .collect();
+            let committed = self.committed(connector)?;
             let passed = ends
                 .iter()
                 .all(|(partition, end)| committed.get(partition).is_some_and(|at| at >= end));

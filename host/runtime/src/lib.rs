@@ -35,6 +35,8 @@ pub use crate::offsets::{offset_key, prefix_of};
 pub use crate::report::{ConnectorReport, FileReport, RunReport, WarningReport};
 pub use crate::schemas::SchemaRegistry;
 pub use crate::services::Services;
-pub use crate::spec::{ConnectorSpec, KindOfConnector, Mode, ResolveConfig, Settings, TopicSpecs};
+pub use crate::spec::{
+    ConnectorSpec, KindOfConnector, Mode, ResolveConfig, Resolved, Settings, TopicSpecs, conceal,
+};
 pub use crate::supervisor::{Run, Runtime, Snapshot};
 pub use crate::task::TaskState;

@@ -91,6 +91,9 @@ impl HostServices for Services {
     fn log(&self, plugin: &str, instance: u64, level: u32, target: &str, message: &str) {
         let task = self.task(instance);
         let connector = task.as_ref().map_or("", |task| task.connector.as_str());
+        let message = task
+            .as_ref()
+            .map_or_else(|| message.to_owned(), |task| task.conceal(message));
         match level {
             1 => tracing::error!(target: "plugin", plugin, connector, from = target, "{message}"),
             2 => tracing::warn!(target: "plugin", plugin, connector, from = target, "{message}"),

@@ -12,7 +12,38 @@ use linkspan_types::TopicName;
 pub type TopicSpecs = BTreeMap<TopicName, TopicSpec>;
 
 /// Gives a connector's configuration with its placeholders filled in; called for each use, nothing resolved is kept.
-pub type ResolveConfig = Arc<dyn Fn() -> Result<BTreeMap<String, String>, String> + Send + Sync>;
+pub type ResolveConfig = Arc<dyn Fn() -> Result<Resolved, String> + Send + Sync>;
+
+/// A configuration as a task gets it. `Debug` shows no value.
+#[derive(Clone, Default)]
+pub struct Resolved {
+    /// The flat options.
+    pub config: BTreeMap<String, String>,
+    /// Secrets and the values of placeholders: none of them may show in an error or log line.
+    pub concealed: Vec<String>,
+}
+
+impl fmt::Debug for Resolved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Resolved")
+            .field("options", &self.config.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Replaces every concealed value in a text by `***`. Values of one or two characters stay: they hide nothing and occur
+/// everywhere.
+#[must_use]
+pub fn conceal(text: &str, concealed: &[String]) -> String {
+    const SHORTEST: usize = 3;
+    let mut text = text.to_owned();
+    for value in concealed.iter().filter(|value| value.len() >= SHORTEST) {
+        if text.contains(value.as_str()) {
+            text = text.replace(value.as_str(), "***");
+        }
+    }
+    text
+}
 
 /// Whether a connector reads from outside or writes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,5 +135,19 @@ impl Default for Settings {
             stop_deadline: Duration::from_secs(10),
             job_restarts_max: 3,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn concealed_values_leave_no_trace_in_a_text() {
+        let secrets = vec!["hunter2".to_owned(), "ab".to_owned()];
+        assert_eq!(
+            conceal("login hunter2/hunter2 failed, ab stays", &secrets),
+            "login ***/*** failed, ab stays"
+        );
     }
 }

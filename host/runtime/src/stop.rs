@@ -1,7 +1,7 @@
 //! A stop flag that a thread can sleep on.
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Tells one task, or all of a run, to stop. Cheap to clone; once set it stays set.
 #[derive(Debug, Clone, Default)]
@@ -23,20 +23,10 @@ impl StopToken {
     /// Sleeps for `duration` or until the token is set; returns whether it is set.
     pub(crate) fn sleep(&self, duration: Duration) -> bool {
         let (flag, woken) = &*self.inner;
-        let deadline = Instant::now() + duration;
-        let mut set = flag.lock().unwrap_or_else(PoisonError::into_inner);
-        while !*set {
-            let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-                break;
-            };
-            if left.is_zero() {
-                break;
-            }
-            set = woken
-                .wait_timeout(set, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
-        }
+        let set = flag.lock().unwrap_or_else(PoisonError::into_inner);
+        let (set, _) = woken
+            .wait_timeout_while(set, duration, |set| !*set)
+            .unwrap_or_else(PoisonError::into_inner);
         *set
     }
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::connector::{Shared, TaskContext};
 use crate::error::{StartError, TaskError};
 use crate::services::Services;
-use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Settings, TopicSpecs};
+use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs, conceal};
 use crate::stop::Pulse;
 use crate::task::{TaskShared, TaskState};
 
@@ -42,6 +42,7 @@ pub struct Run {
     pub(crate) shared: Arc<Shared>,
     pub(crate) pulse: Pulse,
     pub(crate) connectors: Vec<Running>,
+    stuck: Vec<String>,
 }
 
 /// One connector at this moment.
@@ -105,27 +106,41 @@ impl Runtime {
         mode: Mode,
     ) -> Result<Run, StartError> {
         let planned = self.plan(specs, mode)?;
+        self.check_topics(topics)?;
         self.ensure_topics(topics)?;
         self.ensure_sink_topics(&planned)?;
-        let pulse = Pulse::default();
-        let mut connectors = Vec::new();
+        let mut run = Run {
+            shared: Arc::clone(&self.shared),
+            pulse: Pulse::default(),
+            connectors: Vec::new(),
+            stuck: Vec::new(),
+        };
+        match self.start_all(planned, &mut run, mode) {
+            Ok(()) => Ok(run),
+            Err(error) => {
+                // What started already must not work on below a closing log.
+                run.stop();
+                Err(error)
+            }
+        }
+    }
+
+    fn start_all(
+        &self,
+        planned: Vec<Planned>,
+        run: &mut Run,
+        mode: Mode,
+    ) -> Result<(), StartError> {
         // A sink that is there before its source sees records sooner; the order does not matter otherwise.
         let (sinks, sources): (Vec<_>, Vec<_>) = planned
             .into_iter()
             .partition(|planned| planned.spec.kind == KindOfConnector::Sink);
         for planned in sinks.into_iter().chain(sources) {
-            let fence = self
-                .shared
-                .log
-                .open_producer(&OwnerId::from(planned.spec.name.as_str()))?
-                .fence_epoch();
-            connectors.push(self.start_connector(planned, fence, &pulse, mode)?);
+            let owner = OwnerId::from(planned.spec.name.as_str());
+            let fence = self.shared.log.open_producer(&owner)?.fence_epoch();
+            self.start_connector(planned, fence, run, mode)?;
         }
-        Ok(Run {
-            shared: Arc::clone(&self.shared),
-            pulse,
-            connectors,
-        })
+        Ok(())
     }
 
     fn plan(&self, specs: Vec<ConnectorSpec>, mode: Mode) -> Result<Vec<Planned>, StartError> {
@@ -165,11 +180,16 @@ impl Runtime {
                 ),
             ));
         }
-        let config = (spec.resolve)()
+        let Resolved { config, concealed } = (spec.resolve)()
             .map_err(|message| invalid("LS0211", format!("connector `{name}`: {message}")))?;
-        let problems = class
-            .validate(&config)
-            .map_err(|error| vec![TaskError::from(error)])?;
+        let told = |error| {
+            let error = TaskError::from(error);
+            vec![TaskError {
+                message: conceal(&error.message, &concealed),
+                ..error
+            }]
+        };
+        let problems = class.validate(&config).map_err(told)?;
         if !problems.is_empty() {
             return Err(problems
                 .into_iter()
@@ -184,9 +204,7 @@ impl Runtime {
                 })
                 .collect());
         }
-        let task_configs = class
-            .task_configs(&config, spec.tasks_max)
-            .map_err(|error| vec![TaskError::from(error)])?;
+        let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;
         if task_configs.len() > spec.tasks_max as usize {
             return Err(vec![TaskError::internal(format!(
                 "connector `{name}`: `{}` made {} tasks, `tasks.max` is {}",
@@ -202,25 +220,41 @@ impl Runtime {
         })
     }
 
-    fn ensure_topics(&self, topics: &TopicSpecs) -> Result<(), StartError> {
-        let log = &self.shared.log;
+    /// Every declared topic that cannot become what is asked, before any of them is changed.
+    fn check_topics(&self, topics: &TopicSpecs) -> Result<(), StartError> {
+        let mut problems = Vec::new();
         for (name, spec) in topics {
-            let Some(existing) = log.topic(name)? else {
-                log.create_topic(name, spec)?;
-                continue;
-            };
-            if existing.partitions > spec.partitions {
-                return Err(StartError::Invalid(vec![TaskError::permanent(
+            if let Some(existing) = self.shared.log.topic(name)?
+                && existing.partitions > spec.partitions
+            {
+                problems.push(TaskError::permanent(
                     "LS0212",
                     "config_invalid",
                     format!(
                         "topic `{name}` has {} partitions, the configuration asks for {}; partitions can be added, never removed",
                         existing.partitions, spec.partitions
                     ),
-                )]));
+                ));
             }
-            if existing.partitions < spec.partitions {
-                log.add_partitions(name, spec.partitions)?;
+        }
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(StartError::Invalid(problems))
+        }
+    }
+
+    fn ensure_topics(&self, topics: &TopicSpecs) -> Result<(), StartError> {
+        let log = &self.shared.log;
+        for (name, spec) in topics {
+            match log.topic(name)? {
+                None => {
+                    log.create_topic(name, spec)?;
+                }
+                Some(existing) if existing.partitions < spec.partitions => {
+                    log.add_partitions(name, spec.partitions)?;
+                }
+                Some(_) => {}
             }
         }
         Ok(())
@@ -243,22 +277,25 @@ impl Runtime {
         &self,
         planned: Planned,
         fence: FenceEpoch,
-        pulse: &Pulse,
+        run: &mut Run,
         mode: Mode,
-    ) -> Result<Running, StartError> {
+    ) -> Result<(), StartError> {
         let Planned {
             spec,
             class,
             task_configs,
         } = planned;
-        let mut running = Running {
+        run.connectors.push(Running {
             spec: Arc::clone(&spec),
             tasks: Vec::new(),
             threads: Vec::new(),
+        });
+        let Some(running) = run.connectors.last_mut() else {
+            return Ok(());
         };
         for (index, task_config) in task_configs.into_iter().enumerate() {
             let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let task = Arc::new(TaskShared::new(&spec.name, index, pulse.clone()));
+            let task = Arc::new(TaskShared::new(&spec.name, index, run.pulse.clone()));
             let context = TaskContext {
                 runtime: Arc::clone(&self.shared),
                 spec: Arc::clone(&spec),
@@ -271,7 +308,7 @@ impl Runtime {
             running.threads.push(context.spawn()?);
             running.tasks.push(task);
         }
-        Ok(running)
+        Ok(())
     }
 }
 
@@ -352,32 +389,33 @@ impl Run {
         spec.topics.iter()
     }
 
-    /// Waits until something changed or `limit` has passed.
-    pub fn wait_change(&self, limit: Duration) {
-        self.pulse.wait(self.pulse.now(), limit);
+    /// Waits until something changed since `seen`, at most `limit`; returns what to pass next time, first 0.
+    pub fn wait_change(&self, seen: u64, limit: Duration) -> u64 {
+        self.pulse.wait(seen, limit)
     }
 
-    /// Stops the sources, then the sinks, each within the deadline of the settings; returns the tasks that did not.
-    pub fn stop(&mut self) -> Vec<String> {
-        let deadline = Instant::now() + self.shared.settings.stop_deadline;
-        let mut stuck = Vec::new();
+    /// Stops the sources, then the sinks, each round within the deadline of the settings.
+    pub fn stop(&mut self) {
         for sources in [true, false] {
-            for connector in self
-                .connectors
-                .iter()
-                .filter(|connector| connector.is_source() == sources)
-            {
-                connector.request_stop();
-            }
-            for connector in self
+            let deadline = Instant::now() + self.shared.settings.stop_deadline;
+            let mut round: Vec<&mut Running> = self
                 .connectors
                 .iter_mut()
                 .filter(|connector| connector.is_source() == sources)
-            {
-                connector.join_until(deadline, &self.pulse, &mut stuck);
+                .collect();
+            for connector in &round {
+                connector.request_stop();
+            }
+            for connector in &mut round {
+                connector.join_until(deadline, &self.pulse, &mut self.stuck);
             }
         }
-        stuck
+    }
+
+    /// The tasks that did not stop in time; their threads were given up.
+    #[must_use]
+    pub fn stuck(&self) -> &[String] {
+        &self.stuck
     }
 }
 

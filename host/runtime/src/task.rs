@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkspan_plugin::TaskControl;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::error::TaskError;
 use crate::report::FileReport;
 use crate::sink::{Ends, Message, Waker};
+use crate::spec::conceal;
 use crate::stop::{Pulse, StopToken};
 
 /// Where a task stands. Kafka Connect's words, and `Completed` for a task of a bounded job that has done its part.
@@ -62,6 +63,17 @@ struct Status {
     error: Option<TaskError>,
 }
 
+/// Files that a task reads or writes, on their way into the record of the run.
+#[derive(Debug, Default)]
+struct Files {
+    /// Said by the running instance, not yet durable.
+    reported: BTreeMap<String, FileReport>,
+    /// Of the running instance.
+    durable: BTreeMap<String, FileReport>,
+    /// Of instances before it.
+    earlier: BTreeMap<String, FileReport>,
+}
+
 /// One task as others see it.
 #[derive(Debug)]
 pub(crate) struct TaskShared {
@@ -73,7 +85,9 @@ pub(crate) struct TaskShared {
     status: Mutex<Status>,
     /// The plugin's instance while it is open; guards `stop` and `durable` against a closed task.
     control: Mutex<Option<TaskControl>>,
-    files: Mutex<BTreeMap<String, FileReport>>,
+    files: Mutex<Files>,
+    /// Secrets and placeholder values of the running instance.
+    concealed: Mutex<Vec<String>>,
     /// Where a bounded job ends for this sink.
     pub(crate) ends: Ends,
     waker: Mutex<Option<Waker>>,
@@ -92,7 +106,8 @@ impl TaskShared {
                 error: None,
             }),
             control: Mutex::new(None),
-            files: Mutex::new(BTreeMap::new()),
+            files: Mutex::new(Files::default()),
+            concealed: Mutex::new(Vec::new()),
             ends: Ends::default(),
             waker: Mutex::new(None),
         }
@@ -166,23 +181,115 @@ impl TaskShared {
         }
     }
 
+    /// Takes note of a file as the running instance reports it.
     pub(crate) fn report_file(&self, file: FileReport) {
-        self.files
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(file.path.clone(), file);
+        self.lock_files().reported.insert(file.path.clone(), file);
+    }
+
+    /// Takes what was reported since the last call: it becomes part of the record once the commit it belongs to is durable.
+    pub(crate) fn take_reported(&self) -> Vec<FileReport> {
+        std::mem::take(&mut self.lock_files().reported)
+            .into_values()
+            .collect()
+    }
+
+    /// Adds reports whose data is durable.
+    pub(crate) fn keep_files(&self, reports: Vec<FileReport>) {
+        let mut files = self.lock_files();
+        for report in reports {
+            files.durable.insert(report.path.clone(), report);
+        }
+    }
+
+    /// A new instance counts from 0: what earlier ones did is added to what it reports.
+    pub(crate) fn begin_life(&self) {
+        let mut files = self.lock_files();
+        files.reported.clear();
+        for (path, file) in std::mem::take(&mut files.durable) {
+            let records = file.records;
+            files
+                .earlier
+                .entry(path)
+                .and_modify(|earlier| earlier.records += records)
+                .or_insert(file);
+        }
     }
 
     pub(crate) fn files(&self) -> Vec<FileReport> {
-        self.files
+        let files = self.lock_files();
+        let mut all = files.earlier.clone();
+        for (path, file) in &files.durable {
+            let before = all.get(path).map_or(0, |earlier| earlier.records);
+            all.insert(
+                path.clone(),
+                FileReport {
+                    records: before + file.records,
+                    ..file.clone()
+                },
+            );
+        }
+        all.into_values().collect()
+    }
+
+    fn lock_files(&self) -> MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_concealed(&self, values: Vec<String>) {
+        *self
+            .concealed
             .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .values()
-            .cloned()
-            .collect()
+            .unwrap_or_else(PoisonError::into_inner) = values;
+    }
+
+    /// Returns `text` without secrets and placeholder values.
+    pub(crate) fn conceal(&self, text: &str) -> String {
+        conceal(
+            text,
+            &self
+                .concealed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    pub(crate) fn conceal_error(&self, error: TaskError) -> TaskError {
+        TaskError {
+            message: self.conceal(&error.message),
+            ..error
+        }
     }
 
     pub(crate) fn beat(&self) {
         self.pulse.beat();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(bytes: u64, records: u64) -> FileReport {
+        FileReport {
+            path: "/a".to_owned(),
+            sha256: None,
+            bytes,
+            records,
+        }
+    }
+
+    #[test]
+    fn a_file_counts_over_restarts_and_only_what_is_durable() {
+        let task = TaskShared::new("c", 0, Pulse::default());
+        task.begin_life();
+        task.report_file(file(10, 1));
+        let kept = task.take_reported();
+        task.report_file(file(20, 2));
+        task.keep_files(kept);
+        assert_eq!((task.files()[0].bytes, task.files()[0].records), (10, 1));
+        task.begin_life();
+        task.report_file(file(30, 2));
+        task.keep_files(task.take_reported());
+        assert_eq!((task.files()[0].bytes, task.files()[0].records), (30, 3));
     }
 }

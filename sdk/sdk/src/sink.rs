@@ -136,7 +136,8 @@ pub struct Assigned {
     pub topic_id: String,
     /// The partition.
     pub partition: i32,
-    /// The leader epoch of the log at this moment.
+    /// The leader epoch of the committed position, or the log's current one without it. A sink that keeps its own position
+    /// stores the leader epoch of the last record before it, [`Record::leader_epoch`](crate::Record::leader_epoch).
     pub leader_epoch: i32,
     /// The offset from which the host is going to read.
     pub next: i64,

@@ -227,11 +227,12 @@ fn a_crash_neither_loses_nor_doubles_a_line() {
 
 #[test]
 fn a_file_that_is_not_as_it_was_left_is_refused_unless_told() {
+    let missing_hint = "put it back, or set `on.existing: append` to write behind what is there, `truncate` to empty it";
     let hint = "set `on.existing: append` to write behind what is there, `truncate` to empty it, or move it away";
     let no_position = "it holds 3 bytes, but no position is recorded for it: the data directory is new or was deleted, or the offsets were reset";
     let shorter =
         "4 bytes were written to it and recorded, but it holds 3: it was cut, deleted or replaced";
-    for (recorded, message) in [(false, no_position), (true, shorter)] {
+    for (recorded, message, hint) in [(false, no_position, hint), (true, shorter, missing_hint)] {
         for (word, expected) in [
             ("fail", "old"),
             ("append", "old\nnew\n"),
@@ -296,4 +297,45 @@ fn a_folder_that_cannot_be_made_is_named() {
         ),
         "{kind} {message}"
     );
+}
+
+/// Writing on into a file that somebody cut would leave a hole of zeros and commit it.
+#[test]
+fn a_file_that_is_cut_removed_or_taken_while_it_is_written_stops_the_sink() {
+    type Harm = fn(&Folder);
+    let harms: [Harm; 3] = [
+        |folder| folder.write("out/o.txt", ""),
+        |folder| std::fs::remove_file(folder.path("out/o.txt")).unwrap(),
+        |folder| {
+            std::fs::rename(folder.path("out/o.txt"), folder.path("out/moved.txt")).unwrap();
+            folder.write(
+                "out/o.txt",
+                "another file, longer than what was written to the first",
+            );
+        },
+    ];
+    for harm in harms {
+        let folder = Folder::new();
+        let mut sink = sink(&folder, &[]);
+        sink.open().unwrap();
+        sink.assign(&[T0]).unwrap();
+        sink.put(&texts(&["one"])).unwrap();
+        sink.flush().unwrap();
+        harm(&folder);
+        let outcome = sink.put(&texts(&["two"])).and_then(|_| sink.flush());
+        assert_eq!(told(&outcome.unwrap_err(), &folder).0, "conflict");
+    }
+}
+
+#[test]
+fn one_file_has_one_writer() {
+    let folder = Folder::new();
+    let mut first = sink(&folder, &[]);
+    first.open().unwrap();
+    first.assign(&[T0]).unwrap();
+    let mut second = sink(&folder, &[]);
+    second.open().unwrap();
+    let (kind, message) = told(&second.assign(&[T0]).unwrap_err(), &folder);
+    assert_eq!(kind, "conflict");
+    assert!(message.contains("one file has one writer"), "{message}");
 }

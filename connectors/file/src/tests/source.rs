@@ -86,7 +86,7 @@ fn lines_come_once_and_the_last_needs_no_newline() {
         .committed(&json!({ "filename": folder.text("a.txt") }))
         .unwrap();
     let keys: Vec<_> = stored.as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys, ["position", "inode", "head", "size"]);
+    assert_eq!(keys, ["position", "inode", "head", "size", "tail"]);
     assert_eq!(
         (&stored["position"], &stored["size"]),
         (&json!(15), &json!(15))

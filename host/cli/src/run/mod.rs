@@ -36,10 +36,6 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
     let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
     plan::check_listen(args.listen.as_deref())?;
     init_tracing(args.once);
-    let settings = linkspan_config::host_settings(&plan::request(&args.paths, &args.config)?);
-    let data = args.data.clone().map_or(settings.data, plan::absolute);
-    let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
-    let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("linkspan-io")
@@ -59,6 +55,10 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
             format!("could not listen for signals: {error}"),
         )
     })?;
+    let settings = linkspan_config::host_settings(&plan::request(&args.paths, &args.config)?);
+    let data = args.data.clone().map_or(settings.data, plan::absolute);
+    let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
+    let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
     let (log, opened) = open_log(&plan, &data)?;
     let new = matches!(opened, Opened::New);
     terminal::note(&format!(
@@ -81,13 +81,73 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
         signals: &signals,
         tokio: &runtime,
     };
-    let outcome = host.run(mode, args, &warnings, started, clock, !new);
+    let ran = host.run(mode, &warnings, started, clock);
     socket::remove(&data);
-    let closed = log.close().map_err(Failure::from);
+    let topics = log
+        .topics()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|topic| topic.name.to_string())
+        .collect::<Vec<_>>();
+    let closed = log.close();
     runtime.shutdown_timeout(Duration::from_secs(1));
-    let exit = outcome?;
-    closed?;
-    Ok(exit)
+    match ran? {
+        Ran::Watched(exit) => {
+            closed?;
+            Ok(exit)
+        }
+        Ran::Job(mut report, outcome) => {
+            let exit = job_exit(&mut report, outcome, closed.err(), &signals);
+            if let Err(error) = summary::keep(&report, &data) {
+                let message = format!("could not keep the record of the run: {error}");
+                terminal::warning("LS0704", &message);
+                report.warnings.push(WarningReport {
+                    code: "LS0704".to_owned(),
+                    message,
+                });
+            }
+            let error = report
+                .connectors
+                .iter()
+                .find_map(|connector| connector.error.as_ref());
+            if let (Exit::Invalid, Some(error)) = (exit, error) {
+                return Err(Failure::new(exit, "LS0210", &error.message));
+            }
+            summary::print(&report, args.output, !new, &topics);
+            Ok(exit)
+        }
+    }
+}
+
+/// What a run came to.
+enum Ran {
+    Watched(Exit),
+    Job(RunReport, Outcome),
+}
+
+/// The exit code of a job. A log that could not be closed cleanly makes it a failure: what was acknowledged is safe, and
+/// somebody has to look.
+fn job_exit(
+    report: &mut RunReport,
+    outcome: Outcome,
+    closed: Option<linkspan_log::Error>,
+    signals: &Signals,
+) -> Exit {
+    if let Some(error) = closed {
+        let failure = Failure::from(error);
+        report.status = "failed";
+        report.warnings.push(WarningReport {
+            code: failure.code.to_owned(),
+            message: failure.message.clone(),
+        });
+        return failure.report();
+    }
+    match outcome {
+        Outcome::Done => Exit::Ok,
+        Outcome::Failed if only_invalid(report) => Exit::Invalid,
+        Outcome::Failed | Outcome::TimedOut => Exit::Runtime,
+        Outcome::Interrupted => signals.exit(),
+    }
 }
 
 fn cache_of(data: &Path) -> PathBuf {
@@ -128,12 +188,10 @@ impl Host<'_> {
     fn run(
         &self,
         mode: Mode,
-        args: &RunArgs,
         warnings: &[WarningReport],
         started: DateTime<Utc>,
         clock: Instant,
-        resumed: bool,
-    ) -> Result<Exit, Failure> {
+    ) -> Result<Ran, Failure> {
         let engine = Runtime::new(
             Arc::clone(&self.log),
             Arc::clone(&self.plugins.registry),
@@ -152,7 +210,7 @@ impl Host<'_> {
         socket::serve(self.tokio, self.data, router)?;
         let mut run = engine.start(specs, &topics, mode).map_err(start_failure)?;
         match mode {
-            Mode::Continuous => Ok(self.watch(&mut run, &view)),
+            Mode::Continuous => Ok(Ran::Watched(self.watch(&mut run, &view))),
             Mode::Bounded { timeout } => {
                 let mut progress = Progress::new();
                 let outcome = run.drive_job(timeout, self.signals.flag(), |run| {
@@ -160,8 +218,12 @@ impl Host<'_> {
                     progress.show(run);
                 })?;
                 progress.finish();
-                let report = self.report(&run, outcome, warnings, started, clock);
-                self.finish_job(&report, outcome, args, resumed)
+                warn_stuck(&run);
+                let mut report = self.report(&run, outcome, warnings, started, clock);
+                if outcome != Outcome::Done {
+                    report.warnings.extend(left_over(&run, outcome)?);
+                }
+                Ok(Ran::Job(report, outcome))
             }
         }
     }
@@ -172,18 +234,14 @@ impl Host<'_> {
             "running {} connectors; Ctrl-C or SIGTERM stops them cleanly",
             run.snapshot().len()
         ));
+        let mut seen = 0;
         while !self.signals.stopped() && !run.is_over() {
             view.show(run);
-            run.wait_change(WATCH_EVERY);
+            seen = run.wait_change(seen, WATCH_EVERY);
         }
         let over = run.is_over();
-        let stuck = run.stop();
-        for task in stuck {
-            terminal::warning(
-                "LS0402",
-                &format!("task {task} did not stop in time and was given up"),
-            );
-        }
+        run.stop();
+        warn_stuck(run);
         for connector in run.snapshot() {
             terminal::note(&format!(
                 "{} {}: {} records",
@@ -232,42 +290,40 @@ impl Host<'_> {
             warnings: warnings.to_vec(),
         }
     }
+}
 
-    fn finish_job(
-        &self,
-        report: &RunReport,
-        outcome: Outcome,
-        args: &RunArgs,
-        resumed: bool,
-    ) -> Result<Exit, Failure> {
-        summary::keep(report, self.data).map_err(|error| {
-            Failure::new(
-                Exit::Environment,
-                "LS0704",
-                format!("could not keep the record of the run: {error}"),
-            )
-        })?;
-        let topics: Vec<String> = self
-            .log
-            .topics()?
-            .into_iter()
-            .map(|topic| topic.name.to_string())
-            .collect();
-        if outcome == Outcome::TimedOut {
-            terminal::error(
-                "LS0409",
-                "the time given with --timeout is over, the rest is left for the next run",
-                None,
-            );
-        }
-        summary::print(report, args.output, resumed, &topics);
-        Ok(match outcome {
-            Outcome::Done => Exit::Ok,
-            Outcome::Failed if only_invalid(report) => Exit::Invalid,
-            Outcome::Failed | Outcome::TimedOut => Exit::Runtime,
-            Outcome::Interrupted => self.signals.exit(),
-        })
+fn warn_stuck(run: &Run) {
+    for task in run.stuck() {
+        terminal::warning(
+            "LS0402",
+            &format!("task {task} did not stop in time and was given up"),
+        );
     }
+}
+
+/// What a job that did not come to its end leaves for the next run.
+fn left_over(run: &Run, outcome: Outcome) -> Result<Vec<WarningReport>, Failure> {
+    let mut warnings = Vec::new();
+    if outcome == Outcome::TimedOut {
+        let message = "the time given with --timeout is over, the rest is left for the next run";
+        terminal::error("LS0409", message, None);
+        warnings.push(WarningReport {
+            code: "LS0409".to_owned(),
+            message: message.to_owned(),
+        });
+    }
+    for (sink, records) in run.left_over()? {
+        let message = format!(
+            "sink `{sink}` has not written {} records of the log yet",
+            terminal::count(records)
+        );
+        terminal::warning("LS0409", &message);
+        warnings.push(WarningReport {
+            code: "LS0409".to_owned(),
+            message,
+        });
+    }
+    Ok(warnings)
 }
 
 /// Whether every failure is one of the configuration, found by a connector when it opened.

@@ -1,6 +1,5 @@
 //! From arguments and files to what the runtime and the log are told.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,9 @@ use linkspan_config::{
     Severity, codes,
 };
 use linkspan_log::{Durability, LocalOptions, TopicSpec};
-use linkspan_runtime::{ConnectorSpec, KindOfConnector, Settings, TopicSpecs, WarningReport};
+use linkspan_runtime::{
+    ConnectorSpec, KindOfConnector, Resolved, Settings, TopicSpecs, WarningReport,
+};
 use linkspan_types::TopicName;
 
 use crate::args::ConfigArgs;
@@ -70,6 +71,7 @@ fn refusals(connector: &ConnectorPlan, plan: &Plan, plugins: &Plugins) -> Vec<Di
     let Some(class) = plugins.registry.class(&connector.class) else {
         return Vec::new();
     };
+    let concealed = connector.concealed(&plan.resolver);
     let refusal = |option: &str, message: String| Diagnostic {
         location: Some(
             connector
@@ -78,7 +80,10 @@ fn refusals(connector: &ConnectorPlan, plan: &Plan, plugins: &Plugins) -> Vec<Di
                 .unwrap_or(&connector.source)
                 .clone(),
         ),
-        ..Diagnostic::error(&codes::REFUSED_BY_CLASS, message)
+        ..Diagnostic::error(
+            &codes::REFUSED_BY_CLASS,
+            linkspan_runtime::conceal(&message, &concealed),
+        )
     };
     match class.validate(&config.0) {
         Ok(problems) => problems
@@ -257,11 +262,15 @@ pub(crate) fn specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
             };
             let for_later = connector.clone();
             let resolver = Arc::clone(&resolver);
-            let resolve = move || -> Result<BTreeMap<String, String>, String> {
-                for_later
+            let resolve = move || -> Result<Resolved, String> {
+                let config = for_later
                     .resolved(&resolver)
-                    .map(|config| config.0)
-                    .map_err(|error| error.message)
+                    .map_err(|error| error.message)?
+                    .0;
+                Ok(Resolved {
+                    config,
+                    concealed: for_later.concealed(&resolver),
+                })
             };
             Ok(ConnectorSpec {
                 name: connector.name.clone(),

@@ -3,10 +3,13 @@
 use linkspan_log::FetchedBatch;
 use linkspan_plugin::batch::{GroupKey, SinkBatchWriter};
 use linkspan_types::{LeaderEpoch, Offset};
-use linkspan_wire::{Batches, TimestampType};
+use linkspan_wire::{Batch, Batches, TimestampType};
 
 use crate::convert::{Named, SinkConverter, kept_headers, plain};
 use crate::error::TaskError;
+
+/// What a record weighs in a `put` beyond its bytes, so that many empty ones are bounded too.
+const RECORD_WEIGHT: u64 = 32;
 
 /// Builds one `put`; keeps its buffers.
 #[derive(Debug)]
@@ -14,16 +17,19 @@ pub(crate) struct PutBuilder {
     writer: SinkBatchWriter,
     converter: SinkConverter,
     scratch: Vec<u8>,
+    /// Bytes and weight aimed at.
+    limit: u64,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
 }
 
 impl PutBuilder {
-    pub(crate) fn new(converter: SinkConverter) -> Self {
+    pub(crate) fn new(converter: SinkConverter, limit: usize) -> Self {
         Self {
             writer: SinkBatchWriter::new(),
             converter,
             scratch: Vec::new(),
+            limit: limit as u64,
             records: 0,
             bytes: 0,
         }
@@ -33,47 +39,67 @@ impl PutBuilder {
         self.records == 0
     }
 
-    /// Adds all records of `fetched` from its `from` offset on; `epoch` hears each batch's base offset and leader epoch.
+    /// Whether the batch in hand is as large as one `put` should be.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes + self.records * RECORD_WEIGHT >= self.limit
+    }
+
+    /// Adds the records of `fetched` from `from` on, whole batches at a time, until the `put` is full; returns where to
+    /// go on then. `epoch` hears each batch's base offset and leader epoch.
     pub(crate) fn add(
         &mut self,
         fetched: &FetchedBatch,
+        from: Offset,
         mut epoch: impl FnMut(Offset, LeaderEpoch),
-    ) -> Result<(), TaskError> {
+    ) -> Result<Option<Offset>, TaskError> {
+        let mut next = from;
         for batch in Batches::new(&fetched.bytes) {
-            let batch = batch.map_err(|error| place(fetched, Offset(-1), &error.to_string()))?;
+            let batch = batch.map_err(|error| place(fetched, next, &error.to_string()))?;
             let header = batch.header();
-            if header.is_control() || header.last_offset() < fetched.from.0 {
+            if header.is_control() || header.last_offset() < from.0 {
                 continue;
             }
-            epoch(Offset(header.base_offset), LeaderEpoch(header.leader_epoch));
-            let append_time = header.timestamp_type() == TimestampType::LogAppendTime;
-            let group = GroupKey {
-                topic: fetched.partition.topic.as_str(),
-                original_topic: fetched.partition.topic.as_str(),
-                topic_id: fetched.topic_id.0,
-                partition: fetched.partition.partition.0,
-                leader_epoch: header.leader_epoch,
-                timestamp_type: u8::from(append_time),
-            };
-            self.writer
-                .begin_group(&group, header.base_offset)
-                .map_err(too_large)?;
-            let records = batch
-                .records(&mut self.scratch)
-                .map_err(|error| place(fetched, Offset(header.base_offset), &error.to_string()))?;
-            for record in records {
-                let record = record.map_err(|error| {
-                    place(fetched, Offset(header.base_offset), &error.to_string())
-                })?;
-                if record.offset < fetched.from.0 {
-                    continue;
-                }
-                let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-                push(&mut self.writer, &mut self.converter, &record)
-                    .map_err(|error| place(fetched, Offset(record.offset), &error.message))?;
-                self.records += 1;
-                self.bytes += size as u64;
+            if self.is_full() {
+                return Ok(Some(next));
             }
+            epoch(Offset(header.base_offset), LeaderEpoch(header.leader_epoch));
+            self.add_batch(fetched, &batch, from)?;
+            next = Offset(header.next_offset());
+        }
+        Ok(None)
+    }
+
+    fn add_batch(
+        &mut self,
+        fetched: &FetchedBatch,
+        batch: &Batch<'_>,
+        from: Offset,
+    ) -> Result<(), TaskError> {
+        let header = batch.header();
+        let group = GroupKey {
+            topic: fetched.partition.topic.as_str(),
+            original_topic: fetched.partition.topic.as_str(),
+            topic_id: fetched.topic_id.0,
+            partition: fetched.partition.partition.0,
+            leader_epoch: header.leader_epoch,
+            timestamp_type: u8::from(header.timestamp_type() == TimestampType::LogAppendTime),
+        };
+        self.writer
+            .begin_group(&group, header.base_offset)
+            .map_err(too_large)?;
+        let unreadable = |error: linkspan_wire::Error| {
+            place(fetched, Offset(header.base_offset), &error.to_string())
+        };
+        for record in batch.records(&mut self.scratch).map_err(unreadable)? {
+            let record = record.map_err(unreadable)?;
+            if record.offset < from.0 {
+                continue;
+            }
+            let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+            push(&mut self.writer, &mut self.converter, &record)
+                .map_err(|error| place(fetched, Offset(record.offset), &error.message))?;
+            self.records += 1;
+            self.bytes += size as u64;
         }
         Ok(())
     }
@@ -129,4 +155,93 @@ fn place(fetched: &FetchedBatch, offset: Offset, message: &str) -> TaskError {
         "topic `{}` partition {} offset {}: {message}",
         fetched.partition.topic, fetched.partition.partition.0, offset.0
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use linkspan_log::{LocalOptions, MemFs};
+    use linkspan_plugin::batch::SinkBatch;
+    use linkspan_types::{PartitionId, SystemClock, TopicId, TopicName, TopicPartition};
+    use linkspan_wire::{BatchBuilder, Compression, set_base_offset_and_epoch};
+
+    use super::*;
+    use crate::schemas::SchemaRegistry;
+
+    fn builder(limit: usize) -> PutBuilder {
+        let log = linkspan_log::open_local(
+            Arc::new(MemFs::new()),
+            Arc::new(SystemClock::default()),
+            LocalOptions::new("/data"),
+        )
+        .unwrap();
+        PutBuilder::new(
+            SinkConverter::new(Arc::new(SchemaRegistry::default()), log),
+            limit,
+        )
+    }
+
+    /// `batches` record batches of `records` null records each, as one fetch.
+    fn fetched(batches: i64, records: i64) -> FetchedBatch {
+        let mut bytes = Vec::new();
+        for batch in 0..batches {
+            let mut builder = BatchBuilder::new(Compression::None);
+            for _ in 0..records {
+                builder.push_plain(0, None, None).unwrap();
+            }
+            let mut encoded = builder.finish().unwrap();
+            set_base_offset_and_epoch(&mut encoded, batch * records, i32::try_from(batch).unwrap())
+                .unwrap();
+            bytes.extend(encoded);
+        }
+        FetchedBatch {
+            partition: TopicPartition::new(TopicName::try_new("t").unwrap(), PartitionId(0)),
+            topic_id: TopicId([0; 16]),
+            bytes: bytes.into(),
+            from: Offset(0),
+            next: Offset(batches * records),
+            high_watermark: Offset(batches * records),
+        }
+    }
+
+    #[test]
+    fn records_without_bytes_fill_a_put_too() {
+        let mut builder = builder(10_000);
+        let fetched = fetched(10, 100);
+        let mut from = Offset(0);
+        let mut puts = Vec::new();
+        loop {
+            let rest = builder.add(&fetched, from, |_, _| {}).unwrap();
+            puts.push(builder.finish().unwrap().1);
+            let Some(rest) = rest else { break };
+            from = rest;
+        }
+        assert_eq!(
+            puts,
+            [400, 400, 200],
+            "32 bytes of weight a record, whole batches"
+        );
+    }
+
+    #[test]
+    fn reading_begins_inside_a_batch_and_hears_every_epoch() {
+        let mut builder = builder(1 << 20);
+        let mut epochs = Vec::new();
+        let rest = builder
+            .add(&fetched(3, 10), Offset(15), |base, epoch| {
+                epochs.push((base.0, epoch.0))
+            })
+            .unwrap();
+        assert_eq!(rest, None);
+        assert_eq!(epochs, [(10, 1), (20, 2)]);
+        let (bytes, records, _) = builder.finish().unwrap();
+        assert_eq!(records, 15);
+        let offsets: Vec<i64> = SinkBatch::parse(&bytes)
+            .unwrap()
+            .records()
+            .map(|record| record.offset)
+            .collect();
+        assert_eq!(offsets, (15..30).collect::<Vec<_>>());
+    }
 }

@@ -87,24 +87,17 @@ impl Positions {
         serde_json::Value::from(list).to_string()
     }
 
-    pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<TopicPartition> {
-        self.map
-            .keys()
-            .find(|tp| tp.partition.0 == partition && tp.topic.as_str() == topic)
-            .cloned()
-    }
-
-    pub(crate) fn seek(&mut self, partition: &TopicPartition, to: Offset) {
+    pub(crate) fn seek(&mut self, partition: &TopicPartition, to: Offset, epoch: LeaderEpoch) {
         if let Some(position) = self.map.get_mut(partition) {
             position.fetched = to;
+            position.assignment.leader_epoch = epoch;
+            position.epochs.clear();
         }
     }
 
-    /// Whether a fetched batch continues where the plugin stands; a batch fetched before a seek or a revoke does not.
-    pub(crate) fn expects(&self, partition: &TopicPartition, from: Offset) -> bool {
-        self.map
-            .get(partition)
-            .is_some_and(|position| position.fetched == from)
+    /// First offset of the partition that the plugin has not got; `None` for a partition that is not assigned.
+    pub(crate) fn fetched(&self, partition: &TopicPartition) -> Option<Offset> {
+        self.map.get(partition).map(|position| position.fetched)
     }
 
     /// Takes note of the leader epoch of a batch that goes to the plugin.
@@ -184,6 +177,17 @@ impl Positions {
                 position.epochs.drain(..ended.saturating_sub(1));
             }
         }
+    }
+
+    /// Whether everything that was put is committed.
+    pub(crate) fn all_committed(&self) -> bool {
+        self.map.values().all(|position| {
+            let at = position
+                .committed
+                .as_ref()
+                .map_or(position.assignment.next, |(offset, _)| *offset);
+            at >= position.fetched
+        })
     }
 
     /// Whether everything up to `ends` is committed.

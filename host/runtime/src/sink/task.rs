@@ -1,13 +1,17 @@
 //! The thread of one sink task.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use linkspan_log::{Assignment, ConsumerOptions, Event, FetchedBatch, GroupOffset, Start};
+use linkspan_log::{
+    Assignment, ConsumerOptions, Event, FetchedBatch, GroupOffset, LogBackend, Start,
+};
 use linkspan_plugin::Task;
-use linkspan_types::{FenceEpoch, GroupId, Offset, OwnerId, TopicPartition};
+use linkspan_types::{FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, TopicPartition};
+use linkspan_wire::Batches;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
@@ -23,7 +27,7 @@ use crate::error::TaskError;
 const FETCH_BYTES_MAX: usize = 1 << 20;
 
 /// The end of each partition that a bounded job must pass; set once the sources are exhausted.
-pub(crate) type Ends = Mutex<Option<BTreeMap<TopicPartition, Offset>>>;
+pub(crate) type Ends = OnceLock<BTreeMap<TopicPartition, Offset>>;
 
 /// The consumer group of a sink, named as Kafka Connect names it.
 pub(crate) fn group_of(connector: &str) -> GroupId {
@@ -43,12 +47,26 @@ pub(crate) fn run(ctx: &TaskContext, fence: FenceEpoch) -> Result<(), TaskError>
 fn live(ctx: &TaskContext, fence: FenceEpoch, instance: u64) -> Result<(), TaskError> {
     let task = ctx.create_task(instance)?;
     ctx.task.set_control(Some(task.control()));
-    let outcome = deliver(ctx, fence, &task);
+    let mut fetching = None;
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        deliver(ctx, fence, &task, &mut fetching)
+    }))
+    .unwrap_or_else(|_| Err(TaskError::host_panic()));
+    // The plugin is closed before its partitions are free for another task.
     let closed = task.close().map_err(TaskError::from);
+    if let Some(handle) = fetching {
+        ctx.task.set_waker(None);
+        handle.leave(&ctx.runtime.tokio);
+    }
     outcome.and(closed)
 }
 
-fn deliver(ctx: &TaskContext, fence: FenceEpoch, task: &Task) -> Result<(), TaskError> {
+fn deliver(
+    ctx: &TaskContext,
+    fence: FenceEpoch,
+    task: &Task,
+    fetching: &mut Option<Handle>,
+) -> Result<(), TaskError> {
     task.open()?;
     let settings = &ctx.runtime.settings;
     let consumer = ctx.runtime.log.open_consumer(ConsumerOptions {
@@ -59,11 +77,11 @@ fn deliver(ctx: &TaskContext, fence: FenceEpoch, task: &Task) -> Result<(), Task
         max_bytes: FETCH_BYTES_MAX,
         fence: Some((OwnerId::from(ctx.spec.name.as_str()), fence)),
     })?;
-    let handle = fetch::start(
+    let handle = fetching.insert(fetch::start(
         &ctx.runtime.tokio,
         consumer,
         settings.fetch_buffer_bytes_max,
-    );
+    ));
     ctx.task.set_waker(Some(handle.wake.clone()));
     ctx.running();
     let converter = SinkConverter::new(
@@ -74,10 +92,11 @@ fn deliver(ctx: &TaskContext, fence: FenceEpoch, task: &Task) -> Result<(), Task
         ctx,
         task,
         handle,
-        builder: PutBuilder::new(converter),
+        builder: PutBuilder::new(converter, settings.put_bytes),
         positions: Positions::default(),
         pending: Vec::new(),
         next_tick: Instant::now() + ctx.spec.flush_interval,
+        uncounted: (0, 0),
     };
     delivery.work()?;
     delivery.finish()
@@ -86,12 +105,14 @@ fn deliver(ctx: &TaskContext, fence: FenceEpoch, task: &Task) -> Result<(), Task
 struct Delivery<'a> {
     ctx: &'a TaskContext,
     task: &'a Task,
-    handle: Handle,
+    handle: &'a Handle,
     builder: PutBuilder,
     positions: Positions,
     /// Where each partition stands once the batch in the builder has been put.
     pending: Vec<(TopicPartition, Offset)>,
     next_tick: Instant,
+    /// Records and bytes put since the last commit that covered all that was put: a restart puts them again.
+    uncounted: (u64, u64),
 }
 
 #[derive(Deserialize)]
@@ -114,7 +135,9 @@ impl Delivery<'_> {
                     self.take_more()?;
                     self.put()?;
                 }
-                Err(RecvTimeoutError::Timeout) => self.tick()?,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.put_bytes()?;
+                }
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(TaskError::internal("the fetching half has ended"));
                 }
@@ -126,8 +149,7 @@ impl Delivery<'_> {
 
     /// Takes what has been fetched meanwhile, up to the size of one `put`.
     fn take_more(&mut self) -> Result<(), TaskError> {
-        let limit = self.ctx.runtime.settings.put_bytes as u64;
-        while self.builder.bytes < limit {
+        while !self.builder.is_full() {
             match self.handle.events.try_recv() {
                 Ok(Message::Fetched(fetched)) => self.handle_event(fetched.event?)?,
                 Ok(Message::Wake) => {}
@@ -142,10 +164,15 @@ impl Delivery<'_> {
             Event::Batch(batch) => self.add(&batch),
             Event::Assigned(assigned) => self.assigned(&assigned),
             Event::Revoked(partitions) => self.revoked(&partitions),
-            Event::Lost(partitions) => {
-                self.positions.remove(&partitions);
-                Ok(())
-            }
+            Event::Lost(partitions) => Err(TaskError::permanent(
+                "LS0510",
+                "conflict",
+                format!(
+                    "connector `{}` lost {} partitions to a newer owner of its name",
+                    self.ctx.spec.name,
+                    partitions.len()
+                ),
+            )),
             Event::OffsetLost {
                 partition,
                 wanted,
@@ -166,24 +193,34 @@ impl Delivery<'_> {
     }
 
     fn add(&mut self, batch: &FetchedBatch) -> Result<(), TaskError> {
-        let at = self
+        let partition = &batch.partition;
+        let put = self
             .pending
             .iter()
             .rev()
-            .find(|(partition, _)| *partition == batch.partition)
+            .find(|(pending, _)| pending == partition)
             .map(|(_, next)| *next);
-        let continues = match at {
-            Some(next) => next == batch.from,
-            None => self.positions.expects(&batch.partition, batch.from),
-        };
-        if !continues {
+        let Some(mut at) = put.or_else(|| self.positions.fetched(partition)) else {
+            // Fetched before the partition was taken away; its new owner reads it again.
             return Ok(());
+        };
+        if batch.from > at {
+            return Err(TaskError::internal(format!(
+                "{partition}: the log went on at {}, records from {at} on were expected",
+                batch.from
+            )));
         }
-        let positions = &mut self.positions;
-        self.builder.add(batch, |base, epoch| {
-            positions.note_epoch(&batch.partition, base, epoch)
-        })?;
-        self.pending.push((batch.partition.clone(), batch.next));
+        while at < batch.next {
+            let positions = &mut self.positions;
+            let rest = self.builder.add(batch, at, |base, epoch| {
+                positions.note_epoch(partition, base, epoch)
+            })?;
+            at = rest.unwrap_or(batch.next);
+            self.pending.push((partition.clone(), at));
+            if rest.is_some() && !self.put()? {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -202,26 +239,48 @@ impl Delivery<'_> {
         };
         let mut known = Vec::new();
         for seek in seeks {
-            let Some(partition) = self.positions.find(&seek.topic, seek.partition) else {
-                return Err(TaskError::internal(format!(
-                    "the sink seeks in `{}`-{}, which it was not assigned",
-                    seek.topic, seek.partition
-                )));
-            };
-            self.positions.seek(&partition, Offset(seek.offset));
-            self.command(Command::Seek(partition, Offset(seek.offset)))?;
-            if let Some(metadata) = seek.metadata {
-                known.push(Progress {
-                    topic: seek.topic,
-                    partition: seek.partition,
-                    offset: seek.offset,
-                    metadata,
-                });
-            }
+            known.extend(self.seek(seek, assigned)?);
         }
         self.commit(&known, true)?;
+        self.command(Command::GoOn)?;
         self.ctx.task.beat();
         Ok(())
+    }
+
+    /// Moves a partition to where the plugin says; returns the position that has to be made durable for it.
+    fn seek(&mut self, seek: Seek, assigned: &[Assignment]) -> Result<Option<Progress>, TaskError> {
+        let found = assigned.iter().find(|a| {
+            a.partition.partition.0 == seek.partition && a.partition.topic.as_str() == seek.topic
+        });
+        let Some(assignment) = found else {
+            return Err(TaskError::internal(format!(
+                "the sink seeks in `{}`-{}, which it was not assigned",
+                seek.topic, seek.partition
+            )));
+        };
+        let to = Offset(seek.offset);
+        let moved = to != assignment.next;
+        if moved {
+            let (reply, answer) = oneshot::channel();
+            self.command(Command::Seek(assignment.partition.clone(), to, reply))?;
+            answer
+                .blocking_recv()
+                .map_err(|_| TaskError::internal("the fetching half has ended"))??;
+            let epoch = epoch_before(self.ctx.runtime.log.as_ref(), assignment, to)?;
+            self.positions.seek(&assignment.partition, to, epoch);
+        }
+        let metadata = match seek.metadata {
+            Some(metadata) => metadata,
+            // The plugin knows better than the group: from here on the group knows it too.
+            None if moved => assignment.metadata.clone(),
+            None => return Ok(None),
+        };
+        Ok(Some(Progress {
+            topic: seek.topic,
+            partition: seek.partition,
+            offset: seek.offset,
+            metadata,
+        }))
     }
 
     fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskError> {
@@ -230,19 +289,16 @@ impl Delivery<'_> {
         self.task
             .close_partitions(&Positions::partitions_json(partitions))?;
         self.positions.remove(partitions);
-        Ok(())
+        self.command(Command::GoOn)
     }
 
-    fn tick(&mut self) -> Result<(), TaskError> {
-        self.put_bytes(true)
-    }
-
-    fn put(&mut self) -> Result<(), TaskError> {
+    /// Hands over what is in the builder, if anything; returns false when told to stop while the plugin refused it.
+    fn put(&mut self) -> Result<bool, TaskError> {
         if self.builder.is_empty() {
             self.pass_pending();
-            return Ok(());
+            return Ok(true);
         }
-        self.put_bytes(false)
+        self.put_bytes()
     }
 
     /// Partitions whose fetched batches held nothing for the sink stand behind them all the same.
@@ -252,25 +308,27 @@ impl Delivery<'_> {
         }
     }
 
-    fn put_bytes(&mut self, tick: bool) -> Result<(), TaskError> {
+    /// One `put`, also without records: that is how a buffering sink reports progress while nothing arrives.
+    fn put_bytes(&mut self) -> Result<bool, TaskError> {
         let (buffer, records, bytes) = self.builder.finish()?;
-        let answer =
-            self.insist(|task| task.put(&buffer, u32::try_from(records).unwrap_or(u32::MAX), 0));
+        let count = u32::try_from(records).unwrap_or(u32::MAX);
+        let answer = self.insist(|task| task.put(&buffer, count, 0));
         self.builder.recycle(buffer);
         let Some(answer) = answer? else {
-            // Told to stop while the sink refused: nothing of this batch is committed, the next start begins with it.
+            // Nothing of this batch is committed, the next start begins with it.
             self.pending.clear();
-            return Ok(());
+            return Ok(false);
         };
         self.pass_pending();
         let reply = Reply::parse(&answer)?;
         reply.refuse_rejected(&self.ctx.spec.name)?;
-        self.ctx.task.counters.add(records, bytes);
+        self.uncounted.0 += records;
+        self.uncounted.1 += bytes;
         self.commit(&reply.progress, false)?;
-        if tick || self.next_tick <= Instant::now() {
+        if records == 0 || self.next_tick <= Instant::now() {
             self.next_tick = Instant::now() + self.ctx.spec.flush_interval;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn flush(&mut self) -> Result<(), TaskError> {
@@ -310,6 +368,7 @@ impl Delivery<'_> {
     }
 
     fn commit(&mut self, progress: &[Progress], wait: bool) -> Result<(), TaskError> {
+        self.ctx.task.keep_files(self.ctx.task.take_reported());
         if skip_positions() {
             return Ok(());
         }
@@ -325,45 +384,38 @@ impl Delivery<'_> {
         let ticket = reply_receiver
             .blocking_recv()
             .map_err(|_| TaskError::internal("the fetching half ended before it committed"))??;
-        if wait || self.ends_set() {
+        if wait || self.ctx.task.ends.get().is_some() {
             ticket.wait()?;
             self.positions.committed(&offsets);
+            self.count();
             self.ctx.task.beat();
         } else {
             // Tickets answer in order: a failed one shows as the failure of the next commit or fetch.
             self.positions.committed(&offsets);
+            self.count();
             drop(ticket);
         }
         Ok(())
     }
 
-    fn command(&self, command: Command) -> Result<(), TaskError> {
-        self.handle
-            .commands
-            .send(command)
-            .map_err(|_| TaskError::internal("the fetching half has ended"))
+    /// Counts what was put once all of it is committed.
+    fn count(&mut self) {
+        if self.positions.all_committed() {
+            let (records, bytes) = std::mem::take(&mut self.uncounted);
+            self.ctx.task.counters.add(records, bytes);
+        }
     }
 
-    fn ends_set(&self) -> bool {
-        self.ctx
-            .task
-            .ends
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+    fn command(&self, command: Command) -> Result<(), TaskError> {
+        Ok(self.handle.command(command)?)
     }
 
     /// In a bounded job: once all up to the ends has been put, flush so that the ends are passed for good.
     fn finish_job_part(&mut self) -> Result<(), TaskError> {
-        let ends = self
-            .ctx
-            .task
-            .ends
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let Some(ends) = ends else { return Ok(()) };
-        if self.positions.fetched_all(&ends) && !self.positions.passed(&ends) {
+        let Some(ends) = self.ctx.task.ends.get() else {
+            return Ok(());
+        };
+        if self.positions.fetched_all(ends) && !self.positions.passed(ends) {
             self.flush()?;
         }
         Ok(())
@@ -373,6 +425,9 @@ impl Delivery<'_> {
     fn finish(&mut self) -> Result<(), TaskError> {
         self.put()?;
         self.flush()?;
+        // All that was put is flushed: it counts, whatever the plugin reports of its last offsets.
+        let (records, bytes) = std::mem::take(&mut self.uncounted);
+        self.ctx.task.counters.add(records, bytes);
         let all = self.positions.all();
         if !all.is_empty() {
             self.task
@@ -380,6 +435,24 @@ impl Delivery<'_> {
         }
         Ok(())
     }
+}
+
+/// The leader epoch of the record before `offset`: a position belongs to that one.
+fn epoch_before(
+    log: &dyn LogBackend,
+    assignment: &Assignment,
+    offset: Offset,
+) -> Result<LeaderEpoch, TaskError> {
+    let (topic, partition) = (&assignment.topic_id, assignment.partition.partition);
+    let marks = log.offsets(topic, partition)?;
+    if offset <= marks.log_start {
+        return Ok(marks.leader_epoch);
+    }
+    let fetched = log.fetch(topic, partition, Offset(offset.0 - 1), 1)?;
+    let batch = Batches::new(&fetched.bytes).next().and_then(Result::ok);
+    Ok(batch.map_or(marks.leader_epoch, |batch| {
+        LeaderEpoch(batch.header().leader_epoch)
+    }))
 }
 
 /// The negative control of the kill tests: with it set a restart must double or lose records. Debug builds only.

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::flight::Flight;
 use crate::error::TaskError;
+use crate::report::FileReport;
 use crate::schemas::Registered;
 use crate::task::TaskShared;
 
@@ -22,6 +23,8 @@ pub(crate) struct Submitted {
     /// Bytes of the records.
     pub(crate) bytes: u64,
     pub(crate) schemas: Vec<Arc<Registered>>,
+    /// Files as they stand with this batch.
+    pub(crate) files: Vec<FileReport>,
 }
 
 /// Runs until the sender is gone: counts, marks schemas as stored, tells the plugin, releases the flight.
@@ -38,6 +41,7 @@ pub(crate) async fn follow(
                     schema.mark_stored();
                 }
                 task.counters.add(batch.records, batch.bytes);
+                task.keep_files(batch.files);
                 control.durable(batch.seq);
                 flight.land(batch.weight);
                 task.beat();

@@ -90,7 +90,9 @@ impl Assembler {
                 .get(usize::from(record.topic))
                 .ok_or_else(|| TaskError::internal("topic index out of range"))?;
             let Some(target) = self.targets.get_mut(name) else {
-                continue;
+                return Err(TaskError::internal(format!(
+                    "topic `{name}` was not prepared"
+                )));
             };
             let size = push(target, &mut self.converter, &record, now_ms, &mut appends)
                 .map_err(|error| locate(error, &self.connector, index, batch, &record, name))?;

@@ -1,5 +1,6 @@
 //! The thread of one source task.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::flight::Flight;
 use crate::connector::{Backoff, TaskContext};
 use crate::convert::SourceConverter;
 use crate::error::TaskError;
+use crate::task::TaskShared;
 
 /// Longest that one `poll` may wait inside the plugin; a stop ends the wait earlier.
 const POLL_WAIT: Duration = Duration::from_secs(5);
@@ -41,13 +43,18 @@ fn live(ctx: &TaskContext, producer: &Arc<dyn Producer>, instance: u64) -> Resul
         control,
         Arc::clone(&ctx.task),
     ));
-    let polled = poll_loop(ctx, producer, &task, &flight, &sender);
+    let polled = catch_unwind(AssertUnwindSafe(|| {
+        poll_loop(ctx, producer, &task, &flight, &sender)
+    }))
+    .unwrap_or_else(|_| Err(TaskError::host_panic()));
     drop(sender);
-    // What was submitted lands or fails before the plugin is closed, so that `durable` reaches an open task.
+    // What was submitted lands or fails before the plugin is closed, so that `durable` reaches an open task, and before
+    // the next life reads the offsets.
     let landed = flight.wait_below(0, || false);
     let closed = task.close().map_err(TaskError::from);
     drop(follower);
-    polled.and(landed).and(closed)
+    // Why a commit failed is nearer to the cause than what the failure made of the next one.
+    landed.and(polled).and(closed)
 }
 
 fn poll_loop(
@@ -72,14 +79,11 @@ fn poll_loop(
         converter,
     );
     let limits = Limits::default();
+    let mut appetite = Appetite::new(settings.poll_bytes_max);
     let mut backoff = Backoff::new(ctx.spec.restart_delay_max);
     while !ctx.task.stop.is_set() {
         flight.wait_below(settings.in_flight_bytes_max, || ctx.task.stop.is_set())?;
-        let polled = match task.poll(
-            settings.poll_records_max,
-            settings.poll_bytes_max as u64,
-            POLL_WAIT,
-        ) {
+        let polled = match task.poll(settings.poll_records_max, appetite.bytes as u64, POLL_WAIT) {
             Ok(polled) => polled,
             Err(error) => {
                 let error = TaskError::from(error);
@@ -108,7 +112,15 @@ fn poll_loop(
             ))
         })?;
         let assembled = assembler.assemble(&polled_batch, ctx.runtime.clock.now_ms())?;
-        submit(producer, assembled, polled.seq(), flight, submitted)?;
+        appetite.learn(polled.len(), assembled.bytes);
+        submit(
+            producer,
+            assembled,
+            polled.seq(),
+            flight,
+            submitted,
+            &ctx.task,
+        )?;
         let flags = polled_batch.flags();
         if flags & batch::END != 0 {
             flight.wait_below(0, || false)?;
@@ -123,6 +135,37 @@ fn poll_loop(
     Ok(())
 }
 
+/// How many bytes the next `poll` is asked for. Rows grow when they become JSON, sparse ones by far, and a batch with its
+/// offsets is one commit: the first poll is small, the later ones as large as what is stored of them allows.
+#[derive(Debug)]
+struct Appetite {
+    bytes: usize,
+    most: usize,
+}
+
+impl Appetite {
+    const FIRST: usize = 64 << 10;
+
+    fn new(most: usize) -> Self {
+        Self {
+            bytes: Self::FIRST.min(most),
+            most,
+        }
+    }
+
+    fn learn(&mut self, polled: usize, stored: u64) {
+        let stored = usize::try_from(stored).unwrap_or(usize::MAX);
+        let fitting = if stored > polled {
+            // What was stored of this poll, scaled to the most that is wanted.
+            let ratio = (stored / polled.max(1)).saturating_add(1);
+            self.most / ratio
+        } else {
+            self.most
+        };
+        self.bytes = fitting.clamp(4096, self.bytes.saturating_mul(4).min(self.most));
+    }
+}
+
 /// Hands a commit to the log and its ticket to the follower; a batch without anything to keep needs neither.
 fn submit(
     producer: &Arc<dyn Producer>,
@@ -130,6 +173,7 @@ fn submit(
     seq: u64,
     flight: &Flight,
     submitted: &mpsc::UnboundedSender<Submitted>,
+    task: &TaskShared,
 ) -> Result<(), TaskError> {
     if assembled.commit.appends.is_empty() && assembled.commit.puts.is_empty() {
         return Ok(());
@@ -144,8 +188,26 @@ fn submit(
         weight,
         bytes: assembled.bytes,
         schemas: assembled.schemas,
+        files: task.take_reported(),
     };
     submitted
         .send(batch)
         .map_err(|_| TaskError::internal("the task that follows commits has ended"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_poll_grows_to_what_its_stored_form_allows() {
+        let mut appetite = Appetite::new(1 << 20);
+        assert_eq!(appetite.bytes, 64 << 10);
+        appetite.learn(64 << 10, 64 << 10);
+        assert_eq!(appetite.bytes, 256 << 10);
+        appetite.learn(256 << 10, 256 << 10);
+        assert_eq!(appetite.bytes, 1 << 20);
+        appetite.learn(1 << 20, 60 << 20);
+        assert_eq!(appetite.bytes, (1 << 20) / 61);
+    }
 }
