@@ -36,25 +36,7 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
     let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
     plan::check_listen(args.listen.as_deref())?;
     init_tracing(args.once);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("linkspan-io")
-        .enable_all()
-        .build()
-        .map_err(|error| {
-            Failure::new(
-                Exit::Environment,
-                "LS0704",
-                format!("could not start the async runtime: {error}"),
-            )
-        })?;
-    let signals = Signals::listen(&runtime).map_err(|error| {
-        Failure::new(
-            Exit::Environment,
-            "LS0704",
-            format!("could not listen for signals: {error}"),
-        )
-    })?;
+    let (runtime, signals) = surroundings()?;
     let settings = linkspan_config::host_settings(&plan::request(&args.paths, &args.config)?);
     let data = args.data.clone().map_or(settings.data, plan::absolute);
     let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
@@ -98,31 +80,62 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
         }
         Ran::Job(mut report, outcome) => {
             let exit = job_exit(&mut report, outcome, closed.err(), &signals);
-            if let Err(error) = summary::keep(&report, &data) {
-                let message = format!("could not keep the record of the run: {error}");
-                terminal::warning("LS0704", &message);
-                report.warnings.push(WarningReport {
-                    code: "LS0704".to_owned(),
-                    message,
-                });
-            }
-            let error = report
-                .connectors
-                .iter()
-                .find_map(|connector| connector.error.as_ref());
-            if let (Exit::Invalid, Some(error)) = (exit, error) {
-                return Err(Failure::new(exit, "LS0210", &error.message));
-            }
-            summary::print(&report, args.output, !new, &topics);
-            Ok(exit)
+            finish_job(*report, exit, args.output, !new, &data, &topics)
         }
     }
+}
+
+/// The async runtime, and signals heard from the first moment on.
+fn surroundings() -> Result<(tokio::runtime::Runtime, Signals), Failure> {
+    let failed = |what: &str, error: std::io::Error| {
+        Failure::new(
+            Exit::Environment,
+            "LS0704",
+            format!("could not {what}: {error}"),
+        )
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("linkspan-io")
+        .enable_all()
+        .build()
+        .map_err(|error| failed("start the async runtime", error))?;
+    let signals = Signals::listen(&runtime).map_err(|error| failed("listen for signals", error))?;
+    Ok((runtime, signals))
+}
+
+/// Keeps the record of a job and prints it.
+fn finish_job(
+    mut report: RunReport,
+    exit: Exit,
+    output: Output,
+    resumed: bool,
+    data: &Path,
+    topics: &[String],
+) -> Result<Exit, Failure> {
+    if let Err(error) = summary::keep(&report, data) {
+        let message = format!("could not keep the record of the run: {error}");
+        terminal::warning("LS0704", &message);
+        report.warnings.push(WarningReport {
+            code: "LS0704".to_owned(),
+            message,
+        });
+    }
+    let error = report
+        .connectors
+        .iter()
+        .find_map(|connector| connector.error.as_ref());
+    if let (Exit::Invalid, Some(error)) = (exit, error) {
+        return Err(Failure::new(exit, "LS0210", &error.message));
+    }
+    summary::print(&report, output, resumed, topics);
+    Ok(exit)
 }
 
 /// What a run came to.
 enum Ran {
     Watched(Exit),
-    Job(RunReport, Outcome),
+    Job(Box<RunReport>, Outcome),
 }
 
 /// The exit code of a job. A log that could not be closed cleanly makes it a failure: what was acknowledged is safe, and
@@ -223,7 +236,7 @@ impl Host<'_> {
                 if outcome != Outcome::Done {
                     report.warnings.extend(left_over(&run, outcome)?);
                 }
-                Ok(Ran::Job(report, outcome))
+                Ok(Ran::Job(Box::new(report), outcome))
             }
         }
     }
