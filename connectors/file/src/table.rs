@@ -50,6 +50,11 @@ pub(crate) struct Columns(Vec<(String, ColumnType)>);
 /// Why a header cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HeaderError {
+    /// A file of an old Macintosh, or one that lost its line feeds: all of it would be the header.
+    #[error(
+        "the header holds a carriage return without a line feed: the file's lines end in CR alone, write them with LF or CRLF"
+    )]
+    BareCarriageReturn,
     #[error("two columns are named `{0}`")]
     Twice(String),
     #[error(
@@ -61,6 +66,12 @@ pub(crate) enum HeaderError {
 impl Columns {
     /// Gives the columns of these names their types.
     pub(crate) fn new(names: Vec<String>, settings: &CsvSettings) -> Result<Self, HeaderError> {
+        if names
+            .iter()
+            .any(|name| name.replace("\r\n", "").contains('\r'))
+        {
+            return Err(HeaderError::BareCarriageReturn);
+        }
         let mut seen = HashSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
             return Err(HeaderError::Twice(twice.clone()));

@@ -293,6 +293,11 @@ fn csv_that_does_not_fit_names_file_line_byte_and_column() {
         "line 3, byte 8: column `n` is not of type `int8`",
     );
     check(
+        "n,at\r1,\r2,\r",
+        0,
+        "line 1, byte 0: the header holds a carriage return without a line feed: the file's lines end in CR alone, write them with LF or CRLF",
+    );
+    check(
         "n,at\n1,\n2\n",
         1,
         "line 3, byte 8: too few fields: 1 where 2 are expected",
