@@ -125,7 +125,7 @@ pub(crate) fn output(error: OutputError, path: &Path) -> Error {
         OutputError::Sync { source } => {
             Error::internal(format!("could not make `{path}` durable: {source}"))
         }
-        OutputError::Cut { .. } => Error::conflict(format!(
+        OutputError::Cut { .. } | OutputError::Replaced => Error::conflict(format!(
             "`{path}`: {error}; what it holds now is not what was written. Look at who else writes it, then start again"
         )),
         OutputError::Broken => Error::internal(format!("`{path}`: {error}")),

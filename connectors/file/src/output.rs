@@ -64,6 +64,8 @@ pub(crate) enum OutputError {
         "{written} bytes were written to it, now {found} are there: it was cut, removed or replaced meanwhile"
     )]
     Cut { written: u64, found: u64 },
+    #[error("another file has taken its place since it was opened")]
+    Replaced,
     #[error("an earlier fsync failed; a new start from the recorded length is needed")]
     Broken,
 }
@@ -219,7 +221,7 @@ pub(crate) fn check_name(path: &Path, inode: u64, written: u64) -> Result<(), Ou
             written,
             found: meta.len(),
         }),
-        Ok(_) => Err(OutputError::Cut { written, found: 0 }),
+        Ok(_) => Err(OutputError::Replaced),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             Err(OutputError::Cut { written, found: 0 })
         }

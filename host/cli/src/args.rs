@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// A connector hub: sources and sinks as plugins, a durable partitioned log between them.
 #[derive(Debug, Parser)]
-#[command(name = "linkspan", version, about, max_term_width = 110)]
+#[command(name = "linkspan", version, max_term_width = 110)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -17,7 +17,7 @@ pub(crate) enum Command {
     /// Run the connectors of YAML files, until stopped or, with --once, until all is moved.
     #[command(
         after_help = "Examples:\n  linkspan run --once configs/quickstart.yaml\n  linkspan run pipelines/ --data /var/lib/linkspan\n\n\
-        Exit codes: 0 ok, 1 failed while running, 2 invalid configuration or arguments, 3 environment, 4 dead letters, 143 after SIGTERM"
+        Exit codes: 0 ok, 1 failed while running, 2 invalid configuration or arguments, 3 environment, 4 dead letters, 130 after SIGINT, 143 after SIGTERM"
     )]
     Run(RunArgs),
     /// Check YAML files without running anything.

@@ -113,8 +113,15 @@ impl From<linkspan_log::Error> for Failure {
         use linkspan_log::Error as Log;
         let message = linkspan_types::error_chain(&error);
         match error {
-            Log::Locked { pid, .. } => Self::new(Exit::Environment, "LS0701", message)
-                .help(format!("a host works on this directory; stop it (kill {pid}) or choose another with --data")),
+            Log::Locked { pid, dir } => {
+                let (message, holder) = match pid {
+                    // The directory is locked and its file `lock`, which names the holder, is gone.
+                    0 => (format!("data directory `{}` is in use by another process", dir.display()), String::new()),
+                    pid => (message, format!(" (kill {pid})")),
+                };
+                Self::new(Exit::Environment, "LS0701", message)
+                    .help(format!("a host works on this directory; stop it{holder} or choose another with --data"))
+            }
             Log::NewerFormat { .. } => {
                 Self::new(Exit::Environment, "LS0702", message).help("use the linkspan version that wrote it, or a later one")
             }

@@ -6,7 +6,7 @@ use crate::terminal;
 #[expect(clippy::unnecessary_wraps, reason = "every command has the same shape")]
 pub(crate) fn run() -> Result<Exit, Failure> {
     terminal::line(&format!(
-        "linkspan {} moves records between files, databases and services through a durable log.\n\n\
+        "linkspan {} moves records between external systems through a durable log.\n\n\
          Try next:\n  \
          linkspan run --once configs/quickstart.yaml   run a pipeline to its end\n  \
          linkspan validate PIPELINE.yaml               check a pipeline without running it\n  \

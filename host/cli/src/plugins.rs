@@ -36,6 +36,15 @@ pub(crate) fn discover(
     cache: Option<&Path>,
     level: u32,
 ) -> Result<Plugins, Failure> {
+    for path in explicit {
+        if !path.try_exists().unwrap_or(false) {
+            return Err(Failure::new(
+                Exit::Environment,
+                "LS0302",
+                format!("there is no plugin folder `{}`", path.display()),
+            ));
+        }
+    }
     let program = program()?;
     let beside = program.parent().map(Path::to_path_buf).unwrap_or_default();
     let search = Search {

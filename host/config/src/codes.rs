@@ -157,6 +157,8 @@ codes! {
         "Raise `max.message.bytes` of the topic (at most 16 MiB), or make the records smaller."
     RECORD_REFUSED "LS0414" "a sink refused a record"
         "The message names topic, partition and offset and why. Without a dead letter queue the task stops there; nothing behind it is lost."
+    LEFT_OVER "LS0415" "a job ended before a sink had written everything"
+        "The records are in the log. The next run of the same configuration writes them; nothing is lost or doubled."
     POSITION_LOST "LS0420" "a sink's position is no longer in the log"
         "Records that the sink had not read were deleted. The message says how many. Reset the sink's offsets to go on from the first record that is there."
     HOST_DEFECT "LS0499" "a defect of the host or a connector"

@@ -330,9 +330,9 @@ fn left_over(run: &Run, outcome: Outcome) -> Result<Vec<WarningReport>, Failure>
             "sink `{sink}` has not written {} records of the log yet",
             terminal::count(records)
         );
-        terminal::warning("LS0409", &message);
+        terminal::warning("LS0415", &message);
         warnings.push(WarningReport {
-            code: "LS0409".to_owned(),
+            code: "LS0415".to_owned(),
             message,
         });
     }
