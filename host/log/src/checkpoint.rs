@@ -15,7 +15,7 @@
 //!   8  seq u64 · replay_lsn u64 (the first frame to replay)
 //!  24  snapshot base u64 · snapshot last u64 (0 = no snapshot)
 //!  40  journal_seq u64 (the latest use of a journal file when this was written)
-//!  48  leader epoch i32 · reserved 72 bytes (0)
+//!  48  leader epoch i32 · first_journal_seq u64 (journal uses before it belong to finished lives) · reserved 64 bytes (0)
 //! 124  crc32c u32 of bytes 0..124
 //! ```
 //! A slot fits into one sector: a crash leaves the old one or the new one, or with it broken the other slot, whose journal
@@ -59,6 +59,8 @@ pub(crate) struct Slot {
     pub(crate) snapshot_last: u64,
     pub(crate) journal_seq: u64,
     pub(crate) leader_epoch: i32,
+    /// Uses of journal files before this one belong to finished lives: what they hold beyond `replay_lsn` was cut.
+    pub(crate) first_journal_seq: u64,
 }
 
 impl Slot {
@@ -77,6 +79,7 @@ impl Slot {
             out.extend_from_slice(&number.to_le_bytes());
         }
         out.extend_from_slice(&self.leader_epoch.to_le_bytes());
+        out.extend_from_slice(&self.first_journal_seq.to_le_bytes());
         out.resize(CRC_AT, 0);
         let crc = crc32c::crc32c(&out);
         out.extend_from_slice(&crc.to_le_bytes());
@@ -102,6 +105,7 @@ impl Slot {
             snapshot_last: u64_at(body, 32)?,
             journal_seq: u64_at(body, 40)?,
             leader_epoch: i32::from_le_bytes(body.get(48..52)?.try_into().ok()?),
+            first_journal_seq: u64_at(body, 52)?,
         })
     }
 }
@@ -252,6 +256,16 @@ pub(crate) fn spawn(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>> {
 
 /// Takes one checkpoint on the caller's thread; `clean` marks the log as shut down.
 pub(crate) fn checkpoint(core: &Core, clean: bool) -> Result<()> {
+    take(core, clean, None)
+}
+
+/// Takes the first checkpoint of a life, even when nothing changed: it makes the new leader epoch durable, and that uses
+/// of journal files before `first_journal_seq` are over.
+pub(crate) fn begin_life(core: &Core, first_journal_seq: u64) -> Result<()> {
+    take(core, false, Some(first_journal_seq))
+}
+
+fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> {
     let mut chain = core
         .checkpoints
         .chain
@@ -266,10 +280,11 @@ pub(crate) fn checkpoint(core: &Core, clean: bool) -> Result<()> {
         (puts, all)
     };
     let nothing = touched.is_empty() && puts.is_empty() && covered_lsn + 1 == chain.slot.replay_lsn;
-    if nothing && clean == chain.slot.clean {
+    if nothing && clean == chain.slot.clean && first_journal_seq.is_none() {
         return Ok(());
     }
-    let result = chain.take_over(core, covered_lsn, &touched, &puts, all, clean);
+    let first = first_journal_seq.unwrap_or(chain.slot.first_journal_seq);
+    let result = chain.take_over(core, covered_lsn, &touched, &puts, all, (clean, first));
     if result.is_err() {
         core.flush.touch_again(&touched);
         core.stores
@@ -301,12 +316,13 @@ impl Chain {
         touched: &[Arc<Partition>],
         puts: &[crate::backend::KvPut],
         all: Option<Vec<crate::backend::KvPut>>,
-        clean: bool,
+        (clean, first_journal_seq): (bool, u64),
     ) -> Result<()> {
         let manifests = write_out_and_sync(core, touched)?;
         let mut slot = self.slot;
         slot.seq += 1;
         slot.clean = clean;
+        slot.first_journal_seq = first_journal_seq;
         slot.replay_lsn = covered_lsn + 1;
         slot.leader_epoch = core.leader_epoch().0;
         slot.journal_seq = core

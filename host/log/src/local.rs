@@ -103,6 +103,7 @@ pub fn open_local(
         core.set_leader_epoch(core.leader_epoch().0 + 1);
     }
     let opened = opened(&recovered);
+    let first_journal_seq = recovered.journal.next_seq;
     let ring = Arc::new(Ring::new(
         dir.join("journal"),
         recovered.journal,
@@ -110,7 +111,7 @@ pub fn open_local(
     ));
     let ring = core.ring.get_or_init(|| ring);
     // From here on the old journal is not needed, and the log is marked unclean before anything is written into it.
-    checkpoint::checkpoint(&core, false)?;
+    checkpoint::begin_life(&core, first_journal_seq)?;
     let first = ring.first(&core)?;
     let writer = Writer::new(
         Arc::clone(&core),

@@ -134,9 +134,11 @@ pub(crate) fn check_format(fs: &dyn Fs, dir: &Path, mode: Mode) -> Result<bool> 
     file.write_at(&[std::io::IoSlice::new(text.as_bytes())], 0)
         .map_err(|e| failed("write", e))?;
     file.sync_data().map_err(|e| failed("sync", e))?;
-    // Its name becomes durable with the first checkpoint slot, before the first commit.
     fs.rename(&temporary, &path)
         .map_err(|e| failed("rename", e))?;
+    // Folders without this file are nobody's: its name is durable before they are made.
+    fs.sync_dir(dir)
+        .map_err(|e| Error::io("sync directory", dir, e))?;
     Ok(true)
 }
 
@@ -179,7 +181,12 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
         if mode == Mode::Write {
             cut_segments(core)?;
         }
-        replay.files(&files)?;
+        // A group that was torn in an earlier life may have left frames that are whole: they were cut and stay cut.
+        let live: Vec<UsedFile> = files
+            .into_iter()
+            .filter(|file| file.header.seq >= slot.first_journal_seq)
+            .collect();
+        replay.files(&live)?;
     }
     let next_lsn = replay.need;
     core.published_lsn.store(next_lsn - 1, Ordering::Release);

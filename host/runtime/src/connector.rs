@@ -168,6 +168,13 @@ impl TaskContext {
             .then(|| self.task.error())
             .flatten();
         let error = error.filter(|error| !error.is_stopped()).or(struggling);
+        if let Some(error) = &error {
+            tracing::warn!(
+                task = self.task.name(),
+                code = error.code,
+                "while stopping: {error}"
+            );
+        }
         self.task.set_state(TaskState::Stopped, error);
     }
 

@@ -228,7 +228,9 @@ impl Ring {
             len: 0,
             complete: true,
         };
-        if let Some(idle) = state.free.pop() {
+        // The one that has been free longest: what an earlier life left behind is overwritten first.
+        let idle = (!state.free.is_empty()).then(|| state.free.remove(0));
+        if let Some(idle) = idle {
             state.next_seq += 1;
             drop(state);
             let grown = idle

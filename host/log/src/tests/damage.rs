@@ -8,6 +8,9 @@ use linkspan_types::{SystemClock, TopicName};
 
 use super::support::{append, commit, dir, open_mem, producer, put, tiny, topic};
 use crate::conformance::read_all;
+use crate::fs::{Fs as _, Open};
+use crate::journal::file::{self, HeaderState};
+use crate::journal::frame::{self, Frame};
 use crate::{
     Commit, Error, LocalOptions, LogBackend, MemFs, ReadOnly, Report, Store, open_read_only,
 };
@@ -390,4 +393,115 @@ fn reading_a_stopped_directory_writes_nothing() {
         ),
         before
     );
+}
+
+/// Makes the first frame of the last group unreadable, where that group has whole frames behind it.
+fn tear_last_group(fs: &MemFs) -> bool {
+    let (path, bytes) = fs
+        .files()
+        .into_iter()
+        .filter(|path| path.starts_with(dir().join("journal")))
+        .map(|path| (path.clone(), fs.contents(&path).unwrap()))
+        .max_by_key(|(_, bytes)| bytes.iter().filter(|byte| **byte != 0).count())
+        .unwrap();
+    let HeaderState::Good(header) =
+        file::read_header(&*fs.open(&path, Open::Read).unwrap()).unwrap()
+    else {
+        return false;
+    };
+    let seed = frame::seed(&header.generation);
+    let mut frames = Vec::new();
+    for at in (0..bytes.len()).step_by(8) {
+        if let Some(found) = Frame::read(&bytes[at..], seed) {
+            frames.push((at, found.durable_lsn));
+        }
+    }
+    let last = frames.iter().map(|(_, durable)| *durable).max().unwrap();
+    let group: Vec<usize> = frames
+        .iter()
+        .filter(|(_, durable)| *durable == last)
+        .map(|(at, _)| *at)
+        .collect();
+    if group.len() < 8 {
+        return false;
+    }
+    let mut bytes = bytes;
+    bytes[group[0] + 40] ^= 0x55;
+    fs.set_contents(&path, bytes);
+    true
+}
+
+/// A torn group may leave whole frames behind the unreadable one. They were cut, and no later life may take them for its
+/// own, although its frames have the same numbers.
+#[test]
+fn frames_that_one_life_cut_never_come_back_in_a_later_one() {
+    let options = || LocalOptions {
+        idle_marker: Duration::from_secs(3600),
+        checkpoint_bytes: 1 << 30,
+        checkpoint_interval: Duration::from_secs(3600),
+        journal_first_bytes: 64 * 1024,
+        ..tiny()
+    };
+    let text = "x".repeat(200);
+    let torn = (0..100)
+        .find_map(|_| {
+            let fs = MemFs::new();
+            let log = open_mem(&fs, options()).unwrap();
+            let made = topic(&*log, "t", 1);
+            let producer = producer(&*log);
+            let tickets: Vec<_> = (0..64)
+                .map(|_| producer.submit(commit(&made, 0, &[&text])).unwrap())
+                .collect();
+            for ticket in tickets {
+                ticket.wait().unwrap();
+            }
+            let killed = fs.copy();
+            tear_last_group(&killed).then_some(killed)
+        })
+        .expect("64 commits in flight make a group of 8");
+    let log = open_mem(&torn, options()).unwrap();
+    let made = topic(&*log, "t", 1);
+    let second = producer(&*log);
+    for number in 0..10 {
+        let offset = format!("{number}");
+        let mut next = commit(&made, 0, &["second life"]);
+        next.puts.push(put("position", &offset));
+        second.submit(next).unwrap().wait().unwrap();
+        if number == 4 {
+            log.checkpoint().unwrap();
+        }
+    }
+    let acknowledged = view(&*log).unwrap();
+    let killed = torn.copy();
+    drop((second, log));
+    let log = open_mem(&killed, options()).unwrap();
+    assert_eq!(view(&*log).unwrap(), acknowledged);
+}
+
+/// A host that is killed again and again without writing still begins a new leader epoch each time.
+#[test]
+fn every_unclean_open_begins_a_new_leader_epoch_even_with_nothing_to_replay() {
+    let mut fs = MemFs::new();
+    let log = open_mem(&fs, tiny()).unwrap();
+    let made = topic(&*log, "t", 1);
+    producer(&*log)
+        .submit(commit(&made, 0, &["one"]))
+        .unwrap()
+        .wait()
+        .unwrap();
+    log.checkpoint().unwrap();
+    let mut last = log.leader_epoch();
+    let mut log = log;
+    for _ in 0..3 {
+        let killed = fs.copy();
+        drop(log);
+        log = open_mem(&killed, tiny()).unwrap();
+        assert!(
+            log.leader_epoch() > last,
+            "{:?} after {last:?}",
+            log.leader_epoch()
+        );
+        last = log.leader_epoch();
+        fs = killed;
+    }
 }
