@@ -431,6 +431,14 @@ fn tear_last_group(fs: &MemFs) -> bool {
     true
 }
 
+fn journal_files(fs: &MemFs) -> usize {
+    let journal = dir().join("journal");
+    fs.files()
+        .iter()
+        .filter(|path| path.starts_with(&journal))
+        .count()
+}
+
 /// A torn group may leave whole frames behind the unreadable one. They were cut, and no later life may take them for its
 /// own, although its frames have the same numbers.
 #[test]
@@ -439,7 +447,9 @@ fn frames_that_one_life_cut_never_come_back_in_a_later_one() {
         idle_marker: Duration::from_secs(3600),
         checkpoint_bytes: 1 << 30,
         checkpoint_interval: Duration::from_secs(3600),
-        journal_first_bytes: 64 * 1024,
+        journal_first_bytes: 256 * 1024,
+        journal_file_bytes: 256 * 1024,
+        journal_bytes_max: 1024 * 1024,
         ..tiny()
     };
     let text = "x".repeat(200);
@@ -449,16 +459,21 @@ fn frames_that_one_life_cut_never_come_back_in_a_later_one() {
             let log = open_mem(&fs, options()).unwrap();
             let made = topic(&*log, "t", 1);
             let producer = producer(&*log);
-            let tickets: Vec<_> = (0..64)
+            let tickets: Vec<_> = (0..400)
                 .map(|_| producer.submit(commit(&made, 0, &[&text])).unwrap())
                 .collect();
             for ticket in tickets {
                 ticket.wait().unwrap();
             }
+            // The next file is made ready in the background; it, not the torn one, is what the second life writes.
+            let began = Instant::now();
+            while journal_files(&fs) < 2 && began.elapsed() < Duration::from_secs(5) {
+                std::thread::yield_now();
+            }
             let killed = fs.copy();
-            tear_last_group(&killed).then_some(killed)
+            (journal_files(&killed) == 2 && tear_last_group(&killed)).then_some(killed)
         })
-        .expect("64 commits in flight make a group of 8");
+        .expect("400 commits in flight make a group of 8");
     let log = open_mem(&torn, options()).unwrap();
     let made = topic(&*log, "t", 1);
     let second = producer(&*log);
