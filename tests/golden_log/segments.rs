@@ -6,21 +6,12 @@
 //! - class `encode` (the same files): batches whose encoding is fully determined come out of our builder byte for byte.
 //! - class `bad` (`expected` in the JSON): the verdict and the good prefix are equal. Where the vector says `mayReject`,
 //!   a refusal that names its reason passes too and is listed as a difference.
-//!
-//! Besides the usual lines it prints `CLASS: N passed, M failed` and every difference.
 
-#![expect(clippy::print_stdout, reason = "a test program reports on stdout")]
-
-use std::collections::BTreeMap;
-use std::fmt::{Debug, Display};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use libtest_mimic::{Arguments, Failed, Trial};
+use libtest_mimic::Failed;
 use linkspan_wire::{
     Batch, BatchBuilder, Batches, Compression, ControlKey, Record, TimestampType,
     set_base_offset_and_epoch, set_producer,
@@ -28,97 +19,35 @@ use linkspan_wire::{
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use crate::json::{chain, encoded, field, list, number, same, text};
+use crate::suite::{Outcome, Suite};
+
 type Checked = Result<(), Failed>;
 
-fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
-    let tally = Arc::new(Mutex::new(Tally::default()));
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/log/segments");
-    let conclusion = libtest_mimic::run(&arguments, trials(&dir, &tally));
-    if let Ok(tally) = tally.lock() {
-        tally.print();
-    }
-    conclusion.exit_code()
-}
-
-/// What the trials that ran came to.
-#[derive(Default)]
-struct Tally {
-    classes: BTreeMap<&'static str, (u32, u32)>,
-    differences: BTreeMap<String, String>,
-}
-
-impl Tally {
-    fn print(&self) {
-        for (name, reason) in &self.differences {
-            println!("DIFFERENCE {name}: {reason}");
-        }
-        for (class, (passed, failed)) in &self.classes {
-            println!("{class}: {passed} passed, {failed} failed");
-        }
-    }
-}
-
-fn trials(dir: &Path, tally: &Arc<Mutex<Tally>>) -> Vec<Trial> {
+pub(crate) fn add(suite: &mut Suite, dir: &Path) {
     let names = match vector_names(dir) {
         Ok(names) if !names.is_empty() => names,
-        Ok(_) => {
-            return vec![failing(
-                "vectors",
-                format!("no vector in {}", dir.display()),
-            )];
-        }
-        Err(error) => return vec![failing("vectors", format!("{}: {error}", dir.display()))],
+        Ok(_) => return suite.broken("segments", format!("no vector in {}", dir.display())),
+        Err(error) => return suite.broken("segments", format!("{}: {error}", dir.display())),
     };
-    let mut trials = Vec::new();
     for name in names {
-        let path = dir.join(&name);
-        match Vector::load(&path) {
-            Ok(vector) if vector.json.get("expected").is_some() => {
-                trials.push(trial("bad", &name, &vector, tally, check_bad));
+        let vector = match Vector::load(&dir.join(&name)) {
+            Ok(vector) => vector,
+            Err(error) => {
+                suite.broken(&name, error.message().unwrap_or("?").to_owned());
+                continue;
             }
-            Ok(vector) => {
-                trials.push(trial("good", &name, &vector, tally, check_good));
-                if has_determined_batch(&vector) {
-                    trials.push(trial("encode", &name, &vector, tally, check_encode));
-                }
-            }
-            Err(error) => trials.push(failing(&name, error.message().unwrap_or("?").to_owned())),
+        };
+        if vector.json.get("expected").is_some() {
+            suite.case("bad", &name, move || check_bad(&vector));
+            continue;
         }
+        if has_determined_batch(&vector) {
+            let vector = Arc::clone(&vector);
+            suite.case("encode", &name, move || check_encode(&vector));
+        }
+        suite.case("good", &name, move || check_good(&vector));
     }
-    trials
-}
-
-fn failing(name: &str, message: String) -> Trial {
-    Trial::test(name.to_owned(), move || Err(message.into()))
-}
-
-fn trial(
-    class: &'static str,
-    name: &str,
-    vector: &Arc<Vector>,
-    tally: &Arc<Mutex<Tally>>,
-    check: fn(&Vector) -> Result<Option<String>, Failed>,
-) -> Trial {
-    let (name, vector, tally) = (name.to_owned(), Arc::clone(vector), Arc::clone(tally));
-    Trial::test(format!("{class}/{name}"), move || {
-        let result = check(&vector);
-        let mut tally = tally.lock().map_err(|error| error.to_string())?;
-        let (passed, failed) = tally.classes.entry(class).or_default();
-        match result {
-            Ok(difference) => {
-                *passed += 1;
-                if let Some(reason) = difference {
-                    tally.differences.insert(name, reason);
-                }
-                Ok(())
-            }
-            Err(failure) => {
-                *failed += 1;
-                Err(failure)
-            }
-        }
-    })
 }
 
 /// The names of all vectors: a `.log` without its `.json`, or the other way round, fails when it is loaded.
@@ -172,7 +101,7 @@ impl Vector {
     }
 }
 
-fn check_bad(vector: &Vector) -> Result<Option<String>, Failed> {
+fn check_bad(vector: &Vector) -> Result<Outcome, Failed> {
     vector.check_identity()?;
     let expected = field(&vector.json, "expected")?;
     let verdict = text(expected, "verdict")?;
@@ -187,7 +116,7 @@ fn check_bad(vector: &Vector) -> Result<Option<String>, Failed> {
         {
             same("records", &Value::from(found.records), records)?;
         }
-        return Ok(None);
+        return Ok(Outcome::Same);
     }
     let may_reject = expected.get("mayReject") == Some(&Value::Bool(true));
     let about = format!(
@@ -195,9 +124,10 @@ fn check_bad(vector: &Vector) -> Result<Option<String>, Failed> {
         found.verdict, found.batches, found.bytes
     );
     match found.refusal {
-        Some(reason) if may_reject && found.bytes <= bytes => {
-            Ok(Some(format!("{about}: {reason}")))
-        }
+        Some(reason) if may_reject && found.bytes <= bytes => Ok(Outcome::Differs {
+            rule: format!("Kafka accepts it, we refuse it as `{}`", found.verdict),
+            about: reason,
+        }),
         Some(reason) => Err(format!("{about}: {reason}").into()),
         None => Err(about.into()),
     }
@@ -247,7 +177,7 @@ fn judge(bytes: &[u8]) -> Judgement {
     found
 }
 
-fn check_good(vector: &Vector) -> Result<Option<String>, Failed> {
+fn check_good(vector: &Vector) -> Result<Outcome, Failed> {
     vector.check_identity()?;
     let expected = list(&vector.json, "batches")?;
     let mut batches = Batches::verified(&vector.bytes);
@@ -261,7 +191,7 @@ fn check_good(vector: &Vector) -> Result<Option<String>, Failed> {
     }
     same("batches behind the last", &batches.next().is_some(), &false)?;
     same("bytes read", &batches.position(), &vector.bytes.len())?;
-    Ok(None)
+    Ok(Outcome::Same)
 }
 
 fn check_batch(batch: &Batch<'_>, position: usize, expected: &Value) -> Checked {
@@ -381,7 +311,7 @@ fn check_control(record: &Record<'_>, expected: &Value) -> Checked {
     Ok(())
 }
 
-fn check_encode(vector: &Vector) -> Result<Option<String>, Failed> {
+fn check_encode(vector: &Vector) -> Result<Outcome, Failed> {
     let mut builder = BatchBuilder::new(Compression::None);
     for batch in Batches::verified(&vector.bytes) {
         let batch = batch.map_err(chain)?;
@@ -424,7 +354,7 @@ fn check_encode(vector: &Vector) -> Result<Option<String>, Failed> {
             .into());
         }
     }
-    Ok(None)
+    Ok(Outcome::Same)
 }
 
 fn has_determined_batch(vector: &Vector) -> bool {
@@ -449,58 +379,9 @@ fn determined<'a>(batch: &Batch<'a>) -> Option<Vec<Record<'a>>> {
     whole.then_some(records)
 }
 
-fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Checked {
-    if found == expected {
-        return Ok(());
-    }
-    Err(format!("{what}: expected {expected:?}, found {found:?}").into())
-}
-
-fn chain(error: impl std::error::Error) -> Failed {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text = format!("{text}: {inner}");
-        source = inner.source();
-    }
-    text.into()
-}
-
-fn encoded(bytes: Option<&[u8]>) -> Value {
-    bytes.map_or(Value::Null, |bytes| BASE64.encode(bytes).into())
-}
-
 fn sha256(bytes: &[u8]) -> String {
     Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
-}
-
-fn field<'a>(json: &'a Value, name: &str) -> Result<&'a Value, Failed> {
-    json.get(name)
-        .ok_or_else(|| format!("the vector has no `{name}`").into())
-}
-
-fn number<T>(json: &Value, name: &str) -> Result<T, Failed>
-where
-    T: TryFrom<i64>,
-    T::Error: Display,
-{
-    let value = field(json, name)?
-        .as_i64()
-        .ok_or_else(|| format!("`{name}` is no integer"))?;
-    T::try_from(value).map_err(|error| format!("`{name}`: {error}").into())
-}
-
-fn text<'a>(json: &'a Value, name: &str) -> Result<&'a str, Failed> {
-    field(json, name)?
-        .as_str()
-        .ok_or_else(|| format!("`{name}` is no text").into())
-}
-
-fn list<'a>(json: &'a Value, name: &str) -> Result<&'a Vec<Value>, Failed> {
-    field(json, name)?
-        .as_array()
-        .ok_or_else(|| format!("`{name}` is no list").into())
 }

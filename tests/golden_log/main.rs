@@ -1,0 +1,31 @@
+//! Answers of a real Kafka, compared with ours: every file of `tests/golden/log` is read by one module here.
+//!
+//! ```text
+//!  segments/*.log + .json      segments     record batches read, refused and encoded
+//!  murmur2.jsonl               murmur2      the partition of a key
+//! ```
+//!
+//! Besides the usual lines it prints for each class `CLASS: N passed, M failed`, then what differs on purpose, by rule
+//! with its reason, and what is not asked here at all because it belongs to the Kafka listener.
+//! A case that differs on purpose counts as passed only when it differs in exactly the described way.
+
+#![expect(clippy::print_stdout, reason = "a test program reports on stdout")]
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+
+mod json;
+mod murmur2;
+mod segments;
+mod suite;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::from_args();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/log");
+    let mut suite = suite::Suite::default();
+    segments::add(&mut suite, &dir.join("segments"));
+    murmur2::add(&mut suite, &dir);
+    suite.run(&arguments)
+}
