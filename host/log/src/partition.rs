@@ -391,6 +391,6 @@ impl State {
             .segments
             .partition_point(|segment| segment.next <= from);
         let segment = self.segments.get(at)?;
-        Some(segment.place(from, at, &self.epochs))
+        Some(segment.place(from, &self.epochs))
     }
 }

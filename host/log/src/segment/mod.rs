@@ -1,0 +1,189 @@
+//! One segment of a partition: an append-only file of Kafka record batches.
+//!
+//! ```text
+//! topics/<topic id>-<partition>/00000000000000042000.log        base offset in the name
+//! | batch | batch | ... | bytes beyond the recorded length      plain RecordBatch v2, readable by Kafka's own tools
+//! ```
+//!
+//! Here: what is known about a segment and where its batches begin. `append` fills segments, `read` reads them.
+//! Not here: who decides that a partition is written out (`flush`), which length counts (`snapshot`).
+//!
+//! # Invariants
+//! - INV-S1: a batch is in a segment only after the journal frame that holds it is durable (with `durability: fsync`),
+//!   and it leaves the journal only after a checkpoint has recorded it here.
+//! - INV-S2: bytes up to the recorded length are final, until compaction replaces the whole file by another generation.
+//! - INV-S3: offsets grow inside a segment. A segment as it was appended (generation 0) has no holes; one that compaction
+//!   wrote may have them, and may end before `next`.
+//! - The index is derived: it lives in memory, is built from the batches, and is never evidence.
+//!
+//! # Recovery
+//! Cut to the length in the checkpoint, then replay the journal. A bad batch below that length is corruption: reads of
+//! its range fail with the file and offset, other ranges go on, nothing is cut.
+
+mod append;
+mod read;
+
+pub(crate) use append::Appender;
+pub(crate) use read::walk_batches;
+
+use crate::snapshot::SegmentRecord;
+
+/// Bytes between two entries of an index.
+const INDEX_GAP: u64 = 64 * 1024;
+/// The most bytes that one call writes into a segment.
+const WRITE_BYTES_MAX: usize = 8 << 20;
+/// The most segment files that wait for their sync one by one; beyond it the whole file system is synced.
+pub(crate) const UNSYNCED_FILES_MAX: usize = 64;
+
+/// A point of a segment where a batch begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct IndexEntry {
+    pub(crate) offset: i64,
+    pub(crate) position: u64,
+    pub(crate) max_timestamp: i64,
+}
+
+impl IndexEntry {
+    fn start(base: i64) -> Self {
+        Self {
+            offset: base,
+            position: 0,
+            max_timestamp: -1,
+        }
+    }
+}
+
+/// What is known about a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Segment {
+    pub(crate) base: i64,
+    pub(crate) next: i64,
+    pub(crate) len: u64,
+    pub(crate) max_timestamp: i64,
+    /// 0 as appended; else the number of the compaction that wrote the file.
+    pub(crate) generation: u32,
+    index: Vec<IndexEntry>,
+    /// The index covers the file from its start.
+    indexed: bool,
+}
+
+/// Where to begin reading a segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    pub(crate) base: i64,
+    /// The offset behind the segment.
+    pub(crate) next: i64,
+    pub(crate) len: u64,
+    pub(crate) generation: u32,
+    from: IndexEntry,
+    indexed: bool,
+    epochs: Vec<(i32, i64)>,
+}
+/// Returns the name of a segment's file.
+pub(crate) fn name(base: i64) -> String {
+    format!("{base:020}.log")
+}
+
+/// Reads the base offset out of a file's name.
+pub(crate) fn parse_name(name: &str) -> Option<i64> {
+    let digits = name.strip_suffix(".log")?;
+    (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
+        .then(|| digits.parse().ok())?
+}
+
+impl Segment {
+    fn new(base: i64) -> Self {
+        Self {
+            base,
+            next: base,
+            len: 0,
+            max_timestamp: -1,
+            generation: 0,
+            index: Vec::new(),
+            indexed: true,
+        }
+    }
+
+    pub(crate) fn recorded(record: SegmentRecord) -> Self {
+        let SegmentRecord {
+            base,
+            next,
+            len,
+            max_timestamp,
+        } = record;
+        Self {
+            base,
+            next,
+            len,
+            max_timestamp,
+            generation: 0,
+            index: Vec::new(),
+            indexed: len == 0,
+        }
+    }
+
+    pub(crate) fn record(&self) -> SegmentRecord {
+        SegmentRecord {
+            base: self.base,
+            next: self.next,
+            len: self.len,
+            max_timestamp: self.max_timestamp,
+        }
+    }
+
+    fn add(&mut self, base: i64, next: i64, len: usize, max_timestamp: i64) {
+        if self.indexed
+            && self
+                .index
+                .last()
+                .is_none_or(|last| self.len - last.position >= INDEX_GAP)
+        {
+            self.index.push(IndexEntry {
+                offset: base,
+                position: self.len,
+                max_timestamp: self.max_timestamp,
+            });
+        }
+        self.len += len as u64;
+        self.next = next;
+        self.max_timestamp = self.max_timestamp.max(max_timestamp);
+    }
+
+    pub(crate) fn place(&self, from: i64, epochs: &[(i32, i64)]) -> Place {
+        let entry = self
+            .index
+            .partition_point(|entry| entry.offset <= from)
+            .checked_sub(1);
+        let from = entry.and_then(|at| self.index.get(at)).copied();
+        Place {
+            from: from.unwrap_or(IndexEntry::start(self.base)),
+            ..self.whole(epochs)
+        }
+    }
+
+    /// Returns the whole segment as a place.
+    pub(crate) fn whole(&self, epochs: &[(i32, i64)]) -> Place {
+        Place {
+            base: self.base,
+            next: self.next,
+            len: self.len,
+            generation: self.generation,
+            from: IndexEntry::start(self.base),
+            indexed: self.indexed,
+            epochs: epochs.to_vec(),
+        }
+    }
+
+    /// Returns the last index entry before which no record reaches the time.
+    pub(crate) fn place_for_time(&self, timestamp_ms: i64) -> i64 {
+        let at = self
+            .index
+            .partition_point(|entry| entry.max_timestamp < timestamp_ms)
+            .checked_sub(1);
+        at.and_then(|at| self.index.get(at))
+            .map_or(self.base, |entry| entry.offset)
+    }
+}
+
+#[cfg(test)]
+mod tests;
