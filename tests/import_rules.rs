@@ -23,6 +23,7 @@ mod rules {
         ("linkspan-wire", &["linkspan-types"]),
         ("linkspan-log", &["linkspan-types", "linkspan-wire"]),
         ("linkspan-plugin", &["linkspan-types", "linkspan-abi"]),
+        ("linkspan-convert", &["linkspan-types", "linkspan-plugin"]),
         ("linkspan-config", &["linkspan-types"]),
         (
             "linkspan-runtime",
@@ -31,6 +32,7 @@ mod rules {
                 "linkspan-wire",
                 "linkspan-log",
                 "linkspan-plugin",
+                "linkspan-convert",
             ],
         ),
         (
@@ -65,6 +67,7 @@ mod rules {
     const NO_TOKIO: &[&str] = &[
         "linkspan-types",
         "linkspan-wire",
+        "linkspan-convert",
         "linkspan-config",
         "linkspan-abi",
         "linkspan-derive",
