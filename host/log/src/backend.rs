@@ -30,6 +30,8 @@ use linkspan_types::{
 };
 
 use crate::error::{Error, Result};
+use crate::find_offset::{FoundOffset, OffsetQuery};
+use crate::group::view::{GroupDescription, GroupSummary};
 use crate::stat::LogStat;
 use crate::ticket::Ticket;
 
@@ -138,16 +140,64 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
     /// [`Error::UnknownPartition`].
     fn offsets(&self, topic: &TopicId, partition: PartitionId) -> Result<Watermarks>;
 
-    /// Returns the offset of the first record, in offset order, whose timestamp is not below `timestamp_ms`.
+    /// Finds an offset by time or by word. The first offset of a partition may lie inside a batch.
     ///
     /// # Errors
     /// [`Error::UnknownPartition`], [`Error::Corrupt`].
+    fn find_offset(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        query: OffsetQuery,
+    ) -> Result<Option<FoundOffset>>;
+
+    /// Returns the offset of the first record, in offset order, whose timestamp is not below `timestamp_ms`.
+    ///
+    /// # Errors
+    /// Those of [`LogBackend::find_offset`].
     fn offset_for_time(
         &self,
         topic: &TopicId,
         partition: PartitionId,
         timestamp_ms: i64,
-    ) -> Result<Option<Offset>>;
+    ) -> Result<Option<Offset>> {
+        let found = self.find_offset(topic, partition, OffsetQuery::Time(timestamp_ms))?;
+        Ok(found.map(|found| found.offset))
+    }
+
+    /// Returns all groups that have members or committed offsets, by name.
+    ///
+    /// # Errors
+    /// Only when the log cannot be read at all.
+    fn groups(&self) -> Result<Vec<GroupSummary>>;
+
+    /// Describes a group; `None` when it has neither members nor committed offsets.
+    ///
+    /// # Errors
+    /// A stored position is damaged.
+    fn describe_group(&self, group: &GroupId) -> Result<Option<GroupDescription>>;
+
+    /// Sets positions of a group without members, or removes them (`None`), all or none; durable when this returns.
+    ///
+    /// A new position has no metadata. Positions in an earlier topic of the same name are removed with it, so this is
+    /// also the remedy for [`Error::UnknownPosition`]. Setting makes the group if need be. A member that joins meanwhile
+    /// waits and starts at the new positions. Where to go by time or by word is [`LogBackend::find_offset`]'s to say.
+    ///
+    /// # Errors
+    /// [`Error::GroupActive`] while it has members; [`Error::UnknownGroup`] when everything is to be removed and there is
+    /// nothing; [`Error::UnknownTopic`], [`Error::UnknownPartition`]; [`Error::OffsetOutOfRange`] below log start or above
+    /// the high watermark; or the write failed.
+    fn set_group_offsets(
+        &self,
+        group: &GroupId,
+        changes: &[(TopicPartition, Option<Offset>)],
+    ) -> Result<()>;
+
+    /// Deletes a group without members with all its positions; durable when this returns.
+    ///
+    /// # Errors
+    /// [`Error::GroupActive`] while it has members, [`Error::UnknownGroup`], or the write failed.
+    fn delete_group(&self, group: &GroupId) -> Result<()>;
 
     /// Checks that an external position (a row in a sink's database, a file's recorded length) lies in this log's history.
     ///

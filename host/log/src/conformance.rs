@@ -23,6 +23,8 @@ use crate::backend::{
 };
 use crate::error::{Error, Result};
 
+mod groups;
+
 /// How long an event may take before the suite calls it missing.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -85,7 +87,7 @@ pub const CASES: [(&str, Case); 14] = [
 /// # Panics
 /// With the name of the promise that is not kept.
 pub fn run(open: &dyn Fn() -> Arc<dyn LogBackend>) {
-    for (name, case) in CASES {
+    for (name, case) in CASES.into_iter().chain(groups::CASES) {
         let log = open();
         let result = case(&log);
         assert!(result.is_ok(), "{name}: {result:?}");

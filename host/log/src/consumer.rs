@@ -72,11 +72,16 @@ impl LocalConsumer {
         if let Some((fence, epoch)) = &fence {
             check_fence(fence, *epoch)?;
         }
-        let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
-        let membership =
-            core.groups
-                .join(&options.group, &options.member, &options.topics, &catalog)?;
-        drop(catalog);
+        let membership = loop {
+            core.groups.wait_until_let_go(&options.group);
+            let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
+            let joined =
+                core.groups
+                    .join(&options.group, &options.member, &options.topics, &catalog)?;
+            if let Some(membership) = joined {
+                break membership;
+            }
+        };
         Ok(Self {
             core,
             readers,
@@ -207,7 +212,7 @@ impl LocalConsumer {
     }
 
     fn start(&mut self, tp: &TopicPartition) -> Result<Assignment> {
-        let partition = self.find(tp)?;
+        let partition = self.core.partition_by_name(tp)?;
         let topic_id = partition.id.topic;
         let marks = partition.watermarks(self.core.leader_epoch());
         let key = group_offset_key(&self.options.group, &topic_id, tp.partition);
@@ -291,26 +296,6 @@ impl LocalConsumer {
             }
         }
         Ok(())
-    }
-
-    fn find(&self, tp: &TopicPartition) -> Result<Arc<Partition>> {
-        let catalog = self
-            .core
-            .catalog
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        let entry = catalog
-            .by_name(&tp.topic)
-            .ok_or_else(|| Error::UnknownTopic {
-                name: tp.topic.clone(),
-            })?;
-        let found = usize::try_from(tp.partition.0)
-            .ok()
-            .and_then(|n| entry.partitions.get(n));
-        found.map(Arc::clone).ok_or(Error::UnknownPartition {
-            topic: entry.topic.id,
-            partition: tp.partition,
-        })
     }
 
     /// Looks for data, each partition in turn.

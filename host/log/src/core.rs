@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
-use linkspan_types::{Clock, LeaderEpoch, OwnerId, PartitionId, TopicId, error_chain};
+use linkspan_types::{
+    Clock, LeaderEpoch, OwnerId, PartitionId, TopicId, TopicPartition, error_chain,
+};
 
 use crate::backend::{Health, KvPut, Store};
 use crate::cache::TailCache;
@@ -55,6 +57,7 @@ pub(crate) struct Counters {
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) clock: Arc<dyn Clock>,
     pub(crate) opened_ms: i64,
     pub(crate) options: LocalOptions,
     pub(crate) stores: RwLock<Stores>,
@@ -87,7 +90,7 @@ const TROUBLE_DEAD: i32 = 2;
 impl Core {
     pub(crate) fn new(
         fs: Arc<dyn Fs>,
-        clock: &dyn Clock,
+        clock: Arc<dyn Clock>,
         options: LocalOptions,
         how: Open,
     ) -> Self {
@@ -113,6 +116,7 @@ impl Core {
             trouble: AtomicI32::new(0),
             fs,
             opened_ms: clock.now_ms(),
+            clock,
             options,
         }
     }
@@ -168,6 +172,23 @@ impl Core {
         found.ok_or(Error::UnknownPartition {
             topic: *topic,
             partition,
+        })
+    }
+
+    /// Returns a partition by the name of its topic.
+    pub(crate) fn partition_by_name(&self, tp: &TopicPartition) -> Result<Arc<Partition>> {
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = catalog
+            .by_name(&tp.topic)
+            .ok_or_else(|| Error::UnknownTopic {
+                name: tp.topic.clone(),
+            })?;
+        let found = usize::try_from(tp.partition.0)
+            .ok()
+            .and_then(|n| entry.partitions.get(n));
+        found.map(Arc::clone).ok_or(Error::UnknownPartition {
+            topic: entry.topic.id,
+            partition: tp.partition,
         })
     }
 

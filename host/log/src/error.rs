@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkspan_types::{
-    FenceEpoch, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName, TopicPartition,
+    FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
+    TopicPartition,
 };
 
 /// The result of everything in this crate.
@@ -86,6 +87,20 @@ pub enum Error {
         group: String,
         /// The member.
         member: String,
+    },
+    /// Nothing is known of the group.
+    #[error("there is no group `{group}`: it has neither members nor committed offsets")]
+    UnknownGroup {
+        /// The group.
+        group: GroupId,
+    },
+    /// The group has members, and only they may move its positions.
+    #[error("group `{group}` has {members} members, stop them first")]
+    GroupActive {
+        /// The group.
+        group: GroupId,
+        /// How many members it has.
+        members: usize,
     },
     /// The offset lies outside of what the partition holds.
     #[error("offset {wanted} is outside of {log_start}..{high_watermark}")]

@@ -103,14 +103,14 @@ pub fn list_group(
     Ok(found)
 }
 
-fn group_prefix(group: &GroupId) -> Vec<u8> {
+pub(crate) fn group_prefix(group: &GroupId) -> Vec<u8> {
     let mut prefix = Vec::with_capacity(group.as_str().len() + 21);
     prefix.extend_from_slice(group.as_str().as_bytes());
     prefix.push(0);
     prefix
 }
 
-fn split_key(key: &[u8], prefix_len: usize) -> Option<(TopicId, PartitionId)> {
+pub(crate) fn split_key(key: &[u8], prefix_len: usize) -> Option<(TopicId, PartitionId)> {
     let rest = key.get(prefix_len..)?;
     let (topic, partition) = rest.split_first_chunk::<16>()?;
     Some((

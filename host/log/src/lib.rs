@@ -12,6 +12,7 @@
 //! Start with [`backend`], the contract. Then `local` (the parts and their threads), `journal` (how a commit becomes
 //! durable), `recovery` (what a crash may leave), `checkpoint` (how the journal is freed), `consumer` (how data is read).
 
+mod assign;
 pub mod backend;
 mod cache;
 mod checkpoint;
@@ -21,6 +22,7 @@ mod consumer;
 mod core;
 mod error;
 mod files;
+mod find_offset;
 mod flush;
 mod fs;
 mod group;
@@ -44,13 +46,16 @@ mod ticket;
 mod topics;
 mod verify;
 
+pub use assign::Assignor;
 pub use backend::{
     Append, Assignment, Commit, Committed, Consumer, ConsumerOptions, Event, Fetched, FetchedBatch,
     GroupOffset, Health, KvPut, LogBackend, Producer, Start, Store, Topic, TopicSpec, Watermarks,
     group_offset_key, list_group,
 };
 pub use error::{Error, Result};
+pub use find_offset::{FoundOffset, OffsetQuery};
 pub use fs::{DiskFs, FaultOp, File, Fs, Lock, LockMode, MemFs, Open};
+pub use group::view::{GroupDescription, GroupMember, GroupPosition, GroupState, GroupSummary};
 pub use local::{Local, Opened, open_local};
 pub use options::{Durability, LocalOptions};
 pub use read_only::{ReadOnly, open_read_only};

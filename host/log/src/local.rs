@@ -16,7 +16,8 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use linkspan_types::{
-    Clock, FenceEpoch, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
+    Clock, FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
+    TopicPartition,
 };
 
 use crate::backend::{
@@ -27,8 +28,11 @@ use crate::checkpoint;
 use crate::consumer::LocalConsumer;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::find_offset::{self, FoundOffset, OffsetQuery};
 use crate::flush;
 use crate::fs::{Fs, Lock, Open};
+use crate::group;
+use crate::group::view::{GroupDescription, GroupSummary};
 use crate::journal::queue::FenceRule;
 use crate::journal::ring::{self, Ring};
 use crate::journal::writer::Writer;
@@ -90,7 +94,7 @@ pub fn open_local(
     make_directory(&*fs, &dir)?;
     let lock = lock::exclusive(&*fs, &dir)?;
     recovery::check_format(&*fs, &dir, Mode::Write)?;
-    let core = Arc::new(Core::new(fs, &*clock, options, Open::Write));
+    let core = Arc::new(Core::new(fs, clock, options, Open::Write));
     let recovered = recovery::recover(&core, Mode::Write)?;
     if recovered.unclean {
         // A killed process may have left names that only the page cache knows.
@@ -349,13 +353,33 @@ impl LogBackend for Local {
         query::offsets(&self.core, topic, partition)
     }
 
-    fn offset_for_time(
+    fn find_offset(
         &self,
         topic: &TopicId,
         partition: PartitionId,
-        timestamp_ms: i64,
-    ) -> Result<Option<Offset>> {
-        query::offset_for_time(&self.core, topic, partition, timestamp_ms)
+        query: OffsetQuery,
+    ) -> Result<Option<FoundOffset>> {
+        find_offset::find(&self.core, topic, partition, query)
+    }
+
+    fn groups(&self) -> Result<Vec<GroupSummary>> {
+        Ok(group::admin::list(&self.core))
+    }
+
+    fn describe_group(&self, group: &GroupId) -> Result<Option<GroupDescription>> {
+        group::admin::describe(&self.core, group)
+    }
+
+    fn set_group_offsets(
+        &self,
+        group: &GroupId,
+        changes: &[(TopicPartition, Option<Offset>)],
+    ) -> Result<()> {
+        group::admin::set_offsets(&self.core, group, changes)
+    }
+
+    fn delete_group(&self, group: &GroupId) -> Result<()> {
+        group::admin::delete_group(&self.core, group)
     }
 
     fn check_position(

@@ -284,6 +284,14 @@ impl Partition {
         later.map_or(state.high_watermark, |(_, start)| *start)
     }
 
+    /// Returns the leader epoch of an offset, if the history knows it.
+    pub(crate) fn epoch_of(&self, offset: i64) -> Option<i32> {
+        let state = self.lock();
+        let after = state.epochs.partition_point(|(_, start)| *start <= offset);
+        let at = after.checked_sub(1)?;
+        state.epochs.get(at).map(|(epoch, _)| *epoch)
+    }
+
     /// Registers somebody to wake when data arrives.
     pub(crate) fn watch(&self, notify: &Arc<Notify>) {
         let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);

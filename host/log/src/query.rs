@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use linkspan_types::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName, TopicPartition};
-use linkspan_wire::Batches;
 
 use crate::backend::{Fetched, Health, Store, Topic, Watermarks};
 use crate::consumer;
@@ -14,9 +13,6 @@ use crate::error::{Error, Result};
 use crate::partition::Read;
 use crate::recovery::FORMAT_VERSION;
 use crate::stat::{LogStat, TopicStat};
-
-/// How much is read at a time while looking for a timestamp.
-const SEARCH_BYTES: usize = 1 << 20;
 
 pub(crate) fn topic(core: &Core, name: &TopicName) -> Option<Topic> {
     let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
@@ -59,52 +55,6 @@ pub(crate) fn offsets(core: &Core, topic: &TopicId, partition: PartitionId) -> R
     Ok(core
         .partition(topic, partition)?
         .watermarks(core.leader_epoch()))
-}
-
-pub(crate) fn offset_for_time(
-    core: &Core,
-    topic: &TopicId,
-    partition: PartitionId,
-    timestamp_ms: i64,
-) -> Result<Option<Offset>> {
-    let partition = core.partition(topic, partition)?;
-    let (mut from, end) = {
-        let state = partition.lock();
-        let segment = state
-            .segments
-            .iter()
-            .find(|segment| segment.max_timestamp >= timestamp_ms);
-        let start = segment.map_or(state.flushed_next, |segment| {
-            segment.place_for_time(timestamp_ms)
-        });
-        (start.max(state.log_start), state.high_watermark)
-    };
-    let mut scratch = Vec::new();
-    while from < end {
-        let read = partition.read(core, from, SEARCH_BYTES, true)?;
-        let Some(read) = read.filter(|read| !read.bytes.is_empty()) else {
-            return Ok(None);
-        };
-        let bad = |e: linkspan_wire::Error| Error::Corrupt {
-            path: partition.dir.clone(),
-            offset: 0,
-            what: e.to_string(),
-        };
-        for batch in Batches::new(&read.bytes) {
-            let batch = batch.map_err(bad)?;
-            if batch.header().max_timestamp < timestamp_ms {
-                continue;
-            }
-            for record in batch.records(&mut scratch).map_err(bad)? {
-                let record = record.map_err(bad)?;
-                if record.timestamp >= timestamp_ms && record.offset >= from {
-                    return Ok(Some(Offset(record.offset)));
-                }
-            }
-        }
-        from = read.next;
-    }
-    Ok(None)
 }
 
 pub(crate) fn check_position(

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use linkspan_types::{
-    Clock, FenceEpoch, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
+    Clock, FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
+    TopicPartition,
 };
 
 use crate::backend::{
@@ -17,7 +18,10 @@ use crate::backend::{
 };
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::find_offset::{self, FoundOffset, OffsetQuery};
 use crate::fs::{Fs, Lock, Open};
+use crate::group;
+use crate::group::view::{GroupDescription, GroupSummary};
 use crate::lock;
 use crate::options::LocalOptions;
 use crate::query;
@@ -55,7 +59,7 @@ pub fn open_read_only(
     }
     let lock = lock::shared(&*fs, &dir)?;
     recovery::check_format(&*fs, &dir, Mode::ReadOnly)?;
-    let core = Core::new(fs, &*clock, options, Open::Read);
+    let core = Core::new(fs, clock, options, Open::Read);
     recovery::recover(&core, Mode::ReadOnly)?;
     Ok(Arc::new(ReadOnly { core, _lock: lock }))
 }
@@ -123,13 +127,33 @@ impl LogBackend for ReadOnly {
         query::offsets(&self.core, topic, partition)
     }
 
-    fn offset_for_time(
+    fn find_offset(
         &self,
         topic: &TopicId,
         partition: PartitionId,
-        timestamp_ms: i64,
-    ) -> Result<Option<Offset>> {
-        query::offset_for_time(&self.core, topic, partition, timestamp_ms)
+        query: OffsetQuery,
+    ) -> Result<Option<FoundOffset>> {
+        find_offset::find(&self.core, topic, partition, query)
+    }
+
+    fn groups(&self) -> Result<Vec<GroupSummary>> {
+        Ok(group::admin::list(&self.core))
+    }
+
+    fn describe_group(&self, group: &GroupId) -> Result<Option<GroupDescription>> {
+        group::admin::describe(&self.core, group)
+    }
+
+    fn set_group_offsets(
+        &self,
+        _group: &GroupId,
+        _changes: &[(TopicPartition, Option<Offset>)],
+    ) -> Result<()> {
+        Err(Error::ReadOnly)
+    }
+
+    fn delete_group(&self, _group: &GroupId) -> Result<()> {
+        Err(Error::ReadOnly)
     }
 
     fn check_position(

@@ -32,6 +32,11 @@ impl Stores {
             .collect()
     }
 
+    /// Returns the keys of a store, in byte order.
+    pub(crate) fn keys(&self, store: Store) -> impl Iterator<Item = &Bytes> {
+        self.maps.get(&store).into_iter().flat_map(BTreeMap::keys)
+    }
+
     /// Applies a put and remembers its key for the next snapshot.
     pub(crate) fn apply(&mut self, put: &KvPut) {
         self.load(put);

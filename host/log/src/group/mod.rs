@@ -6,13 +6,16 @@
 //! claims it. A consumer that is dropped releases everything at once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 use linkspan_types::{GroupId, PartitionId, TopicName, TopicPartition};
 use tokio::sync::Notify;
 
 use crate::error::{Error, Result};
 use crate::topics::Catalog;
+
+pub(crate) mod admin;
+pub(crate) mod view;
 
 #[derive(Debug)]
 struct Member {
@@ -35,6 +38,8 @@ struct Group {
     owners: BTreeMap<TopicPartition, Owner>,
     /// Commits on their way, by member.
     in_flight: HashMap<u64, usize>,
+    /// Its positions are being changed from outside: nobody may join now.
+    held: bool,
 }
 
 #[derive(Debug, Default)]
@@ -43,9 +48,16 @@ struct State {
     last_member: u64,
 }
 
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// A group is not held any more.
+    let_go: Condvar,
+}
+
 /// All groups.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Groups(Arc<Mutex<State>>);
+pub(crate) struct Groups(Arc<Shared>);
 
 /// A member's hold on its group; dropping it leaves.
 #[derive(Debug)]
@@ -60,7 +72,7 @@ pub(crate) struct Membership {
 /// A commit on its way; dropping it says that it was answered.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    groups: Weak<Mutex<State>>,
+    groups: Weak<Shared>,
     group: GroupId,
     member: u64,
 }
@@ -76,18 +88,38 @@ pub(crate) enum Change {
 
 impl Groups {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a member.
+    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        let waited = self.0.let_go.wait(state);
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake_waiting(&self) {
+        self.0.let_go.notify_all();
+    }
+
+    /// Waits while the group is held. Nothing else may be locked: what it is held for needs the other locks.
+    pub(crate) fn wait_until_let_go(&self, group: &GroupId) {
+        let mut state = self.lock();
+        while state.is_held(group) {
+            state = self.wait(state);
+        }
+    }
+
+    /// Adds a member; `None` while the group is held.
     pub(crate) fn join(
         &self,
         group: &GroupId,
         name: &str,
         topics: &[TopicName],
         catalog: &Catalog,
-    ) -> Result<Membership> {
+    ) -> Result<Option<Membership>> {
         let mut state = self.lock();
+        if state.is_held(group) {
+            return Ok(None);
+        }
         state.last_member += 1;
         let id = state.last_member;
         let joined = state.groups.entry(group.clone()).or_default();
@@ -106,13 +138,13 @@ impl Groups {
         };
         joined.members.insert(name.to_owned(), member);
         joined.assign(catalog);
-        Ok(Membership {
+        Ok(Some(Membership {
             groups: self.clone(),
             group: group.clone(),
             name: name.to_owned(),
             id,
             notify,
-        })
+        }))
     }
 
     /// Divides again after topics were made or grew.
@@ -126,6 +158,20 @@ impl Groups {
     pub(crate) fn wake_all(&self) {
         for group in self.lock().groups.values() {
             group.wake();
+        }
+    }
+}
+
+impl State {
+    fn is_held(&self, group: &GroupId) -> bool {
+        self.groups.get(group).is_some_and(|group| group.held)
+    }
+
+    fn forget_if_idle(&mut self, name: &GroupId) {
+        let idle =
+            |group: &Group| group.members.is_empty() && group.owners.is_empty() && !group.held;
+        if self.groups.get(name).is_some_and(idle) {
+            self.groups.remove(name);
         }
     }
 }
@@ -287,7 +333,8 @@ impl Drop for InFlight {
         let Some(groups) = self.groups.upgrade() else {
             return;
         };
-        let mut state = groups.lock().unwrap_or_else(PoisonError::into_inner);
+        let groups = Groups(groups);
+        let mut state = groups.lock();
         let Some(group) = state.groups.get_mut(&self.group) else {
             return;
         };
@@ -295,9 +342,7 @@ impl Drop for InFlight {
             *n = n.saturating_sub(1);
         }
         group.settle(self.member);
-        if group.members.is_empty() && group.owners.is_empty() {
-            state.groups.remove(&self.group);
-        }
+        state.forget_if_idle(&self.group);
     }
 }
 
@@ -325,15 +370,43 @@ impl Membership {
         }
         group.settle(self.id);
         group.assign(catalog);
-        if group.members.is_empty() && group.owners.is_empty() {
-            state.groups.remove(&self.group);
-        }
+        state.forget_if_idle(&self.group);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::range;
+    use std::sync::mpsc::{RecvTimeoutError, channel};
+    use std::time::Duration;
+
+    use linkspan_types::GroupId;
+
+    use super::{Groups, range};
+    use crate::topics::Catalog;
+
+    #[test]
+    fn nobody_joins_a_group_that_is_being_changed() {
+        let (groups, group) = (Groups::default(), GroupId::from("g"));
+        let hold = groups.hold(&group).unwrap();
+        let catalog = Catalog::default();
+        assert!(groups.join(&group, "m", &[], &catalog).unwrap().is_none());
+        let (tell, told) = channel();
+        let waiting = {
+            let (groups, group) = (groups.clone(), group.clone());
+            std::thread::spawn(move || {
+                groups.wait_until_let_go(&group);
+                tell.send(()).unwrap();
+            })
+        };
+        let early = told.recv_timeout(Duration::from_millis(50));
+        assert_eq!(early, Err(RecvTimeoutError::Timeout));
+        drop(hold);
+        told.recv_timeout(Duration::from_secs(20)).unwrap();
+        waiting.join().unwrap();
+        let member = groups.join(&group, "m", &[], &catalog).unwrap();
+        assert!(member.is_some());
+        assert!(groups.hold(&group).is_err(), "it has a member now");
+    }
 
     #[test]
     fn ranges_are_those_of_kafka() {
