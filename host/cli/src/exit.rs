@@ -130,7 +130,7 @@ impl From<linkspan_log::Error> for Failure {
             Log::Damaged { .. } => Self::new(Exit::Environment, "LS0513", message)
                 .help("acknowledged records are damaged, so nothing was changed; see `linkspan log verify`, then restore a copy"),
             Log::UnknownTopic { .. } => Self::new(Exit::Invalid, "LS0516", message),
-            Log::Io { .. } | Log::DiskFull { .. } => Self::new(Exit::Environment, "LS0704", message),
+            Log::Io { .. } | Log::DiskFull { .. } | Log::OutOfFiles { .. } => Self::new(Exit::Environment, "LS0704", message),
             _ => Self::new(Exit::Runtime, "LS0501", message),
         }
     }

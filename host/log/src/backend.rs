@@ -339,7 +339,12 @@ pub trait Producer: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The commit was not queued and later ones are not affected: [`Error::InvalidCommit`], [`Error::TooLarge`],
-    /// [`Error::UnknownPartition`], [`Error::DiskFull`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Aborted`].
+    /// [`Error::UnknownPartition`], [`Error::DiskFull`], [`Error::OutOfFiles`], [`Error::Poisoned`], [`Error::Closed`],
+    /// [`Error::Aborted`].
+    ///
+    /// A ticket answers in bounded time also on a full disk: a commit that was queued before the disk was known to be full
+    /// waits a while for space (see `LocalOptions::space_wait`), then fails with [`Error::DiskFull`]; nothing of it was
+    /// written. The log resumes by itself: try again with a new producer of the same generation.
     fn submit(&self, commit: Commit) -> Result<Ticket>;
 }
 
@@ -544,6 +549,11 @@ pub enum Health {
     /// No space: commits are refused, reads go on; it resumes by itself.
     DiskFull {
         /// What could not be written.
+        why: String,
+    },
+    /// No file descriptor is left: commits are refused, reads of open files go on; it resumes by itself.
+    OutOfFiles {
+        /// What could not be opened.
         why: String,
     },
     /// A write failed: restart.

@@ -25,17 +25,20 @@ use std::collections::BTreeMap;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
+use crate::backend::KvPut;
+use crate::condition::{Needs, RETRY_INTERVAL};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::fs::{File, Fs, Open, read_file};
 use crate::journal::frame::{u32_at, u64_at};
 use crate::options::Durability;
 use crate::partition::{Partition, PartitionKey};
-use crate::segment::UNSYNCED_FILES_MAX;
+use crate::segment::{Appender, UNSYNCED_FILES_MAX};
 use crate::snapshot::{self, Content, Manifest};
+use crate::store::Stores;
+use crate::thread;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LSCK");
 const VERSION: u16 = 1;
@@ -46,8 +49,8 @@ const SLOT_LEN: usize = 4096;
 const DELTAS_MAX: u64 = 16;
 /// Deltas below this size never cause a new base by their size.
 const DELTA_BYTES_FREE: u64 = 256 * 1024;
-/// How long to wait after a failed checkpoint.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+/// How many keys a new base takes at a time: commits wait no longer than that takes.
+const COPY_KEYS: usize = 4096;
 
 /// A checkpoint's slot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,10 +160,15 @@ pub(crate) fn write_slot(fs: &dyn Fs, dir: &Path, slot: &Slot) -> Result<()> {
         .map_err(|e| failed("write checkpoint", e))?;
     file.sync_data().map_err(|e| failed("sync checkpoint", e))?;
     if new {
-        fs.sync_dir(dir)
-            .map_err(|e| Error::io("sync directory", dir, e))?;
+        sync_dir(fs, dir)?;
     }
     Ok(())
+}
+
+/// Makes names durable. A second try would not report what the first one lost, so a failure is final.
+fn sync_dir(fs: &dyn Fs, dir: &Path) -> Result<()> {
+    fs.sync_dir(dir)
+        .map_err(|e| failed_sync(Error::io("sync directory", dir, e)))
 }
 
 /// What the next checkpoint builds on.
@@ -226,9 +234,9 @@ impl Checkpoints {
                 return;
             }
             match checkpoint(core, false) {
-                Ok(()) => core.space_found(),
-                Err(error) if error.is_no_space() => {
-                    core.disk_full(&error);
+                Ok(()) => core.condition.enough(Needs::Checkpoints),
+                Err(error) if error.is_shortage() => {
+                    core.condition.short(Needs::Checkpoints, &error);
                     let mut requests = self.lock();
                     requests.wanted = true;
                     if !requests.closed {
@@ -239,7 +247,7 @@ impl Checkpoints {
                         );
                     }
                 }
-                Err(error) => return core.poison(&error),
+                Err(_) => return,
             }
         }
     }
@@ -247,16 +255,19 @@ impl Checkpoints {
 
 /// Starts the checkpoint thread.
 pub(crate) fn spawn(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>> {
-    let core_of_thread = Arc::clone(core);
-    std::thread::Builder::new()
-        .name("log-checkpoint".into())
-        .spawn(move || core_of_thread.checkpoints.run(&core_of_thread))
-        .map_err(|e| Error::io("start a thread for", &core.options.dir, e))
+    thread::spawn(core, "log-checkpoint", |core| core.checkpoints.run(core))
 }
 
 /// Takes one checkpoint on the caller's thread; `clean` marks the log as shut down.
+///
+/// # Errors
+/// A shortage, after which another try is fine; anything else has poisoned the log.
 pub(crate) fn checkpoint(core: &Core, clean: bool) -> Result<()> {
-    take(core, clean, None)
+    take(core, clean, None).inspect_err(|error| {
+        if !error.is_shortage() {
+            core.poison(error);
+        }
+    })
 }
 
 /// Takes the first checkpoint of a life, even when nothing changed: it makes the new leader epoch durable, and that uses
@@ -273,12 +284,12 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
         .unwrap_or_else(PoisonError::into_inner);
     let covered_lsn = core.published_lsn.load(Ordering::Acquire);
     let touched = core.flush.take_touched();
-    let (puts, all) = {
-        let mut stores = core.stores.write().unwrap_or_else(PoisonError::into_inner);
-        let puts = stores.take_changes();
-        let all = chain.wants_base().then(|| stores.all());
-        (puts, all)
-    };
+    let puts = core
+        .stores
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take_changes();
+    let all = chain.wants_base().then(|| copy_stores(&core.stores, drop));
     let nothing = touched.is_empty() && puts.is_empty() && covered_lsn + 1 == chain.slot.replay_lsn;
     if nothing && clean == chain.slot.clean && first_journal_seq.is_none() {
         return Ok(());
@@ -301,6 +312,25 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
     Ok(())
 }
 
+/// Copies the stores a part at a time, without keeping writers out for long; `between` runs after each part.
+///
+/// What is put meanwhile may be in the copy or not: it is in frames after C, which a replay puts again in order, and it
+/// belongs to the next delta.
+fn copy_stores(stores: &RwLock<Stores>, mut between: impl FnMut(())) -> Vec<KvPut> {
+    let mut all = Vec::new();
+    loop {
+        let part = stores
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .part(all.last(), COPY_KEYS);
+        if part.is_empty() {
+            return all;
+        }
+        all.extend(part);
+        between(());
+    }
+}
+
 impl Chain {
     fn wants_base(&self) -> bool {
         let slot = &self.slot;
@@ -314,8 +344,8 @@ impl Chain {
         core: &Core,
         covered_lsn: u64,
         touched: &[Arc<Partition>],
-        puts: &[crate::backend::KvPut],
-        all: Option<Vec<crate::backend::KvPut>>,
+        puts: &[KvPut],
+        all: Option<Vec<KvPut>>,
         (clean, first_journal_seq): (bool, u64),
     ) -> Result<()> {
         let manifests = write_out_and_sync(core, touched)?;
@@ -357,9 +387,7 @@ impl Chain {
             };
             let dir = &core.options.dir;
             written = snapshot::write(&*core.fs, &snapshot::path(dir, seq), seq, base, &content)?;
-            core.fs
-                .sync_dir(dir)
-                .map_err(|e| Error::io("sync directory", dir, e))?;
+            sync_dir(&*core.fs, dir)?;
         }
         write_slot(&*core.fs, &core.options.dir, &slot)?;
         self.manifests.extend(manifests);
@@ -392,50 +420,31 @@ fn write_out_and_sync(
     touched: &[Arc<Partition>],
 ) -> Result<Vec<(PartitionKey, Manifest)>> {
     let mut manifests = Vec::with_capacity(touched.len());
-    let mut files: Vec<(PathBuf, Arc<dyn File>)> = Vec::new();
-    let mut dirs = Vec::new();
     // A full disk stops this loop, before anything is taken out of an appender.
     for partition in touched {
         partition.write_out(core)?;
     }
+    let mut unsynced = Unsynced::default();
     for partition in touched {
         let mut appender = partition
             .appender
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         manifests.push((partition.id, partition.manifest()));
-        let unsynced = std::mem::take(&mut appender.unsynced);
-        files.extend(
-            unsynced
-                .into_iter()
-                .map(|(base, file)| (partition.segment_path(base), file)),
-        );
-        if std::mem::take(&mut appender.new_names) {
-            dirs.push(partition.dir.clone());
+        unsynced.take(partition, &mut appender);
+    }
+    unsynced.sync(core).inspect_err(|error| {
+        // No descriptor was left for a directory: nothing was synced by halves, the next checkpoint does it.
+        if error.is_shortage() {
+            unsynced.new_names.iter().for_each(|partition| {
+                partition
+                    .appender
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .new_names = true;
+            });
         }
-    }
-    let everything = core.flush.take_sync_everything();
-    let dir = &core.options.dir;
-    let synced = if everything || files.len() > UNSYNCED_FILES_MAX {
-        core.fs
-            .sync_everything(dir)
-            .map_err(|e| Error::io("sync the file system of", dir, e))
-    } else {
-        let sync = |(path, file): &(PathBuf, Arc<dyn File>)| {
-            file.sync_data()
-                .map_err(|e| Error::io("sync segment", path, e))
-        };
-        files.iter().try_for_each(sync)
-    };
-    synced.map_err(failed_sync)?;
-    if !dirs.is_empty() {
-        dirs.push(dir.join("topics"));
-    }
-    for dir in &dirs {
-        core.fs
-            .sync_dir(dir)
-            .map_err(|e| failed_sync(Error::io("sync directory", dir, e)))?;
-    }
+    })?;
     if core.options.durability == Durability::Os {
         // Segments and snapshot must not know more than the journal, or half a commit could survive.
         core.sync_journal()?;
@@ -443,9 +452,94 @@ fn write_out_and_sync(
     Ok(manifests)
 }
 
-/// A failed sync is never retried, whatever its reason.
+/// What a checkpoint must make durable before it may name it.
+#[derive(Default)]
+struct Unsynced {
+    files: Vec<(PathBuf, Arc<dyn File>)>,
+    new_names: Vec<Arc<Partition>>,
+}
+
+impl Unsynced {
+    fn take(&mut self, partition: &Arc<Partition>, appender: &mut Appender) {
+        let files = std::mem::take(&mut appender.unsynced);
+        self.files.extend(
+            files
+                .into_iter()
+                .map(|(base, file)| (partition.segment_path(base), file)),
+        );
+        if std::mem::take(&mut appender.new_names) {
+            self.new_names.push(Arc::clone(partition));
+        }
+    }
+
+    /// Syncs files, then names. A failed sync is final; a shortage means that all files were synced and a name was not.
+    fn sync(&self, core: &Core) -> Result<()> {
+        let synced = if core.flush.take_sync_everything() || self.files.len() > UNSYNCED_FILES_MAX {
+            core.sync_everything()
+        } else {
+            self.files.iter().try_for_each(|(path, file)| {
+                file.sync_data()
+                    .map_err(|e| Error::io("sync segment", path, e))
+            })
+        };
+        synced.map_err(|error| poisoned(&error))?;
+        for partition in &self.new_names {
+            sync_dir(&*core.fs, &partition.dir)?;
+        }
+        if !self.new_names.is_empty() {
+            sync_dir(&*core.fs, &core.options.dir.join("topics"))?;
+        }
+        Ok(())
+    }
+}
+
+/// A failed sync is never retried, whatever its reason; one that could not even begin may be.
 fn failed_sync(error: Error) -> Error {
+    if error.is_no_files() {
+        return error;
+    }
+    poisoned(&error)
+}
+
+fn poisoned(error: &Error) -> Error {
     Error::Poisoned {
-        why: linkspan_types::error_chain(&error),
+        why: linkspan_types::error_chain(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::Store;
+
+    #[test]
+    fn a_new_base_lets_writers_in_while_it_is_copied() {
+        let put = |key: usize| KvPut {
+            store: if key.is_multiple_of(2) {
+                Store::Runs
+            } else {
+                Store::Status
+            },
+            key: format!("{key:08}").into(),
+            value: Some("v".into()),
+        };
+        let stores = RwLock::new(Stores::default());
+        for key in 0..COPY_KEYS * 3 {
+            stores.write().unwrap().apply(&put(key));
+        }
+        let mut let_in = 0;
+        let all = copy_stores(&stores, |()| {
+            let mut writer = stores
+                .try_write()
+                .expect("a writer gets in between two parts");
+            let_in += 1;
+            // Behind what was copied: it may be in the copy, and is in the next delta.
+            writer.apply(&put(COPY_KEYS * 4 + let_in));
+        });
+        assert!(let_in >= 3, "{let_in} parts");
+        let mut keys: Vec<_> = all.iter().map(|put| (put.store, put.key.clone())).collect();
+        assert!(keys.len() >= COPY_KEYS * 3);
+        keys.dedup();
+        assert_eq!(keys.len(), all.len(), "no key twice");
     }
 }

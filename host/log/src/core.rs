@@ -8,17 +8,16 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock};
 
 use bytes::Bytes;
-use linkspan_types::{
-    Clock, LeaderEpoch, OwnerId, PartitionId, TopicId, TopicPartition, error_chain,
-};
+use linkspan_types::{Clock, LeaderEpoch, OwnerId, PartitionId, TopicId, TopicPartition};
 
 use crate::backend::{Health, KvPut, Store};
 use crate::cache::TailCache;
 use crate::checkpoint::Checkpoints;
+use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::flush::Flush;
-use crate::fs::{Fs, Open};
+use crate::fs::{Fs, Open, Volume};
 use crate::group::Groups;
 use crate::journal::queue::{OwnerFence, Queue};
 use crate::journal::ring::Ring;
@@ -33,15 +32,6 @@ struct Progress {
     written_lsn: u64,
     durable_lsn: u64,
     ended: bool,
-}
-
-/// Whether the log takes commits.
-#[derive(Debug, Default)]
-struct Condition {
-    disk_full: Option<String>,
-    poisoned: Option<String>,
-    closing: bool,
-    closed: bool,
 }
 
 /// Counts since the log was opened.
@@ -79,13 +69,10 @@ pub(crate) struct Core {
     leader_epoch: AtomicI32,
     progress: Mutex<Progress>,
     progressed: Condvar,
-    condition: Mutex<Condition>,
-    /// Set with `condition`, to be asked without a lock.
-    trouble: AtomicI32,
+    pub(crate) condition: Condition,
+    /// The file system as a whole, open since before the first write; a stopped log that is only read has none.
+    pub(crate) volume: OnceLock<Arc<dyn Volume>>,
 }
-
-const TROUBLE_FULL: i32 = 1;
-const TROUBLE_DEAD: i32 = 2;
 
 impl Core {
     pub(crate) fn new(
@@ -112,8 +99,8 @@ impl Core {
             leader_epoch: AtomicI32::new(0),
             progress: Mutex::default(),
             progressed: Condvar::new(),
-            condition: Mutex::default(),
-            trouble: AtomicI32::new(0),
+            condition: Condition::default(),
+            volume: OnceLock::new(),
             fs,
             opened_ms: clock.now_ms(),
             clock,
@@ -261,138 +248,38 @@ impl Core {
 
     /// Fails when the log was closed or has stopped.
     pub(crate) fn check_alive(&self) -> Result<()> {
-        if self.trouble.load(Ordering::Acquire) < TROUBLE_DEAD {
-            return Ok(());
-        }
-        let condition = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match &condition.poisoned {
-            Some(why) => Err(Error::Poisoned { why: why.clone() }),
-            None => Err(Error::Closed),
-        }
+        self.condition.check_alive()
     }
 
     /// Fails when the log does not take commits.
     pub(crate) fn check_writable(&self) -> Result<()> {
-        self.check_alive()?;
-        if self.is_disk_full() {
-            return Err(Error::DiskFull {
-                dir: self.options.dir.clone(),
-            });
-        }
-        Ok(())
+        self.condition.check_writable(&self.options)
     }
 
-    /// Fails when the log is being closed and the disk is full: nobody will wait for space.
-    pub(crate) fn check_not_stuck(&self) -> Result<()> {
-        let closing = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .closing;
-        if closing {
-            self.check_writable()
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Begins to close; returns whether that is news.
-    pub(crate) fn mark_closing(&self) -> bool {
-        !std::mem::replace(
-            &mut self
-                .condition
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .closing,
-            true,
-        )
-    }
-
-    pub(crate) fn is_disk_full(&self) -> bool {
-        self.trouble.load(Ordering::Acquire) == TROUBLE_FULL
+    /// Fails when there is no point in waiting for space any longer.
+    pub(crate) fn check_worth_waiting(&self) -> Result<()> {
+        self.condition.check_worth_waiting(&self.options)
     }
 
     pub(crate) fn health(&self) -> Health {
-        let condition = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        match (&condition.poisoned, &condition.disk_full) {
-            (Some(why), _) => Health::Poisoned { why: why.clone() },
-            (None, Some(why)) => Health::DiskFull { why: why.clone() },
-            (None, None) => Health::Ok,
-        }
-    }
-
-    /// Refuses commits until `space_found`.
-    pub(crate) fn disk_full(&self, error: &Error) {
-        let mut condition = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if condition.disk_full.is_none() {
-            tracing::error!(error = %error_chain(error), "the disk is full: commits are refused until there is space");
-        }
-        condition.disk_full = Some(error_chain(error));
-        self.set_trouble(&condition);
-    }
-
-    /// Takes commits again.
-    pub(crate) fn space_found(&self) {
-        if !self.is_disk_full() {
-            return;
-        }
-        let mut condition = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        condition.disk_full = None;
-        self.set_trouble(&condition);
-        tracing::info!("there is space on the disk again");
+        self.condition.health()
     }
 
     /// Stops the log for good: what is on the disk is unknown until the next start has read it.
     pub(crate) fn poison(&self, error: &Error) {
-        let mut condition = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if condition.poisoned.is_some() || (condition.closed && matches!(error, Error::Closed)) {
-            return;
+        if self.condition.poison(error) {
+            self.wake_everything();
         }
-        let why = match error {
-            Error::Poisoned { why } => why.clone(),
-            other => error_chain(other),
-        };
-        tracing::error!(error = %why, "the log stopped after a failed write; restart to recover");
-        condition.poisoned = Some(why);
-        self.set_trouble(&condition);
-        drop(condition);
-        self.wake_everything();
     }
 
-    /// Marks the log closed.
-    pub(crate) fn mark_closed(&self) {
-        let mut condition = self
-            .condition
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        condition.closed = true;
-        self.set_trouble(&condition);
-    }
-
-    fn set_trouble(&self, condition: &Condition) {
-        let trouble = if condition.closed || condition.poisoned.is_some() {
-            TROUBLE_DEAD
-        } else if condition.disk_full.is_some() {
-            TROUBLE_FULL
-        } else {
-            0
+    /// Makes everything on the file system durable.
+    pub(crate) fn sync_everything(&self) -> Result<()> {
+        let dir = &self.options.dir;
+        let synced = match self.volume.get() {
+            Some(volume) => volume.sync(),
+            None => self.fs.volume(dir).and_then(|volume| volume.sync()),
         };
-        self.trouble.store(trouble, Ordering::Release);
+        synced.map_err(|e| Error::io("sync the file system of", dir, e))
     }
 
     /// Ends every wait of every thread of the log.

@@ -196,6 +196,14 @@ pub enum Error {
         /// The data directory.
         dir: PathBuf,
     },
+    /// No file descriptor is left: commits are refused, reads of open files go on, and the log resumes by itself.
+    #[error(
+        "no file descriptor is left for `{dir}`: raise the limit of open files (`ulimit -n`, `LimitNOFILE`)"
+    )]
+    OutOfFiles {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// A write or sync failed; what is on the disk is unknown until the next start has read it. Never retried.
     #[error("the log stopped after a failed write, restart to recover: {why}")]
     Poisoned {
@@ -233,17 +241,37 @@ impl Error {
     /// Whether the same call may succeed later without anybody's help.
     #[must_use]
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::DiskFull { .. } | Self::Aborted)
-    }
-
-    /// Whether the cause is a full disk or quota.
-    pub(crate) fn is_no_space(&self) -> bool {
-        let Self::Io { source, .. } = self else {
-            return matches!(self, Self::DiskFull { .. });
-        };
         matches!(
-            source.kind(),
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+            self,
+            Self::DiskFull { .. } | Self::OutOfFiles { .. } | Self::Aborted
         )
     }
+
+    /// Whether the cause is something that comes back: disk space, quota, file descriptors.
+    pub(crate) fn is_shortage(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => is_no_space(source) || self.is_no_files(),
+            Self::DiskFull { .. } | Self::OutOfFiles { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether the process or the system has no file descriptor left.
+    pub(crate) fn is_no_files(&self) -> bool {
+        match self {
+            Self::Io { source, .. } => {
+                matches!(source.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+            }
+            Self::OutOfFiles { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+/// Whether a system error is a full disk or quota.
+pub(crate) fn is_no_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

@@ -47,10 +47,19 @@ impl Files {
         }
         drop(state);
         let path = partition.segment_path(base);
-        let file = core
-            .fs
-            .open(&path, self.how)
-            .map_err(|e| Error::io("open segment", &path, e))?;
+        let open = || {
+            core.fs
+                .open(&path, self.how)
+                .map_err(|e| Error::io("open segment", &path, e))
+        };
+        let file = open().or_else(|error| {
+            if !error.is_no_files() {
+                return Err(error);
+            }
+            // The process has no descriptor left: better one segment at a time than none.
+            self.lock().open.clear();
+            open()
+        })?;
         self.put(partition, base, &file);
         Ok(file)
     }

@@ -3,22 +3,23 @@
 //! It wakes for a partition with enough unwritten bytes, for old ones, and under memory pressure. It never syncs: that is
 //! the checkpoint's work. The journal's writer waits for it only when the unwritten bytes reach their bound.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::Instant;
 
+use crate::condition::{Needs, RETRY_INTERVAL};
 use crate::core::Core;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::partition::Partition;
 use crate::segment::UNSYNCED_FILES_MAX;
-
-/// How long to wait before asking a full disk again.
-const RETRY_INTERVAL: Duration = Duration::from_millis(500);
+use crate::thread;
 
 #[derive(Debug, Default)]
 struct Lists {
     /// Partitions with unwritten batches.
     queued: Vec<Arc<Partition>>,
+    /// Those of them that have enough to be written now.
+    due: Vec<Arc<Partition>>,
     /// Partitions that changed since the last checkpoint.
     touched: Vec<Arc<Partition>>,
     closed: bool,
@@ -32,10 +33,12 @@ pub(crate) struct Flush {
     room: Condvar,
     unflushed: AtomicUsize,
     unflushed_max: usize,
-    /// Half of the bound: from here on the writer hurries.
+    /// An eighth of the bound: from here on everything is written, however little of it each partition has.
     pressure: usize,
     partition_bytes: usize,
     urgent: AtomicBool,
+    /// How often all partitions with unwritten batches were looked at.
+    sweeps: AtomicU64,
     unsynced_files: AtomicUsize,
     /// Some file with unsynced writes is not kept open: sync the whole file system.
     sync_everything: AtomicBool,
@@ -52,22 +55,29 @@ impl Flush {
             pressure: unflushed_max / 8,
             partition_bytes,
             urgent: AtomicBool::new(false),
+            sweeps: AtomicU64::new(0),
             unsynced_files: AtomicUsize::new(0),
             sync_everything: AtomicBool::new(false),
         }
     }
 
-    /// Notes a batch that its partition has just taken in.
+    /// Notes a batch that its partition has just taken in, with which `waiting` bytes of it wait.
     pub(crate) fn published(
         &self,
         partition: &Arc<Partition>,
         bytes: usize,
+        waiting: usize,
         queue: bool,
         touch: bool,
     ) {
         self.unflushed.fetch_add(bytes, Ordering::Relaxed);
-        if queue || touch {
+        let due = waiting >= self.partition_bytes && waiting - bytes < self.partition_bytes;
+        if queue || touch || due {
             let mut lists = self.lock();
+            if due {
+                lists.due.push(Arc::clone(partition));
+                self.urgent.store(true, Ordering::Release);
+            }
             if queue {
                 lists.queued.push(Arc::clone(partition));
             }
@@ -80,22 +90,31 @@ impl Flush {
     /// Notes bytes that reached their segment.
     pub(crate) fn written(&self, bytes: usize) {
         self.unflushed.fetch_sub(bytes, Ordering::Relaxed);
+        // The lock orders this with a waiter's check before its wait.
+        drop(self.lock());
         self.room.notify_all();
     }
 
-    /// Wakes the segment writer if much waits; called once per group.
+    /// Wakes the segment writer if there is something to write; called once per group.
     pub(crate) fn wake_if_needed(&self) {
-        if self.unflushed.load(Ordering::Relaxed) >= self.pressure.min(self.partition_bytes * 8) {
-            self.hurry();
+        if self.is_pressed() {
+            self.urgent.store(true, Ordering::Release);
         }
-    }
-
-    fn hurry(&self) {
-        if !self.urgent.swap(true, Ordering::AcqRel) {
+        if self.urgent.load(Ordering::Acquire) {
             // The lock orders this with the writer's check before its wait.
             drop(self.lock());
             self.wake.notify_one();
         }
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.unflushed.load(Ordering::Relaxed) >= self.pressure
+    }
+
+    /// How often all partitions with unwritten batches were looked at.
+    #[cfg(test)]
+    pub(crate) fn sweeps(&self) -> u64 {
+        self.sweeps.load(Ordering::Relaxed)
     }
 
     /// Blocks while too many bytes wait for their segments.
@@ -105,8 +124,7 @@ impl Flush {
         }
         let mut lists = self.lock();
         while self.unflushed.load(Ordering::Relaxed) > self.unflushed_max {
-            core.check_alive()?;
-            core.check_not_stuck()?;
+            core.check_worth_waiting()?;
             self.urgent.store(true, Ordering::Release);
             self.wake.notify_one();
             lists = self
@@ -181,6 +199,7 @@ impl Flush {
 
     /// The segment writer's thread.
     pub(crate) fn run(&self, core: &Core) {
+        let mut swept = Instant::now();
         loop {
             let mut lists = self.lock();
             if !lists.closed && !self.urgent.load(Ordering::Acquire) {
@@ -193,61 +212,77 @@ impl Flush {
             if lists.closed {
                 return;
             }
-            let queued = std::mem::take(&mut lists.queued);
+            let short = core.condition.lacks(Needs::Segments);
+            let sweep = short || self.is_pressed() || swept.elapsed() >= core.options.flush_age / 2;
+            let due = std::mem::take(&mut lists.due);
+            let queued = if sweep {
+                swept = Instant::now();
+                self.sweeps.fetch_add(1, Ordering::Relaxed);
+                std::mem::take(&mut lists.queued)
+            } else {
+                Vec::new()
+            };
             drop(lists);
             self.urgent.store(false, Ordering::Release);
-            if let Err(error) = self.round(core, queued) {
-                if !error.is_no_space() {
-                    core.poison(&error);
-                    return;
+            let result = self.write_due(core, &due);
+            match self.sweep(core, queued, result, short) {
+                // While it is short, a sweep writes everything that waits: it had what it needs.
+                Ok(()) if short => core.condition.enough(Needs::Segments),
+                Ok(()) => {}
+                Err(error) if error.is_shortage() => {
+                    core.condition.short(Needs::Segments, &error);
+                    let lists = self.lock();
+                    if !lists.closed {
+                        drop(
+                            self.wake
+                                .wait_timeout(lists, RETRY_INTERVAL)
+                                .unwrap_or_else(PoisonError::into_inner),
+                        );
+                    }
                 }
-                core.disk_full(&error);
-                let lists = self.lock();
-                if !lists.closed {
-                    drop(
-                        self.wake
-                            .wait_timeout(lists, RETRY_INTERVAL)
-                            .unwrap_or_else(PoisonError::into_inner),
-                    );
-                }
+                Err(error) => return core.poison(&error),
             }
         }
     }
 
-    fn round(&self, core: &Core, queued: Vec<Arc<Partition>>) -> Result<()> {
-        let hurry = self.unflushed.load(Ordering::Relaxed) >= self.pressure;
-        let mut failed = None;
+    /// Writes the partitions that have enough. They stay in the list of those with unwritten batches until the next sweep.
+    fn write_due(&self, core: &Core, due: &[Arc<Partition>]) -> Result<()> {
+        for partition in due {
+            if partition.waiting().0 >= self.partition_bytes {
+                partition.write_out(core)?;
+                core.cache.trim();
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at all partitions with unwritten batches and writes those that have waited long enough, or all.
+    fn sweep(
+        &self,
+        core: &Core,
+        queued: Vec<Arc<Partition>>,
+        mut result: Result<()>,
+        short: bool,
+    ) -> Result<()> {
+        let all = short || self.is_pressed();
         for partition in queued {
             let (bytes, since) = partition.waiting();
             let old = since.is_some_and(|since| since.elapsed() >= core.options.flush_age);
-            let now = bytes >= self.partition_bytes || old || hurry || core.is_disk_full();
+            let now = all || bytes >= self.partition_bytes || old;
             partition.take_queued();
-            if failed.is_none() && now && bytes > 0 {
-                match partition.write_out(core) {
-                    Ok(_) => core.cache.trim(),
-                    Err(error) => failed = Some(error),
-                }
+            if result.is_ok() && now && bytes > 0 {
+                result = partition.write_out(core).map(|_| core.cache.trim());
             }
             // What came in meanwhile has queued itself; what still waits has not.
             if partition.waiting().0 > 0 && partition.set_queued() {
                 self.lock().queued.push(partition);
             }
         }
-        match failed {
-            Some(error) => Err(error),
-            None => {
-                core.space_found();
-                Ok(())
-            }
-        }
+        result
     }
 }
 
 /// Starts the segment writer.
 pub(crate) fn spawn(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>> {
-    let core_of_thread = Arc::clone(core);
-    std::thread::Builder::new()
-        .name("log-segments".into())
-        .spawn(move || core_of_thread.flush.run(&core_of_thread))
-        .map_err(|e| Error::io("start a thread for", &core.options.dir, e))
+    thread::spawn(core, "log-segments", |core| core.flush.run(core))
 }

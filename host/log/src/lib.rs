@@ -16,6 +16,7 @@ mod assign;
 pub mod backend;
 mod cache;
 mod checkpoint;
+mod condition;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod consumer;
@@ -42,6 +43,7 @@ mod stat;
 mod store;
 mod submit;
 mod syscall;
+mod thread;
 mod ticket;
 mod topics;
 mod verify;
@@ -54,7 +56,7 @@ pub use backend::{
 };
 pub use error::{Error, Result};
 pub use find_offset::{FoundOffset, OffsetQuery};
-pub use fs::{DiskFs, FaultOp, File, Fs, Lock, LockMode, MemFs, Open};
+pub use fs::{DiskFs, Failure, FaultOp, File, Fs, Lock, LockMode, MemFs, Open, Volume};
 pub use group::view::{GroupDescription, GroupMember, GroupPosition, GroupState, GroupSummary};
 pub use local::{Local, Opened, open_local};
 pub use options::{Durability, LocalOptions};

@@ -43,6 +43,7 @@ use crate::readers::Readers;
 use crate::recovery::{self, Mode, Recovered, TornTail};
 use crate::stat::LogStat;
 use crate::submit::{LocalProducer, put_and_wait};
+use crate::thread;
 use crate::topics;
 
 /// What opening found.
@@ -94,7 +95,11 @@ pub fn open_local(
     make_directory(&*fs, &dir)?;
     let lock = lock::exclusive(&*fs, &dir)?;
     recovery::check_format(&*fs, &dir, Mode::Write)?;
+    let volume = fs
+        .volume(&dir)
+        .map_err(|e| Error::io("open the file system of", &dir, e))?;
     let core = Arc::new(Core::new(fs, clock, options, Open::Write));
+    core.volume.get_or_init(|| volume);
     let recovered = recovery::recover(&core, Mode::Write)?;
     if recovered.unclean {
         // A killed process may have left names that only the page cache knows.
@@ -124,13 +129,9 @@ pub fn open_local(
         first,
         recovered.next_lsn,
     );
-    let no_thread = |e| Error::io("start a thread for", &dir, e);
-    let journal = std::thread::Builder::new()
-        .name("log-journal".into())
-        .spawn(move || writer.run())
-        .map_err(no_thread)?;
+    let journal = thread::spawn(&core, "log-journal", move |_| writer.run())?;
     let others = vec![
-        ring::spawn(ring, &core).map_err(no_thread)?,
+        ring::spawn(ring, &core)?,
         flush::spawn(&core)?,
         checkpoint::spawn(&core)?,
     ];
@@ -192,10 +193,15 @@ impl Local {
     /// Takes a checkpoint now and returns when it is durable.
     ///
     /// # Errors
-    /// It could not be written; the journal still has everything.
+    /// It could not be written; the journal still has everything. Anything but a shortage has stopped the log.
     pub fn checkpoint(&self) -> Result<()> {
         self.core.check_alive()?;
         checkpoint::checkpoint(&self.core, false)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn sweeps_for_test(&self) -> u64 {
+        self.core.flush.sweeps()
     }
 
     #[cfg(test)]
@@ -214,12 +220,12 @@ impl Local {
 
     fn end_threads(&self) -> Result<()> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.core.mark_closing() {
+        if !self.core.condition.mark_closing() {
             return Ok(());
         }
         self.core.queue.close();
         join(threads.journal.take());
-        let full = self.core.is_disk_full();
+        let short = self.core.condition.shortage(&self.core.options);
         self.core.flush.close();
         self.core.checkpoints.close();
         if let Some(ring) = self.core.ring.get() {
@@ -231,13 +237,13 @@ impl Local {
             .for_each(|thread| join(Some(thread)));
         let alive = self.core.check_alive();
         let result = match alive {
-            Ok(()) if full => Err(Error::DiskFull {
-                dir: self.core.options.dir.clone(),
-            }),
-            Ok(()) => checkpoint::checkpoint(&self.core, true),
+            Ok(()) => match short {
+                Some(error) => Err(error),
+                None => checkpoint::checkpoint(&self.core, true),
+            },
             Err(error) => Err(error),
         };
-        self.core.mark_closed();
+        self.core.condition.mark_closed();
         self.core.wake_everything();
         self.readers.close();
         threads.lock = None;

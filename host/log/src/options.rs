@@ -48,6 +48,8 @@ pub struct LocalOptions {
     pub flush_age: Duration,
     /// An idle log writes a witness of its last commit after this time; zero never does.
     pub idle_marker: Duration,
+    /// How long commits that are already queued wait for space on a full disk before they are refused.
+    pub space_wait: Duration,
     /// The sync interval of [`Durability::Os`].
     pub sync_interval: Duration,
     /// The largest batch of a topic without `max.message.bytes`.
@@ -79,6 +81,7 @@ impl LocalOptions {
             flush_bytes: 256 << 10,
             flush_age: Duration::from_secs(2),
             idle_marker: Duration::from_millis(100),
+            space_wait: Duration::from_secs(10),
             sync_interval: Duration::from_secs(1),
             batch_bytes_max: BATCH_BYTES_DEFAULT,
             commit_bytes_max: COMMIT_BYTES_MAX,

@@ -200,8 +200,9 @@ impl Partition {
         }
         let queue = !std::mem::replace(&mut state.queued, true);
         let touch = !std::mem::replace(&mut state.touched, true);
+        let waiting = state.unflushed_bytes;
         drop(state);
-        core.flush.published(self, len, queue, touch);
+        core.flush.published(self, len, waiting, queue, touch);
         core.cache.add(self, base.0, len);
         self.wake_watchers();
     }

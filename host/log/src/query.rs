@@ -112,6 +112,7 @@ pub(crate) fn stat(core: &Core) -> LogStat {
     let health = match core.health() {
         Health::Ok => "ok",
         Health::DiskFull { .. } => "disk-full",
+        Health::OutOfFiles { .. } => "out-of-files",
         Health::Poisoned { .. } => "poisoned",
     };
     LogStat {

@@ -29,6 +29,7 @@ use crate::fs::{Fs, Open, read_file};
 use crate::journal::file::{self, DATA_START, HeaderState};
 use crate::journal::frame::{self, ALIGN, Entry, Frame, GROUP_ALIGN};
 use crate::journal::ring::{Found, Idle};
+use crate::journal::search::{frame_near, search};
 use crate::snapshot;
 
 /// The version of the data directory that this build reads and writes.
@@ -367,24 +368,6 @@ pub(crate) fn read_journal(core: &Core, found: &UsedFile) -> Result<Vec<u8>> {
         .map_err(|e| Error::io("read journal file", &found.path, e))
 }
 
-/// Finds the next good frame at or behind `from`.
-pub(crate) fn search(bytes: &[u8], from: usize, seed: u32) -> Option<(usize, Frame<'_>)> {
-    let mut at = frame::align(from, ALIGN);
-    let magic = frame::MAGIC.to_le_bytes();
-    while let Some(rest) = bytes.get(at..) {
-        if rest.len() < frame::HEADER_LEN {
-            return None;
-        }
-        if rest.starts_with(&magic)
-            && let Some(frame) = Frame::read(rest, seed)
-        {
-            return Some((at, frame));
-        }
-        at += ALIGN;
-    }
-    None
-}
-
 fn load_snapshots(core: &Core, slot: &Slot) -> Result<()> {
     let mut chain = Chain {
         slot: *slot,
@@ -698,13 +681,4 @@ impl Gap {
             visible,
         }
     }
-}
-
-/// Reads the frame that begins right here or at the next group.
-fn frame_near(bytes: &[u8], at: usize, seed: u32) -> Option<(usize, Frame<'_>)> {
-    let here = frame::align(at, ALIGN);
-    let group = frame::align(at, GROUP_ALIGN);
-    [here, group]
-        .into_iter()
-        .find_map(|at| Frame::read(bytes.get(at..)?, seed).map(|frame| (at, frame)))
 }

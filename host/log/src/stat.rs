@@ -13,7 +13,7 @@ pub struct LogStat {
     pub opened_ms: i64,
     /// The current leader epoch.
     pub leader_epoch: i32,
-    /// `ok`, `disk-full` or `poisoned`.
+    /// `ok`, `disk-full`, `out-of-files` or `poisoned`.
     pub health: String,
     /// The last committed frame.
     pub last_lsn: u64,

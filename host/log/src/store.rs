@@ -1,6 +1,7 @@
 //! The key-value stores: what was put and not deleted, plus which keys the next snapshot must mention.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use bytes::Bytes;
 
@@ -23,10 +24,7 @@ impl Stores {
         let Some(map) = self.maps.get(&store) else {
             return Vec::new();
         };
-        let from = map.range::<[u8], _>((
-            std::ops::Bound::Included(prefix),
-            std::ops::Bound::Unbounded,
-        ));
+        let from = map.range::<[u8], _>((Bound::Included(prefix), Bound::Unbounded));
         from.take_while(|(key, _)| key.starts_with(prefix))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect()
@@ -71,17 +69,25 @@ impl Stores {
             .extend(puts.into_iter().map(|put| (put.store, put.key.clone())));
     }
 
-    /// Returns everything, as puts.
-    pub(crate) fn all(&self) -> Vec<KvPut> {
-        let put = |store, key: &Bytes, value: &Bytes| KvPut {
-            store,
-            key: key.clone(),
-            value: Some(value.clone()),
-        };
-        self.maps
-            .iter()
-            .flat_map(|(store, map)| map.iter().map(|(k, v)| put(*store, k, v)))
-            .collect()
+    /// Returns up to `max` entries behind one, in order of store and key, as puts.
+    pub(crate) fn part(&self, behind: Option<&KvPut>, max: usize) -> Vec<KvPut> {
+        let from = behind.map_or(Bound::Unbounded, |put| Bound::Included(put.store));
+        let mut part = Vec::new();
+        for (store, map) in self.maps.range((from, Bound::Unbounded)) {
+            let key = behind
+                .filter(|put| put.store == *store)
+                .map_or(Bound::Unbounded, |put| Bound::Excluded(put.key.clone()));
+            let entries = map.range((key, Bound::Unbounded));
+            part.extend(entries.take(max - part.len()).map(|(key, value)| KvPut {
+                store: *store,
+                key: key.clone(),
+                value: Some(value.clone()),
+            }));
+            if part.len() == max {
+                break;
+            }
+        }
+        part
     }
 
     pub(crate) fn stat(&self) -> Vec<StoreStat> {

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::group::InFlight;
 use crate::journal::queue::{FenceRule, Lane, OwnerFence, PendingAppend, Submission};
-use crate::journal::writer::journal_bytes;
+use crate::journal::writer::{journal_bytes, raise_bytes};
 use crate::ticket::Ticket;
 use crate::topics::KEY_PREFIX;
 
@@ -60,7 +60,11 @@ pub(crate) fn submit(
     in_flight: Option<InFlight>,
 ) -> Result<Ticket> {
     core.check_writable()?;
-    let bytes = journal_bytes(&commit.appends, &commit.puts);
+    let raise = match &fence {
+        FenceRule::Raise(fence) => raise_bytes(&fence.owner),
+        FenceRule::None | FenceRule::Check(..) => 0,
+    };
+    let bytes = journal_bytes(&commit.appends, &commit.puts) + raise;
     let limit = core.options.commit_bytes_max;
     if bytes > limit {
         return Err(Error::TooLarge {

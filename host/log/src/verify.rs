@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::fs::Open;
 use crate::journal::file::{self, DATA_START};
 use crate::journal::frame;
+use crate::journal::search::search;
 use crate::partition::Partition;
 use crate::recovery;
 use crate::segment::walk_batches;
@@ -111,7 +112,7 @@ fn journal(core: &Core, report: &mut Report) {
         }
         let seed = frame::seed(&found.header.generation);
         let mut at = usize::try_from(DATA_START).unwrap_or(0);
-        while let Some((start, frame)) = recovery::search(&bytes, at, seed) {
+        while let Some((start, frame)) = search(&bytes, at, seed) {
             report.frames += 1;
             if let Err(what) = frame.entries() {
                 report.add(&found.path, start as u64, what);

@@ -91,7 +91,7 @@ impl From<linkspan_log::Error> for TaskError {
         use linkspan_log::Error as Log;
         let (code, kind) = match &error {
             Log::Fenced { .. } => ("LS0510", "conflict"),
-            Log::DiskFull { .. } => ("LS0511", "unavailable"),
+            Log::DiskFull { .. } | Log::OutOfFiles { .. } => ("LS0511", "unavailable"),
             Log::Poisoned { .. } => ("LS0512", "unavailable"),
             Log::Corrupt { .. } | Log::Damaged { .. } => ("LS0513", "data_invalid"),
             Log::TooLarge { .. } => ("LS0514", "data_invalid"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rustix::fs::FlockOperation;
 use rustix::io::{Errno, ReadWriteFlags};
 
-use super::{File, Fs, Lock, LockMode, Open};
+use super::{File, Fs, Lock, LockMode, Open, Volume};
 use crate::syscall;
 
 /// Most slices that one system call takes (`IOV_MAX`).
@@ -26,6 +26,15 @@ struct DiskFile(fs::File);
 struct DiskLock(#[expect(dead_code, reason = "the lock lives as long as the descriptor")] fs::File);
 
 impl Lock for DiskLock {}
+
+#[derive(Debug)]
+struct DiskVolume(fs::File);
+
+impl Volume for DiskVolume {
+    fn sync(&self) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&self.0)?)
+    }
+}
 
 impl Fs for DiskFs {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
@@ -67,8 +76,8 @@ impl Fs for DiskFs {
         fs::File::open(dir)?.sync_all()
     }
 
-    fn sync_everything(&self, path: &Path) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(fs::File::open(path)?)?)
+    fn volume(&self, dir: &Path) -> io::Result<Arc<dyn Volume>> {
+        Ok(Arc::new(DiskVolume(fs::File::open(dir)?)))
     }
 
     fn try_lock(&self, path: &Path, mode: LockMode) -> io::Result<Option<Box<dyn Lock>>> {

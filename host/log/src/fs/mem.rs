@@ -9,7 +9,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::{File, Fs, Lock, LockMode, Open};
+use super::{File, Fs, Lock, LockMode, Open, Volume};
 
 /// What a disk writes as a whole.
 const SECTOR: usize = 512;
@@ -19,12 +19,31 @@ const SECTOR: usize = 512;
 pub enum FaultOp {
     /// `File::write_at` and `truncate`.
     Write,
-    /// `File::sync_data` and `Fs::sync_everything`.
+    /// `File::sync_data` and `Volume::sync`.
     Sync,
     /// `File::read_at`.
     Read,
-    /// `Fs::open` and the calls that change names.
+    /// Calls that change names, and `Fs::sync_dir`.
     Name,
+    /// Everything that needs a descriptor: `Fs::open` of any kind, `list`, `sync_dir`, `volume`, `try_lock`.
+    Open,
+}
+
+/// How a call fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// With an error of this kind.
+    Kind(io::ErrorKind),
+    /// With this number of the system (`EMFILE`, …).
+    Os(i32),
+    /// It panics, which no file system should: for tests of what then happens.
+    Panic,
+}
+
+impl From<io::ErrorKind> for Failure {
+    fn from(kind: io::ErrorKind) -> Self {
+        Self::Kind(kind)
+    }
 }
 
 /// A file system in memory; clones share it.
@@ -60,7 +79,7 @@ struct Fault {
     after: u64,
     /// How many fail then.
     times: u64,
-    error: io::ErrorKind,
+    failure: Failure,
 }
 
 #[derive(Debug, Default)]
@@ -71,11 +90,14 @@ struct Machine {
     pending: Vec<NameChange>,
     locks: HashMap<PathBuf, i64>,
     faults: Vec<Fault>,
+    len_limits: Vec<(String, u64)>,
     calls: u64,
     crash_at: Option<u64>,
     off: bool,
     sync_lies: bool,
     last_inode: u64,
+    /// Counts failed write-backs, each of which a volume reports once if it was open then.
+    lost_writebacks: u64,
 }
 
 impl MemFs {
@@ -107,19 +129,38 @@ impl MemFs {
     }
 
     /// Lets `times` calls of a kind fail on paths that contain `path`, after `after` such calls went well.
-    pub fn fail(&self, op: FaultOp, path: &str, after: u64, times: u64, error: io::ErrorKind) {
+    pub fn fail(
+        &self,
+        op: FaultOp,
+        path: &str,
+        after: u64,
+        times: u64,
+        failure: impl Into<Failure>,
+    ) {
         self.lock().faults.push(Fault {
             op,
             path: path.to_owned(),
             after,
             times,
-            error,
+            failure: failure.into(),
         });
     }
 
-    /// Takes back all of `fail`.
+    /// Lets a write-back fail in the background: the volumes that are open now report it at their next sync, once.
+    pub fn lose_a_writeback(&self) {
+        self.lock().lost_writebacks += 1;
+    }
+
+    /// Lets every write fail as on a full disk that would make a file whose path contains `path` longer than `len`.
+    pub fn limit_len(&self, path: &str, len: u64) {
+        self.lock().len_limits.push((path.to_owned(), len));
+    }
+
+    /// Takes back all of `fail` and `limit_len`.
     pub fn heal(&self) {
-        self.lock().faults.clear();
+        let mut machine = self.lock();
+        machine.faults.clear();
+        machine.len_limits.clear();
     }
 
     /// Returns the bytes of a file as programs see them.
@@ -242,7 +283,7 @@ impl Machine {
 
     fn begin(&mut self, op: FaultOp, path: &Path) -> io::Result<()> {
         self.power()?;
-        if op != FaultOp::Read {
+        if !matches!(op, FaultOp::Read | FaultOp::Open) {
             self.calls += 1;
             if self.crash_at.is_some_and(|at| self.calls >= at) {
                 self.off = true;
@@ -259,10 +300,22 @@ impl Machine {
                 fault.after -= 1;
             } else if fault.times > 0 {
                 fault.times -= 1;
-                return Err(fault.error.into());
+                return Err(match fault.failure {
+                    Failure::Kind(kind) => kind.into(),
+                    Failure::Os(number) => io::Error::from_raw_os_error(number),
+                    #[expect(clippy::panic, reason = "the test asked for it")]
+                    Failure::Panic => panic!("a test lets {op:?} of {text} panic"),
+                });
             }
         }
         Ok(())
+    }
+
+    fn is_over_limit(&self, path: &Path, len: u64) -> bool {
+        let text = path.to_string_lossy();
+        self.len_limits
+            .iter()
+            .any(|(part, limit)| text.contains(part) && len > *limit)
     }
 
     fn change(&mut self, change: NameChange) {
@@ -429,6 +482,10 @@ impl File for MemFile {
     }
 
     fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        let end = offset + slices.iter().map(|slice| slice.len() as u64).sum::<u64>();
+        if self.fs.lock().is_over_limit(&self.path, end) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.with(Some(FaultOp::Write), |inode, _| {
             let mut position = at(offset);
             for slice in slices {
@@ -461,6 +518,35 @@ impl File for MemFile {
 
     fn len(&self) -> io::Result<u64> {
         self.with(None, |inode, _| inode.now.len() as u64)
+    }
+}
+
+#[derive(Debug)]
+struct MemVolume {
+    fs: MemFs,
+    dir: PathBuf,
+    /// The failed write-backs that this one has reported, or that were before its time.
+    seen: Mutex<u64>,
+}
+
+impl Volume for MemVolume {
+    fn sync(&self) -> io::Result<()> {
+        let mut machine = self.fs.lock();
+        machine.begin(FaultOp::Sync, &self.dir)?;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = machine.lost_writebacks;
+        if std::mem::replace(&mut *seen, lost) < lost {
+            return Err(io::Error::from_raw_os_error(libc::EIO));
+        }
+        if machine.sync_lies {
+            return Ok(());
+        }
+        for inode in machine.inodes.values_mut() {
+            inode.sync();
+        }
+        machine.pending.clear();
+        machine.durable_names = machine.names.clone();
+        Ok(())
     }
 }
 
@@ -501,8 +587,8 @@ impl Fs for MemFs {
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let machine = self.lock();
-        machine.power()?;
+        let mut machine = self.lock();
+        machine.begin(FaultOp::Open, dir)?;
         if machine.names.get(dir) != Some(&Node::Dir) {
             return Err(io::ErrorKind::NotFound.into());
         }
@@ -523,11 +609,9 @@ impl Fs for MemFs {
 
     fn open(&self, path: &Path, how: Open) -> io::Result<Arc<dyn File>> {
         let mut machine = self.lock();
+        machine.begin(FaultOp::Open, path)?;
         let inode = match machine.names.get(path) {
-            Some(Node::File(inode)) => {
-                machine.power()?;
-                *inode
-            }
+            Some(Node::File(inode)) => *inode,
             Some(Node::Dir) => return Err(io::ErrorKind::IsADirectory.into()),
             None if how == Open::Create => {
                 machine.begin(FaultOp::Name, path)?;
@@ -574,6 +658,7 @@ impl Fs for MemFs {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut machine = self.lock();
+        machine.begin(FaultOp::Open, dir)?;
         machine.begin(FaultOp::Name, dir)?;
         if machine.sync_lies {
             return Ok(());
@@ -589,23 +674,19 @@ impl Fs for MemFs {
         Ok(())
     }
 
-    fn sync_everything(&self, path: &Path) -> io::Result<()> {
+    fn volume(&self, dir: &Path) -> io::Result<Arc<dyn Volume>> {
         let mut machine = self.lock();
-        machine.begin(FaultOp::Sync, path)?;
-        if machine.sync_lies {
-            return Ok(());
-        }
-        for inode in machine.inodes.values_mut() {
-            inode.sync();
-        }
-        machine.pending.clear();
-        machine.durable_names = machine.names.clone();
-        Ok(())
+        machine.begin(FaultOp::Open, dir)?;
+        Ok(Arc::new(MemVolume {
+            fs: self.clone(),
+            dir: dir.to_path_buf(),
+            seen: Mutex::new(machine.lost_writebacks),
+        }))
     }
 
     fn try_lock(&self, path: &Path, mode: LockMode) -> io::Result<Option<Box<dyn Lock>>> {
         let mut machine = self.lock();
-        machine.power()?;
+        machine.begin(FaultOp::Open, path)?;
         let holders = machine.locks.entry(path.to_path_buf()).or_default();
         match mode {
             LockMode::Exclusive if *holders == 0 => *holders = -1,

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use disk::DiskFs;
-pub use mem::{FaultOp, MemFs};
+pub use mem::{Failure, FaultOp, MemFs};
 
 /// How to open a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,17 +79,27 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// The system's.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
 
-    /// Makes everything on the file system of `path` durable: one call instead of many `sync_data`.
+    /// Opens the file system that holds a directory, to sync it as a whole. Open it before the first write: it reports the
+    /// write-back errors since it was opened, and a later one would not know of an error that somebody else was told of.
     ///
     /// # Errors
     /// The system's.
-    fn sync_everything(&self, path: &Path) -> io::Result<()>;
+    fn volume(&self, dir: &Path) -> io::Result<Arc<dyn Volume>>;
 
     /// Takes a lock on an existing file, or returns `None` when another holder is in the way. It ends with the value or the process.
     ///
     /// # Errors
     /// The system's.
     fn try_lock(&self, path: &Path, mode: LockMode) -> io::Result<Option<Box<dyn Lock>>>;
+}
+
+/// A whole file system, held open.
+pub trait Volume: Send + Sync + fmt::Debug {
+    /// Makes everything on it durable: one call instead of many `sync_data`.
+    ///
+    /// # Errors
+    /// The system's; also a write-back that failed since it was opened.
+    fn sync(&self) -> io::Result<()>;
 }
 
 /// An open file. Any thread may call any method.

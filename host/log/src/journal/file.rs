@@ -24,6 +24,7 @@ use std::io::{self, IoSlice};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::error::{Error, Result, is_no_space};
 use crate::fs::{File, Fs, Open, read_range};
 use crate::journal::frame::{self, u32_at, u64_at};
 
@@ -181,25 +182,49 @@ pub(crate) fn make(
 }
 
 /// Gives an old file a new generation, and grows it to `len` if it is smaller. Durable when this returns.
+///
+/// When there is no space to grow, the file is used as it is, if it has `len_min` bytes.
+///
+/// # Errors
+/// The system's; a failed sync is [`Error::Poisoned`], because zeros that it lost would not be written again.
 pub(crate) fn recycle(
     fs: &dyn Fs,
     path: &Path,
     len: u64,
+    len_min: u64,
     mut header: Header,
-) -> io::Result<JournalFile> {
-    let file = fs.open(path, Open::Write)?;
-    let old = file.len()?;
-    if old < len {
-        write_zeros(&*file, old.max(DATA_START), len)?;
-        // The header says how long the file is, so it must not become durable before that is true.
-        file.sync_data()?;
+) -> Result<JournalFile> {
+    let failed = |e| Error::io("prepare journal file", path, e);
+    let sync = |file: &dyn File| {
+        file.sync_data().map_err(|e| Error::Poisoned {
+            why: linkspan_types::error_chain(&Error::io("sync journal file", path, e)),
+        })
+    };
+    let file = fs.open(path, Open::Write).map_err(failed)?;
+    header.len = file.len().map_err(failed)?;
+    if header.len < len {
+        match write_zeros(&*file, header.len.max(DATA_START), len) {
+            // The header says how long the file is, so it must not become durable before that is true.
+            Ok(()) => {
+                sync(&*file)?;
+                header.len = len;
+            }
+            Err(error) if is_no_space(&error) => {
+                // Others need the space of a part more than this file does.
+                file.truncate(header.len).map_err(failed)?;
+                if header.len < len_min {
+                    return Err(failed(error));
+                }
+            }
+            Err(error) => return Err(failed(error)),
+        }
     }
-    header.len = old.max(len);
     let bytes = header.encode();
-    file.write_at(&[IoSlice::new(&bytes)], 0)?;
-    file.sync_data()?;
-    file.write_at(&[IoSlice::new(&bytes)], COPY_B)?;
-    file.sync_data()?;
+    file.write_at(&[IoSlice::new(&bytes)], 0).map_err(failed)?;
+    sync(&*file)?;
+    file.write_at(&[IoSlice::new(&bytes)], COPY_B)
+        .map_err(failed)?;
+    sync(&*file)?;
     Ok(use_as(file, path, header))
 }
 

@@ -31,6 +31,10 @@ use crate::backend::{KvPut, Store};
 pub(crate) const MAGIC: u32 = u32::from_le_bytes(*b"LSF1");
 /// Bytes in front of the entries.
 pub(crate) const HEADER_LEN: usize = 32;
+/// Where the checksum stands.
+pub(crate) const CRC_AT: usize = 8;
+/// The first byte that it covers.
+pub(crate) const CRC_FROM: usize = 12;
 /// Frames begin at multiples of this.
 pub(crate) const ALIGN: usize = 8;
 /// Groups begin at multiples of this.
@@ -40,6 +44,8 @@ pub(crate) const APPEND_OVERHEAD: usize = 8 + 32;
 /// Bytes of a put entry in front of its key.
 pub(crate) const PUT_OVERHEAD: usize = 8 + 4;
 
+/// Bytes of an entry in front of its body.
+const ENTRY_HEADER_LEN: usize = 8;
 const KIND_APPEND: u8 = 1;
 const KIND_PUT: u8 = 2;
 const PUT_DELETES: u8 = 1;
@@ -248,6 +254,16 @@ fn read_put(body: &[u8]) -> Result<Entry<'_>, String> {
         .ok_or("has a key beyond its end")?;
     let value = (flags & PUT_DELETES == 0).then_some(value);
     Ok(Entry::Put { store, key, value })
+}
+
+/// Returns the length that a header claims if a frame could be like that, without looking at its checksum.
+pub(crate) fn plausible_len(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.get(..HEADER_LEN)?;
+    let len = usize::try_from(u32_at(header, 4)?).ok()?;
+    let n_entries = usize::from(u16::from_le_bytes(header.get(14..16)?.try_into().ok()?));
+    let (lsn, durable_lsn) = (u64_at(header, 16)?, u64_at(header, 24)?);
+    let fits = len <= bytes.len() && len >= HEADER_LEN + n_entries * ENTRY_HEADER_LEN;
+    (fits && durable_lsn < lsn).then_some(len)
 }
 
 /// Reads a little-endian number out of checked bytes.

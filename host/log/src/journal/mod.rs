@@ -7,4 +7,5 @@ pub(crate) mod file;
 pub(crate) mod frame;
 pub(crate) mod queue;
 pub(crate) mod ring;
+pub(crate) mod search;
 pub(crate) mod writer;

@@ -10,17 +10,17 @@
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use super::file::{self, Header, JournalFile};
+use crate::condition::{Needs, RETRY_INTERVAL};
 use crate::core::Core;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, is_no_space};
+use crate::fs::Fs;
+use crate::options::LocalOptions;
+use crate::thread;
 
 /// A new file is this much larger than the last one made.
 const GROWTH: u64 = 4;
-/// How long to wait before asking a full disk again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-
 /// A file without a current use.
 #[derive(Clone, Debug)]
 pub(crate) struct Idle {
@@ -44,6 +44,8 @@ struct State {
     total_bytes: u64,
     n_files: u32,
     covered_lsn: u64,
+    /// Counts releases, so that one that comes while a file is being prepared is not slept through.
+    releases: u64,
     closed: bool,
 }
 
@@ -82,6 +84,7 @@ impl Ring {
             total_bytes,
             n_files,
             covered_lsn,
+            releases: 0,
             closed: false,
         };
         Self {
@@ -124,8 +127,7 @@ impl Ring {
             if state.closed {
                 return Err(Error::Closed);
             }
-            core.check_alive()?;
-            core.check_not_stuck()?;
+            core.check_worth_waiting()?;
             state.wanted = Some(len_min.max(state.wanted.unwrap_or(0)));
             self.changed.notify_all();
             state = self
@@ -150,6 +152,7 @@ impl Ring {
     pub(crate) fn release(&self, covered_lsn: u64) {
         let mut state = self.lock();
         state.covered_lsn = state.covered_lsn.max(covered_lsn);
+        state.releases += 1;
         let (free, full) = std::mem::take(&mut state.full)
             .into_iter()
             .partition(|f| f.last_lsn <= covered_lsn);
@@ -193,21 +196,27 @@ impl Ring {
                     .wait(state)
                     .unwrap_or_else(PoisonError::into_inner);
             };
+            let releases = state.releases;
             drop(state);
             match self.prepare(core, len_min) {
                 Ok(true) => {
-                    self.lock().wanted = None;
-                    core.space_found();
+                    core.condition.enough(Needs::JournalFiles);
                     self.changed.notify_all();
                     continue;
                 }
                 // At the cap: a checkpoint must free a file first.
                 Ok(false) => core.checkpoints.request(),
-                Err(error) if error.is_no_space() => core.disk_full(&error),
+                // The same, if the disk sets the cap. A checkpoint that finds no space either says so itself.
+                Err(error) if error.is_shortage() && self.may_be_freed() => {
+                    core.checkpoints.request();
+                }
+                Err(error) if error.is_shortage() => {
+                    core.condition.short(Needs::JournalFiles, &error)
+                }
                 Err(error) => return core.poison(&error),
             }
             let state = self.lock();
-            if !state.closed {
+            if !state.closed && state.releases == releases {
                 drop(
                     self.changed
                         .wait_timeout(state, RETRY_INTERVAL)
@@ -217,10 +226,15 @@ impl Ring {
         }
     }
 
-    /// Makes or recycles one file; `false` when the cap is reached and none is free.
+    /// Whether a checkpoint would free a file that is full, while none is free.
+    fn may_be_freed(&self) -> bool {
+        let state = self.lock();
+        state.free.is_empty() && !state.full.is_empty()
+    }
+
+    /// Makes or recycles one file; `false` when the cap is reached and no file is free that would do.
     fn prepare(&self, core: &Core, len_min: u64) -> Result<bool> {
         let mut state = self.lock();
-        let len_max = core.options.journal_file_bytes.max(len_min);
         let header = Header {
             seq: state.next_seq,
             generation: random_generation(),
@@ -228,47 +242,40 @@ impl Ring {
             len: 0,
             complete: true,
         };
-        // The one that has been free longest: what an earlier life left behind is overwritten first.
-        let idle = (!state.free.is_empty()).then(|| state.free.remove(0));
-        if let Some(idle) = idle {
+        if let Some((idle, len)) = state.take_idle(len_min, &core.options) {
             state.next_seq += 1;
             drop(state);
-            let grown = idle
-                .len
-                .saturating_mul(GROWTH)
-                .min(len_max)
-                .max(idle.len)
-                .max(len_min);
-            let result = file::recycle(&*core.fs, &idle.path, grown, header);
-            return self.add(core, &idle.path.clone(), header.seq, Some(idle), result);
+            let result = file::recycle(&*core.fs, &idle.path, len, len_min, header);
+            return self.add(header.seq, Some(idle), result);
         }
-        let len = match state.last_made {
-            0 => core.options.journal_first_bytes.max(len_min),
-            last => last.saturating_mul(GROWTH).min(len_max).max(len_min),
-        };
-        if state.total_bytes + len > core.options.journal_bytes_max {
+        let Some(len) = state.new_len(len_min, &core.options) else {
             return Ok(false);
-        }
+        };
         let path = self.dir.join(file::name(state.next_number));
         state.next_seq += 1;
         drop(state);
-        let made = file::make(&*core.fs, &path, len, header);
-        let result = made.and_then(|made| core.fs.sync_dir(&self.dir).map(|()| made));
-        self.add(core, &path, header.seq, None, result)
+        let smallest = core.options.journal_first_bytes.max(len_min).min(len);
+        let made = file::make(&*core.fs, &path, len, header)
+            .or_else(|error| match is_no_space(&error) && smallest < len {
+                true => {
+                    remove_unfinished(&*core.fs, &path);
+                    file::make(&*core.fs, &path, smallest, header)
+                }
+                false => Err(error),
+            })
+            .and_then(|made| core.fs.sync_dir(&self.dir).map(|()| made))
+            .map_err(|e| Error::io("prepare journal file", &path, e));
+        if made.is_err() {
+            remove_unfinished(&*core.fs, &path);
+        }
+        self.add(header.seq, None, made)
     }
 
-    fn add(
-        &self,
-        core: &Core,
-        path: &Path,
-        seq: u64,
-        old: Option<Idle>,
-        result: std::io::Result<JournalFile>,
-    ) -> Result<bool> {
+    fn add(&self, seq: u64, old: Option<Idle>, result: Result<JournalFile>) -> Result<bool> {
         let mut state = self.lock();
         match result {
             Ok(file) => {
-                state.total_bytes += file.len - old.as_ref().map_or(0, |old| old.len);
+                state.total_bytes += file.len - old.as_ref().map_or(0, |old| old.len.min(file.len));
                 state.durable_seq = state.durable_seq.max(seq);
                 if old.is_none() {
                     // Numbers have no gaps: a missing file is damage.
@@ -276,17 +283,16 @@ impl Ring {
                     state.n_files += 1;
                     state.last_made = file.len;
                 }
+                // The writer may have asked for a larger one meanwhile.
+                state.wanted = state.wanted.filter(|wanted| *wanted > file.len);
                 state.ready.push_back(file);
                 Ok(true)
             }
             Err(error) => {
                 if let Some(old) = old {
-                    state.free.push(old);
-                } else if let Err(error) = core.fs.remove(path) {
-                    // It will be found and used at the next start.
-                    tracing::debug!(%error, path = %path.display(), "could not remove an unfinished journal file");
+                    state.free.insert(0, old);
                 }
-                Err(Error::io("prepare journal file", path, error))
+                Err(error)
             }
         }
     }
@@ -296,17 +302,53 @@ impl Ring {
     }
 }
 
+impl State {
+    /// Takes the file that has been free longest and has room for `len_min` bytes, or may grow to it; returns it with the
+    /// length that it should get. What an earlier life left behind is overwritten first that way.
+    fn take_idle(&mut self, len_min: u64, options: &LocalOptions) -> Option<(Idle, u64)> {
+        let room = options.journal_bytes_max.saturating_sub(self.total_bytes);
+        let may_be = |idle: &Idle| idle.len.saturating_add(room);
+        let at = self
+            .free
+            .iter()
+            .position(|idle| may_be(idle) >= len_min)
+            // Nothing that a checkpoint could free would be larger: a commit that fits into a file goes before the cap.
+            .or_else(|| (self.full.is_empty() && !self.free.is_empty()).then_some(0))?;
+        let idle = self.free.remove(at);
+        let grown = idle
+            .len
+            .saturating_mul(GROWTH)
+            .min(options.journal_file_bytes)
+            .min(may_be(&idle))
+            .max(idle.len)
+            .max(len_min);
+        Some((idle, grown))
+    }
+
+    /// Returns the length of a further file; `None` at the cap.
+    fn new_len(&self, len_min: u64, options: &LocalOptions) -> Option<u64> {
+        let len = match self.last_made {
+            0 => options.journal_first_bytes,
+            last => last.saturating_mul(GROWTH).min(options.journal_file_bytes),
+        };
+        let len = len.max(len_min);
+        (self.total_bytes + len <= options.journal_bytes_max).then_some(len)
+    }
+}
+
+fn remove_unfinished(fs: &dyn Fs, path: &Path) {
+    if let Err(error) = fs.remove(path) {
+        // Perhaps there is none; otherwise it is overwritten soon, or found and used at the next start.
+        tracing::debug!(%error, path = %path.display(), "could not remove an unfinished journal file");
+    }
+}
+
 fn random_generation() -> [u8; 16] {
     linkspan_types::TopicId::random().0
 }
 
-/// The preparing thread's handle to the ring.
-pub(crate) fn spawn(
-    ring: &Arc<Ring>,
-    core: &Arc<Core>,
-) -> std::io::Result<std::thread::JoinHandle<()>> {
-    let (ring, core) = (Arc::clone(ring), Arc::clone(core));
-    std::thread::Builder::new()
-        .name("log-journal-files".into())
-        .spawn(move || ring.run(&core))
+/// Starts the preparing thread.
+pub(crate) fn spawn(ring: &Arc<Ring>, core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>> {
+    let ring = Arc::clone(ring);
+    thread::spawn(core, "log-journal-files", move |core| ring.run(core))
 }

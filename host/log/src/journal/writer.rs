@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use linkspan_types::Offset;
+use linkspan_types::{Offset, OwnerId};
 
 use super::file::{DATA_START, JournalFile};
 use super::frame::{self, ALIGN, APPEND_OVERHEAD, GROUP_ALIGN, HEADER_LEN, PUT_OVERHEAD};
@@ -25,6 +25,7 @@ use crate::backend::{Append, Committed, KvPut, Store};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::thread;
 
 /// Batches from this size on are written from their own memory instead of being copied into the group's buffer.
 const DIRECT_BYTES_MIN: usize = 8 * 1024;
@@ -37,6 +38,11 @@ pub(crate) fn journal_bytes(appends: &[Append], puts: &[KvPut]) -> usize {
         .sum();
     let puts: usize = puts.iter().map(put_bytes).sum();
     appends + puts + HEADER_LEN + ALIGN
+}
+
+/// Returns the bytes of the put that the writer adds to raise a fence.
+pub(crate) fn raise_bytes(owner: &OwnerId) -> usize {
+    PUT_OVERHEAD + owner.as_str().len() + 8
 }
 
 fn put_bytes(put: &KvPut) -> usize {
@@ -131,9 +137,12 @@ impl Writer {
 
     /// Runs until the queue is closed and empty, or something fails.
     pub(crate) fn run(mut self) {
-        if let Err(error) = self.write_all() {
-            self.core.poison(&error);
-        }
+        let core = Arc::clone(&self.core);
+        thread::guard(&core, "log-journal", || {
+            if let Err(error) = self.write_all() {
+                core.poison(&error);
+            }
+        });
         let why = self.core.check_alive().err().unwrap_or(Error::Closed);
         for member in self.group.members.drain(..) {
             member.submission.promise.complete(Err(why.clone()));
@@ -175,7 +184,14 @@ impl Writer {
         if self.durable_lsn + 1 < self.next_lsn {
             return self.sync();
         }
-        self.make_room(HEADER_LEN + ALIGN)?;
+        match self.make_room(HEADER_LEN + ALIGN) {
+            // Without room there is no witness; the next commit brings one.
+            Err(error) if error.is_shortage() => {
+                self.witnessed = true;
+                return Ok(());
+            }
+            other => other?,
+        }
         let lsn = self.take_lsn();
         let (start, first_cut) = (self.group.staged.len(), self.group.cuts.len());
         frame::put_header(&mut self.group.staged, 32, 0, lsn, self.durable_lsn);
@@ -186,22 +202,13 @@ impl Writer {
     }
 
     fn commit(&mut self, commits: Vec<Submission>) -> Result<()> {
-        self.core.flush.wait_for_room(&self.core)?;
         let mut commits = commits.into_iter();
+        if let Err(error) = self.core.flush.wait_for_room(&self.core) {
+            return self.refuse(commits, error);
+        }
         while let Some(submission) = commits.next() {
             if let Err(error) = self.make_room(submission.bytes) {
-                // This one and the rest were taken from the queue: they fail with the group.
-                self.group
-                    .members
-                    .extend(
-                        std::iter::once(submission)
-                            .chain(commits)
-                            .map(|submission| Member {
-                                submission,
-                                outcome: Err(error.clone()),
-                            }),
-                    );
-                return Err(error);
+                return self.refuse(std::iter::once(submission).chain(commits), error);
             }
             self.add(submission);
         }
@@ -213,6 +220,24 @@ impl Writer {
             self.sync()?;
         }
         Ok(())
+    }
+
+    /// Fails commits of which nothing was written. That space is short is no reason to stop.
+    fn refuse(&mut self, commits: impl Iterator<Item = Submission>, error: Error) -> Result<()> {
+        for submission in commits {
+            if let Some(lane) = &submission.lane {
+                lane.fail();
+            }
+            self.group.members.push(Member {
+                submission,
+                outcome: Err(error.clone()),
+            });
+        }
+        if !error.is_shortage() {
+            return Err(error);
+        }
+        // What came before them in this group has been written: `make_room` does that before it waits.
+        self.write_group()
     }
 
     /// Makes sure that a frame of `bytes` fits into the active file, together with the group so far.

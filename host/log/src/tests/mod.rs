@@ -9,3 +9,4 @@ mod faults;
 mod fixtures;
 mod groups;
 mod reading;
+mod shortage;
