@@ -4,11 +4,11 @@
 //! numbers, booleans in small letters. All else keeps its text.
 
 use linkspan_types::TopicName;
+use linkspan_types::units::{self, UnitError};
 use serde_json::Value;
 
 use crate::codes::{self, Code};
 use crate::option::{OptionDef, OptionType};
-use crate::units::{self, UnitError};
 use crate::vocabulary::{closest, listing};
 
 /// Why a text is not a value of the option.

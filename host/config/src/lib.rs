@@ -32,12 +32,12 @@ mod plan;
 mod report;
 mod settings;
 mod source;
-mod units;
 mod vocabulary;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use host::DATA_DEFAULT;
+pub use linkspan_types::units::{DurationError, parse_duration};
 pub use load::{Request, host_settings, load};
 pub use option::{Catalog, Class, ClassKind, OptionDef, OptionType};
 pub use placeholder::Resolver;
@@ -46,7 +46,6 @@ pub use plan::{
     TopicPlan,
 };
 pub use source::Location;
-pub use units::{DurationError, parse_duration};
 pub use vocabulary::Built;
 pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};
 

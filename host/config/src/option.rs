@@ -1,8 +1,7 @@
 //! What a connector class says about its options; the shape of a plugin's manifest.
 
+use linkspan_types::units;
 use serde::{Deserialize, Serialize};
-
-use crate::units;
 
 /// What a class does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

@@ -60,7 +60,8 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
     /// Creates a topic; it is durable when this returns.
     ///
     /// # Errors
-    /// [`Error::TopicExists`], [`Error::InvalidTopic`] (partitions outside of 1..=[`PARTITIONS_MAX`]), or the write failed.
+    /// [`Error::TopicExists`], [`Error::InvalidTopic`] (partitions outside of 1..=[`PARTITIONS_MAX`]),
+    /// [`Error::InvalidSettings`] with everything that is wrong, or the write failed.
     fn create_topic(&self, name: &TopicName, spec: &TopicSpec) -> Result<Topic>;
 
     /// Raises the number of partitions to `total`; the same number again is fine and changes nothing.
@@ -68,6 +69,61 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`Error::UnknownTopic`], [`Error::InvalidTopic`] when the topic has more, or the write failed.
     fn add_partitions(&self, name: &TopicName, total: i32) -> Result<Topic>;
+
+    /// Deletes a topic: it is gone, durably, when this returns; so are the positions of all groups in it.
+    ///
+    /// Consumers of its partitions hear [`Event::Lost`]; a commit that is under way fails for its records and leaves no
+    /// position behind. The files go in the background. A topic made again under the name has another id.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], or the write failed.
+    fn delete_topic(&self, name: &TopicName) -> Result<()>;
+
+    /// Changes settings of a topic: `Some` sets, `None` goes back to the default. What is not named stays.
+    ///
+    /// # Errors
+    /// [`Error::UnknownTopic`], [`Error::InvalidSettings`] with everything that is wrong, or the write failed.
+    fn alter_topic(
+        &self,
+        name: &TopicName,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Topic>;
+
+    /// Deletes the records below `before`, or all that are committed (`None`); returns the partition's first offset.
+    ///
+    /// Durable when this returns; the disk space follows. An offset at or below the first one changes nothing. Declared
+    /// readers are not asked: this is a deliberate act, what they had not read is counted like what retention deletes.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`], [`Error::OffsetOutOfRange`] (negative, or above the high watermark),
+    /// [`Error::CompactedTopic`] when `cleanup.policy` is `compact` alone, or the write failed.
+    fn delete_records(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        before: Option<Offset>,
+    ) -> Result<Offset>;
+
+    /// Declares that `group` reads `topics`, durably, until [`LogBackend::forget_reader`]; replaces what was declared.
+    ///
+    /// Retention never passes the committed position of a declared reader while the topic's `keep.unread` is true; a
+    /// reader without a position keeps everything. Topics need not exist. The same again writes nothing.
+    ///
+    /// # Errors
+    /// The write failed.
+    fn declare_reader(&self, group: &GroupId, topics: &[TopicName]) -> Result<()>;
+
+    /// Ends [`LogBackend::declare_reader`]; an unknown group is fine.
+    ///
+    /// # Errors
+    /// The write failed.
+    fn forget_reader(&self, group: &GroupId) -> Result<()>;
+
+    /// Returns all declared readers with their topics.
+    ///
+    /// # Errors
+    /// Only when the log cannot be read at all.
+    fn readers(&self) -> Result<Vec<(GroupId, Vec<TopicName>)>>;
 
     /// Returns a topic by name.
     ///
@@ -233,7 +289,7 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
 pub struct TopicSpec {
     /// How many partitions.
     pub partitions: i32,
-    /// Kafka's topic settings, by name. Kept as given; `max.message.bytes` and `segment.bytes` are used.
+    /// Kafka's topic settings, by name: those of [`linkspan_types::topic_settings::TABLE`]. Stored in canonical form.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -279,7 +335,8 @@ pub enum Store {
     Runs = 6,
     /// Fence epochs by owner; written by [`LogBackend::open_producer`] only.
     Fences = 7,
-    /// The log's own: keys that begin with `topic/` are written by [`LogBackend::create_topic`] only.
+    /// The log's own: keys that begin with `topic/`, `start/`, `lost/`, `gone/` or `reader/` are written by the methods
+    /// of [`LogBackend`] only.
     Meta = 8,
 }
 
@@ -339,8 +396,8 @@ pub trait Producer: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// The commit was not queued and later ones are not affected: [`Error::InvalidCommit`], [`Error::TooLarge`],
-    /// [`Error::UnknownPartition`], [`Error::DiskFull`], [`Error::OutOfFiles`], [`Error::Poisoned`], [`Error::Closed`],
-    /// [`Error::Aborted`].
+    /// [`Error::UnknownPartition`], [`Error::DiskFull`], [`Error::DiskBound`] (only commits with appends),
+    /// [`Error::OutOfFiles`], [`Error::Poisoned`], [`Error::Closed`], [`Error::Aborted`].
     ///
     /// A ticket answers in bounded time also on a full disk: a commit that was queued before the disk was known to be full
     /// waits a while for space (see `LocalOptions::space_wait`), then fails with [`Error::DiskFull`]; nothing of it was
@@ -490,7 +547,7 @@ pub enum Event {
     Assigned(Vec<Assignment>),
     /// Finish, commit, then call `next` again: these go to another member.
     Revoked(Vec<TopicPartition>),
-    /// These are gone already (fenced): nothing can be committed for them any more.
+    /// These are gone already (fenced, or their topic was deleted): nothing can be committed for them any more.
     Lost(Vec<TopicPartition>),
     /// Data.
     Batch(FetchedBatch),
@@ -554,6 +611,11 @@ pub enum Health {
     /// No file descriptor is left: commits are refused, reads of open files go on; it resumes by itself.
     OutOfFiles {
         /// What could not be opened.
+        why: String,
+    },
+    /// The log holds as much as it may: appends are refused, all else goes on; it resumes by itself.
+    DiskBound {
+        /// How much it holds, and what to do.
         why: String,
     },
     /// A write failed: restart.

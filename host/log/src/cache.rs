@@ -40,6 +40,11 @@ impl TailCache {
         self.trim();
     }
 
+    /// Counts batches that their partition let go of by itself.
+    pub(crate) fn dropped(&self, bytes: usize) {
+        self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
     /// Lets old batches go while there are too many.
     pub(crate) fn trim(&self) {
         if self.bytes() <= self.bytes_max {

@@ -39,6 +39,7 @@ use crate::segment::{Appender, UNSYNCED_FILES_MAX};
 use crate::snapshot::{self, Content, Manifest};
 use crate::store::Stores;
 use crate::thread;
+use crate::trim::Retired;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LSCK");
 const VERSION: u16 = 1;
@@ -295,8 +296,11 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
         return Ok(());
     }
     let first = first_journal_seq.unwrap_or(chain.slot.first_journal_seq);
-    let result = chain.take_over(core, covered_lsn, &touched, &puts, all, (clean, first));
+    let mut retired = Retired::default();
+    let life = (clean, first);
+    let result = chain.take_over(core, covered_lsn, &touched, &puts, all, life, &mut retired);
     if result.is_err() {
+        retired.give_back();
         core.flush.touch_again(&touched);
         core.stores
             .write()
@@ -304,10 +308,14 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
             .give_back(&puts);
         return result;
     }
+    retired.remove(&*core.fs);
     core.replay_lsn.store(covered_lsn + 1, Ordering::Release);
     core.counters.checkpoints.fetch_add(1, Ordering::Relaxed);
     if let Some(ring) = core.ring.get() {
         ring.release(covered_lsn);
+    }
+    if core.gone.is_waiting(core) {
+        core.retention.request();
     }
     Ok(())
 }
@@ -347,8 +355,10 @@ impl Chain {
         puts: &[KvPut],
         all: Option<Vec<KvPut>>,
         (clean, first_journal_seq): (bool, u64),
+        retired: &mut Retired,
     ) -> Result<()> {
-        let manifests = write_out_and_sync(core, touched)?;
+        let manifests = write_out_and_sync(core, touched, retired)?;
+        self.forget_deleted(core);
         let mut slot = self.slot;
         slot.seq += 1;
         slot.clean = clean;
@@ -404,6 +414,15 @@ impl Chain {
     }
 }
 
+impl Chain {
+    /// Deleted topics are left out of the next base; a delta cannot say so, and an open knows it from the catalogue.
+    fn forget_deleted(&mut self, core: &Core) {
+        let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        self.manifests
+            .retain(|key, _| catalog.partition(&key.topic, key.partition).is_some());
+    }
+}
+
 /// Removes the files that neither slot names any more.
 fn remove_snapshots(core: &Core, unneeded: std::ops::Range<u64>) {
     for seq in unneeded.filter(|seq| *seq > 0) {
@@ -418,6 +437,7 @@ fn remove_snapshots(core: &Core, unneeded: std::ops::Range<u64>) {
 fn write_out_and_sync(
     core: &Core,
     touched: &[Arc<Partition>],
+    retired: &mut Retired,
 ) -> Result<Vec<(PartitionKey, Manifest)>> {
     let mut manifests = Vec::with_capacity(touched.len());
     // A full disk stops this loop, before anything is taken out of an appender.
@@ -430,7 +450,12 @@ fn write_out_and_sync(
             .appender
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
+        if partition.is_deleted() {
+            continue;
+        }
+        partition.trim_held(core, &mut appender);
         manifests.push((partition.id, partition.manifest()));
+        retired.add(partition, &mut appender);
         unsynced.take(partition, &mut appender);
     }
     unsynced.sync(core).inspect_err(|error| {

@@ -1,6 +1,7 @@
 //! A member of a group that reads the local log.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use linkspan_types::{FenceEpoch, LeaderEpoch, Offset, TopicPartition};
@@ -50,6 +51,8 @@ pub(crate) struct LocalConsumer {
     revoking: Vec<TopicPartition>,
     events: VecDeque<Event>,
     pending: Option<Pending>,
+    /// The log's count of deleted topics when this consumer last looked.
+    deletions: u64,
 }
 
 enum Step {
@@ -83,6 +86,7 @@ impl LocalConsumer {
             }
         };
         Ok(Self {
+            deletions: core.deletions.load(Ordering::Acquire),
             core,
             readers,
             options,
@@ -131,6 +135,9 @@ impl LocalConsumer {
         if let Some(event) = self.check_fenced()? {
             return Ok(Step::Event(event));
         }
+        if let Some(event) = self.check_deleted() {
+            return Ok(Step::Event(event));
+        }
         if !self.revoking.is_empty() {
             let revoking = std::mem::take(&mut self.revoking);
             for partition in &revoking {
@@ -175,6 +182,26 @@ impl LocalConsumer {
         self.membership.leave(&catalog);
         drop(catalog);
         Ok(Some(Event::Lost(lost)))
+    }
+
+    /// Lets go of partitions whose topic was deleted.
+    fn check_deleted(&mut self) -> Option<Event> {
+        let deletions = self.core.deletions.load(Ordering::Acquire);
+        if std::mem::replace(&mut self.deletions, deletions) == deletions {
+            return None;
+        }
+        let lost: Vec<TopicPartition> = self
+            .assigned
+            .iter()
+            .filter(|(_, assigned)| assigned.partition.is_deleted())
+            .map(|(tp, _)| tp.clone())
+            .collect();
+        for partition in &lost {
+            self.forget(partition);
+        }
+        self.revoking.retain(|partition| !lost.contains(partition));
+        self.membership.release(&lost);
+        (!lost.is_empty()).then_some(Event::Lost(lost))
     }
 
     fn forget(&mut self, partition: &TopicPartition) {

@@ -23,8 +23,11 @@ use crate::journal::queue::{OwnerFence, Queue};
 use crate::journal::ring::Ring;
 use crate::options::LocalOptions;
 use crate::partition::Partition;
+use crate::retention::Retention;
+use crate::space::Space;
 use crate::store::Stores;
-use crate::topics::{Catalog, KEY_PREFIX};
+use crate::topics::{Catalog, Followed};
+use crate::trim::Gone;
 
 /// How far the journal is.
 #[derive(Debug, Default)]
@@ -60,6 +63,12 @@ pub(crate) struct Core {
     pub(crate) queue: Arc<Queue>,
     pub(crate) ring: OnceLock<Arc<Ring>>,
     pub(crate) counters: Counters,
+    pub(crate) retention: Retention,
+    pub(crate) space: Space,
+    /// Deleted topics whose files are still there.
+    pub(crate) gone: Gone,
+    /// How many topics were deleted in this life: consumers look again when it moves.
+    pub(crate) deletions: AtomicU64,
     /// The last frame whose commit is visible as a whole.
     pub(crate) published_lsn: AtomicU64,
     pub(crate) replay_lsn: AtomicU64,
@@ -92,6 +101,10 @@ impl Core {
             queue: Arc::new(Queue::new(options.queue_bytes_max)),
             ring: OnceLock::new(),
             counters: Counters::default(),
+            retention: Retention::default(),
+            space: Space::default(),
+            gone: Gone::default(),
+            deletions: AtomicU64::new(0),
             published_lsn: AtomicU64::new(0),
             replay_lsn: AtomicU64::new(1),
             witnessed: AtomicBool::new(false),
@@ -126,13 +139,12 @@ impl Core {
         let mut stores = self.stores.write().unwrap_or_else(PoisonError::into_inner);
         for put in puts {
             stores.apply(put);
-            if put.store == Store::Meta && put.key.starts_with(KEY_PREFIX.as_bytes()) {
-                let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
-                if let Err(error) = catalog.apply(put, &self.options) {
-                    // Only `topics` writes these keys, and recovery has refused a damaged one.
-                    tracing::error!(%error, "a stored topic is unreadable");
+            if put.store == Store::Meta {
+                match self.follow(put) {
+                    Ok(changed) => topics_changed |= changed,
+                    // Only the log writes these keys, and recovery has refused a damaged one.
+                    Err(error) => tracing::error!(%error, "a stored topic is unreadable"),
                 }
-                topics_changed = true;
             }
         }
         drop(stores);
@@ -140,6 +152,23 @@ impl Core {
             let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
             self.groups.topics_changed(&catalog);
         }
+    }
+
+    /// Lets the catalogue follow a put of `Store::Meta`; returns whether topics changed.
+    pub(crate) fn follow(&self, put: &KvPut) -> Result<bool> {
+        let mut catalog = self.catalog.write().unwrap_or_else(PoisonError::into_inner);
+        let followed = catalog.apply(put, &self.options)?;
+        drop(catalog);
+        match followed {
+            Followed::Nothing => return Ok(false),
+            Followed::Changed => {}
+            Followed::Deleted => drop(self.deletions.fetch_add(1, Ordering::Release)),
+            Followed::Trimmed(partition) => {
+                self.flush.touch_again(&[partition]);
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     pub(crate) fn get(&self, store: Store, key: &[u8]) -> Option<Bytes> {
@@ -287,6 +316,7 @@ impl Core {
         self.queue.close();
         self.flush.close();
         self.checkpoints.close();
+        self.retention.close();
         if let Some(ring) = self.ring.get() {
             ring.close();
         }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use linkspan_types::topic_settings::SettingErrors;
 use linkspan_types::{
     FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, PartitionId, TopicId, TopicName,
     TopicPartition,
@@ -44,6 +45,22 @@ pub enum Error {
         name: TopicName,
         /// What is wrong.
         why: String,
+    },
+    /// Settings of a topic are wrong; all of them are named.
+    #[error("topic `{name}`: {errors}")]
+    InvalidSettings {
+        /// The topic.
+        name: TopicName,
+        /// What is wrong, and what to do.
+        errors: SettingErrors,
+    },
+    /// Records of a compacted topic are not deleted by offset.
+    #[error(
+        "topic `{name}` is compacted: its records go by key; set `cleanup.policy` to `compact,delete` first"
+    )]
+    CompactedTopic {
+        /// The topic.
+        name: TopicName,
     },
     /// A commit breaks a rule: a batch that is not one record batch, a reserved store, …
     #[error("invalid commit: {why}")]
@@ -204,6 +221,15 @@ pub enum Error {
         /// The data directory.
         dir: PathBuf,
     },
+    /// The log holds as much as `log.max.bytes` allows: appends are refused, commits without appends and reads go on, and
+    /// the log resumes by itself when something was deleted.
+    #[error("the log of `{dir}` is full: {why}")]
+    DiskBound {
+        /// The data directory.
+        dir: PathBuf,
+        /// How much it holds, and what to do.
+        why: String,
+    },
     /// A write or sync failed; what is on the disk is unknown until the next start has read it. Never retried.
     #[error("the log stopped after a failed write, restart to recover: {why}")]
     Poisoned {
@@ -243,7 +269,10 @@ impl Error {
     pub fn is_temporary(&self) -> bool {
         matches!(
             self,
-            Self::DiskFull { .. } | Self::OutOfFiles { .. } | Self::Aborted
+            Self::DiskFull { .. }
+                | Self::DiskBound { .. }
+                | Self::OutOfFiles { .. }
+                | Self::Aborted
         )
     }
 

@@ -84,6 +84,16 @@ impl Files {
         }
     }
 
+    /// Closes a segment's file.
+    pub(crate) fn forget(&self, partition: &Partition, base: i64) {
+        self.lock().open.remove(&(partition.id, base));
+    }
+
+    /// Closes all files of a partition.
+    pub(crate) fn forget_all(&self, partition: &Partition) {
+        self.lock().open.retain(|(id, _), _| *id != partition.id);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,6 +12,7 @@
 //! Start with [`backend`], the contract. Then `local` (the parts and their threads), `journal` (how a commit becomes
 //! durable), `recovery` (what a crash may leave), `checkpoint` (how the journal is freed), `consumer` (how data is read).
 
+mod admin;
 mod assign;
 pub mod backend;
 mod cache;
@@ -21,6 +22,7 @@ mod condition;
 pub mod conformance;
 mod consumer;
 mod core;
+mod declared;
 mod error;
 mod files;
 mod find_offset;
@@ -37,8 +39,10 @@ mod query;
 mod read_only;
 mod readers;
 mod recovery;
+mod retention;
 mod segment;
 mod snapshot;
+mod space;
 mod stat;
 mod store;
 mod submit;
@@ -46,6 +50,7 @@ mod syscall;
 mod thread;
 mod ticket;
 mod topics;
+mod trim;
 mod verify;
 
 pub use assign::Assignor;

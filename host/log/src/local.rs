@@ -7,8 +7,9 @@
 //!                     flush (segments) ─► checkpoint ─► files are free again
 //! ```
 //!
-//! Four threads: `log-journal`, `log-journal-files`, `log-segments`, `log-checkpoint`, and readers when the page cache misses.
+//! Five threads: `log-journal`, `log-journal-files`, `log-segments`, `log-checkpoint`, `log-retention`, and readers when the page cache misses.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use linkspan_types::{
     TopicPartition,
 };
 
+use crate::admin;
 use crate::backend::{
     Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic, TopicSpec,
     Watermarks,
@@ -27,6 +29,7 @@ use crate::backend::{
 use crate::checkpoint;
 use crate::consumer::LocalConsumer;
 use crate::core::Core;
+use crate::declared;
 use crate::error::{Error, Result};
 use crate::find_offset::{self, FoundOffset, OffsetQuery};
 use crate::flush;
@@ -41,6 +44,7 @@ use crate::options::LocalOptions;
 use crate::query;
 use crate::readers::Readers;
 use crate::recovery::{self, Mode, Recovered, TornTail};
+use crate::retention;
 use crate::stat::LogStat;
 use crate::submit::{LocalProducer, put_and_wait};
 use crate::thread;
@@ -134,6 +138,7 @@ pub fn open_local(
         ring::spawn(ring, &core)?,
         flush::spawn(&core)?,
         checkpoint::spawn(&core)?,
+        retention::spawn(&core)?,
     ];
     let threads = Threads {
         journal: Some(journal),
@@ -199,6 +204,15 @@ impl Local {
         checkpoint::checkpoint(&self.core, false)
     }
 
+    /// Does at once what the retention thread does when its check is due.
+    ///
+    /// # Errors
+    /// What was to be deleted could not be written down; nothing was deleted ahead of that.
+    pub fn run_retention_now(&self) -> Result<()> {
+        self.core.check_alive()?;
+        retention::round(&self.core)
+    }
+
     #[cfg(test)]
     pub(crate) fn sweeps_for_test(&self) -> u64 {
         self.core.flush.sweeps()
@@ -228,6 +242,7 @@ impl Local {
         let short = self.core.condition.shortage(&self.core.options);
         self.core.flush.close();
         self.core.checkpoints.close();
+        self.core.retention.close();
         if let Some(ring) = self.core.ring.get() {
             ring.close();
         }
@@ -283,6 +298,55 @@ impl LogBackend for Local {
         } else {
             self.put_topic(topic)
         }
+    }
+
+    fn delete_topic(&self, name: &TopicName) -> Result<()> {
+        let _one_at_a_time = self
+            .changing_topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        admin::delete_topic(&self.core, name)
+    }
+
+    fn alter_topic(
+        &self,
+        name: &TopicName,
+        changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Topic> {
+        let _one_at_a_time = self
+            .changing_topics
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let old = self
+            .topic(name)?
+            .ok_or_else(|| Error::UnknownTopic { name: name.clone() })?;
+        let topic = topics::with_settings(&old, changes)?;
+        if topic == old {
+            Ok(old)
+        } else {
+            self.put_topic(topic)
+        }
+    }
+
+    fn delete_records(
+        &self,
+        topic: &TopicId,
+        partition: PartitionId,
+        before: Option<Offset>,
+    ) -> Result<Offset> {
+        admin::delete_records(&self.core, topic, partition, before)
+    }
+
+    fn declare_reader(&self, group: &GroupId, topics: &[TopicName]) -> Result<()> {
+        declared::declare(&self.core, group, topics)
+    }
+
+    fn forget_reader(&self, group: &GroupId) -> Result<()> {
+        declared::forget(&self.core, group)
+    }
+
+    fn readers(&self) -> Result<Vec<(GroupId, Vec<TopicName>)>> {
+        Ok(declared::all(&self.core))
     }
 
     fn topic(&self, name: &TopicName) -> Result<Option<Topic>> {

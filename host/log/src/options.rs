@@ -58,6 +58,8 @@ pub struct LocalOptions {
     pub commit_bytes_max: usize,
     /// The most segment files that are kept open.
     pub open_files_max: usize,
+    /// Time between two looks for what retention may delete.
+    pub retention_check_interval: Duration,
 }
 
 /// Room in a journal file beside the commit itself: file header, frame and entry headers, padding.
@@ -86,6 +88,7 @@ impl LocalOptions {
             batch_bytes_max: BATCH_BYTES_DEFAULT,
             commit_bytes_max: COMMIT_BYTES_MAX,
             open_files_max: 512,
+            retention_check_interval: Duration::from_secs(300),
         }
     }
 

@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 
@@ -90,7 +90,10 @@ pub(crate) struct Partition {
     pub(crate) id: PartitionKey,
     pub(crate) topic: TopicName,
     pub(crate) dir: PathBuf,
-    pub(crate) segment_bytes: u64,
+    segment_bytes: AtomicU64,
+    segment_ms: AtomicI64,
+    /// Its topic was deleted: nothing is read from it or written to it any more.
+    deleted: AtomicBool,
     next_offset: AtomicI64,
     pub(crate) appender: Mutex<Appender>,
     state: Mutex<State>,
@@ -113,22 +116,41 @@ pub(crate) enum Located {
 }
 
 impl Partition {
-    pub(crate) fn new(
-        id: PartitionKey,
-        topic: TopicName,
-        dir: PathBuf,
-        segment_bytes: u64,
-    ) -> Self {
+    pub(crate) fn new(id: PartitionKey, topic: TopicName, dir: PathBuf) -> Self {
         Self {
             id,
             topic,
             dir,
-            segment_bytes,
+            segment_bytes: AtomicU64::new(u64::from(u32::MAX >> 1)),
+            segment_ms: AtomicI64::new(i64::MAX),
+            deleted: AtomicBool::new(false),
             next_offset: AtomicI64::new(0),
             appender: Mutex::default(),
             state: Mutex::default(),
             watchers: Mutex::default(),
         }
+    }
+
+    /// Sets when a segment is closed: `segment.bytes` and `segment.ms`.
+    pub(crate) fn set_segment_limits(&self, bytes: u64, ms: i64) {
+        self.segment_bytes.store(bytes, Ordering::Relaxed);
+        self.segment_ms.store(ms, Ordering::Relaxed);
+    }
+
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn segment_ms(&self) -> i64 {
+        self.segment_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn mark_deleted(&self) {
+        self.deleted.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.deleted.load(Ordering::Acquire)
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -202,6 +224,7 @@ impl Partition {
         let touch = !std::mem::replace(&mut state.touched, true);
         let waiting = state.unflushed_bytes;
         drop(state);
+        core.space.add(len as u64);
         core.flush.published(self, len, waiting, queue, touch);
         core.cache.add(self, base.0, len);
         self.wake_watchers();
@@ -356,6 +379,14 @@ impl State {
         if self.unflushed_bytes == 0 {
             self.unflushed_since = None;
         }
+    }
+
+    /// Lets all batches in memory go; returns their bytes, and how many of these waited for a segment.
+    pub(crate) fn drop_chunks(&mut self) -> (usize, usize) {
+        let bytes = self.chunks.drain(..).map(|chunk| chunk.bytes.len()).sum();
+        self.flushed_next = self.high_watermark;
+        self.unflushed_since = None;
+        (bytes, std::mem::take(&mut self.unflushed_bytes))
     }
 
     fn join(&self, from: i64, max_bytes: usize) -> Read {

@@ -113,6 +113,7 @@ pub(crate) fn stat(core: &Core) -> LogStat {
         Health::Ok => "ok",
         Health::DiskFull { .. } => "disk-full",
         Health::OutOfFiles { .. } => "out-of-files",
+        Health::DiskBound { .. } => "disk-bound",
         Health::Poisoned { .. } => "poisoned",
     };
     LogStat {

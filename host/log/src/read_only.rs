@@ -3,6 +3,7 @@
 //! The journal is replayed in memory: what it holds beyond the last checkpoint (at most `journal_bytes_max`, usually less
 //! than 64 MiB) stays there while the directory is open. A shared lock keeps a host from starting meanwhile.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::backend::{
     Watermarks,
 };
 use crate::core::Core;
+use crate::declared;
 use crate::error::{Error, Result};
 use crate::find_offset::{self, FoundOffset, OffsetQuery};
 use crate::fs::{Fs, Lock, Open};
@@ -79,6 +81,39 @@ impl LogBackend for ReadOnly {
 
     fn add_partitions(&self, _name: &TopicName, _total: i32) -> Result<Topic> {
         Err(Error::ReadOnly)
+    }
+
+    fn delete_topic(&self, _name: &TopicName) -> Result<()> {
+        Err(Error::ReadOnly)
+    }
+
+    fn alter_topic(
+        &self,
+        _name: &TopicName,
+        _changes: &BTreeMap<String, Option<String>>,
+    ) -> Result<Topic> {
+        Err(Error::ReadOnly)
+    }
+
+    fn delete_records(
+        &self,
+        _topic: &TopicId,
+        _partition: PartitionId,
+        _before: Option<Offset>,
+    ) -> Result<Offset> {
+        Err(Error::ReadOnly)
+    }
+
+    fn declare_reader(&self, _group: &GroupId, _topics: &[TopicName]) -> Result<()> {
+        Err(Error::ReadOnly)
+    }
+
+    fn forget_reader(&self, _group: &GroupId) -> Result<()> {
+        Err(Error::ReadOnly)
+    }
+
+    fn readers(&self) -> Result<Vec<(GroupId, Vec<TopicName>)>> {
+        Ok(declared::all(&self.core))
     }
 
     fn topic(&self, name: &TopicName) -> Result<Option<Topic>> {

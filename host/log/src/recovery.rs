@@ -191,6 +191,7 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
     }
     let next_lsn = replay.need;
     core.published_lsn.store(next_lsn - 1, Ordering::Release);
+    core.gone.load(core);
     if let Some(torn) = &replay.torn {
         tracing::warn!(path = %torn.path.display(), offset = torn.offset, lsn = torn.lsn, "cut a torn tail that was never acknowledged");
     }
@@ -416,12 +417,26 @@ fn load_snapshots(core: &Core, slot: &Slot) -> Result<()> {
             &core.options,
         )?;
     }
+    // Those of deleted topics are not of this log any more.
+    chain
+        .manifests
+        .retain(|key, _| catalog.partition(&key.topic, key.partition).is_some());
     for (key, manifest) in &chain.manifests {
         if let Some(partition) = catalog.partition(&key.topic, key.partition) {
             partition.load(manifest);
+            core.space
+                .add(manifest.segments.iter().map(|segment| segment.len).sum());
         }
     }
+    let starts = stores.scan(Store::Meta, crate::trim::START_PREFIX.as_bytes());
     drop((catalog, stores));
+    for (key, value) in starts {
+        core.follow(&KvPut {
+            store: Store::Meta,
+            key,
+            value: Some(value),
+        })?;
+    }
     *core
         .checkpoints
         .chain
@@ -612,10 +627,12 @@ impl Replay<'_> {
             {
                 let header = linkspan_wire::BatchHeader::read(batch)
                     .ok_or_else(|| damaged("a batch is cut short".into()))?;
-                let partition = self
-                    .core
-                    .partition(&topic, PartitionId(partition))
-                    .map_err(|e| damaged(e.to_string()))?;
+                let partition = match self.core.partition(&topic, PartitionId(partition)) {
+                    Ok(partition) => partition,
+                    // The snapshot, which may be ahead of the journal, or a frame before has deleted it.
+                    Err(_) if crate::trim::is_gone(self.core, &topic) => continue,
+                    Err(error) => return Err(damaged(error.to_string())),
+                };
                 let have = partition.lock().high_watermark;
                 if header.base_offset != base_offset || base_offset > have {
                     return Err(damaged(format!(
@@ -643,11 +660,7 @@ impl Replay<'_> {
 
     fn put(&self, put: &KvPut) -> Result<()> {
         if put.store == Store::Meta {
-            self.core
-                .catalog
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .apply(put, &self.core.options)?;
+            self.core.follow(put)?;
         }
         self.core
             .stores

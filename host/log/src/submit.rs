@@ -12,7 +12,8 @@ use crate::group::InFlight;
 use crate::journal::queue::{FenceRule, Lane, OwnerFence, PendingAppend, Submission};
 use crate::journal::writer::{journal_bytes, raise_bytes};
 use crate::ticket::Ticket;
-use crate::topics::KEY_PREFIX;
+use crate::topics;
+use crate::{declared, trim};
 
 use linkspan_types::FenceEpoch;
 
@@ -157,6 +158,15 @@ fn check_batch(batch: &[u8], limit: usize) -> Result<(i64, i64)> {
     Ok((i64::from(header.record_count), header.max_timestamp))
 }
 
+/// Keys of `Store::Meta` that only the log writes.
+const OWN_PREFIXES: [&str; 5] = [
+    topics::KEY_PREFIX,
+    trim::START_PREFIX,
+    trim::LOST_PREFIX,
+    trim::GONE_PREFIX,
+    declared::KEY_PREFIX,
+];
+
 /// Refuses keys that only the log itself writes.
 pub(crate) fn check_puts(puts: &[KvPut]) -> Result<()> {
     for put in puts {
@@ -169,7 +179,9 @@ pub(crate) fn check_puts(puts: &[KvPut]) -> Result<()> {
         }
         let own = match put.store {
             Store::Fences => true,
-            Store::Meta => put.key.starts_with(KEY_PREFIX.as_bytes()),
+            Store::Meta => OWN_PREFIXES
+                .iter()
+                .any(|prefix| put.key.starts_with(prefix.as_bytes())),
             Store::Configs
             | Store::SourceOffsets
             | Store::GroupOffsets

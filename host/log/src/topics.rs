@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use linkspan_types::topic_settings::{SettingErrors, TopicSettings, canonical};
 use linkspan_types::{PartitionId, TopicId, TopicName};
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +13,7 @@ use crate::backend::{BATCH_BYTES_MAX, KvPut, PARTITIONS_MAX, Store, Topic, Topic
 use crate::error::{Error, Result};
 use crate::options::LocalOptions;
 use crate::partition::{Partition, PartitionKey};
+use crate::trim;
 
 /// Keys of `Store::Meta` that only this module writes.
 pub(crate) const KEY_PREFIX: &str = "topic/";
@@ -28,7 +30,21 @@ struct Stored {
 pub(crate) struct Entry {
     pub(crate) topic: Topic,
     pub(crate) partitions: Vec<Arc<Partition>>,
+    pub(crate) settings: Arc<TopicSettings>,
     pub(crate) batch_bytes_max: usize,
+}
+
+/// What a put of `Store::Meta` changed.
+#[derive(Debug)]
+pub(crate) enum Followed {
+    /// Nothing of the catalogue.
+    Nothing,
+    /// A topic was made, or has other partitions or settings.
+    Changed,
+    /// A topic is gone.
+    Deleted,
+    /// A partition begins later.
+    Trimmed(Arc<Partition>),
 }
 
 /// All topics.
@@ -63,9 +79,9 @@ impl Catalog {
     }
 
     /// Follows a put of `Store::Meta`.
-    pub(crate) fn apply(&mut self, put: &KvPut, options: &LocalOptions) -> Result<()> {
+    pub(crate) fn apply(&mut self, put: &KvPut, options: &LocalOptions) -> Result<Followed> {
         let Some(name) = put.key.strip_prefix(KEY_PREFIX.as_bytes()) else {
-            return Ok(());
+            return Ok(trim::follow(self, put).map_or(Followed::Nothing, Followed::Trimmed));
         };
         let name = TopicName::try_new(String::from_utf8_lossy(name)).map_err(|e| {
             Error::InvalidCommit {
@@ -75,8 +91,9 @@ impl Catalog {
         let Some(value) = &put.value else {
             if let Some(old) = self.by_name.remove(&name) {
                 self.by_id.remove(&old.topic.id);
+                old.partitions.iter().for_each(|p| p.mark_deleted());
             }
-            return Ok(());
+            return Ok(Followed::Deleted);
         };
         let topic = decode(&name, value)?;
         let known = self
@@ -89,25 +106,20 @@ impl Catalog {
             self.by_id.remove(&old.topic.id);
         }
         self.by_id.insert(entry.topic.id, entry);
-        Ok(())
+        Ok(Followed::Changed)
     }
 }
 
 impl Entry {
     fn new(topic: Topic, mut partitions: Vec<Arc<Partition>>, options: &LocalOptions) -> Self {
-        let setting = |name: &str| {
-            topic
-                .settings
-                .get(name)
-                .and_then(|text| text.parse::<u64>().ok())
-        };
-        let segment_bytes = setting("segment.bytes")
+        let settings = stored_settings(&topic);
+        let segment_bytes = settings
+            .segment_bytes
             .unwrap_or(options.segment_bytes)
             .clamp(1, u64::from(u32::MAX >> 1));
-        let batch_bytes_max = setting("max.message.bytes")
-            .map_or(options.batch_bytes_max, |bytes| {
-                usize::try_from(bytes).unwrap_or(BATCH_BYTES_MAX)
-            })
+        let batch_bytes_max = settings
+            .max_message_bytes
+            .unwrap_or(options.batch_bytes_max)
             .min(BATCH_BYTES_MAX);
         let known = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
         for number in known..topic.partitions {
@@ -116,19 +128,78 @@ impl Entry {
                 partition: PartitionId(number),
             };
             let dir = directory(&options.dir, &key);
-            partitions.push(Arc::new(Partition::new(
-                key,
-                topic.name.clone(),
-                dir,
-                segment_bytes,
-            )));
+            partitions.push(Arc::new(Partition::new(key, topic.name.clone(), dir)));
+        }
+        for partition in &partitions {
+            partition.set_segment_limits(segment_bytes, settings.segment_ms);
         }
         Self {
             topic,
             partitions,
+            settings: Arc::new(settings),
             batch_bytes_max,
         }
     }
+}
+
+/// Reads settings that were checked when they were stored; an earlier version did not check.
+fn stored_settings(topic: &Topic) -> TopicSettings {
+    let errors = match TopicSettings::parse(&topic.settings) {
+        Ok(settings) => return settings,
+        Err(errors) => errors,
+    };
+    tracing::warn!(topic = %topic.name, errors = %SettingErrors(errors.clone()), "settings of an earlier version are not valid, their defaults hold");
+    let mut settings = topic.settings.clone();
+    settings.retain(|name, _| errors.iter().all(|error| error.name != *name));
+    TopicSettings::parse(&settings).unwrap_or_default()
+}
+
+/// Brings settings into the form that is stored.
+pub(crate) fn checked_settings(
+    name: &TopicName,
+    settings: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>> {
+    canonical(settings).map_err(|errors| Error::InvalidSettings {
+        name: name.clone(),
+        errors: SettingErrors(errors),
+    })
+}
+
+/// Makes the description of a topic with other settings; `None` goes back to the default.
+pub(crate) fn with_settings(
+    old: &Topic,
+    changes: &BTreeMap<String, Option<String>>,
+) -> Result<Topic> {
+    // A name that is to be unset must be one, too: a typing mistake would seem to have worked.
+    let unset = changes
+        .iter()
+        .filter(|(name, value)| value.is_none() && !old.settings.contains_key(*name))
+        .map(|(name, _)| (name.clone(), default_of(name)));
+    let mut settings = old.settings.clone();
+    settings.extend(unset);
+    for (name, value) in changes {
+        if let Some(value) = value {
+            settings.insert(name.clone(), value.clone());
+        }
+    }
+    let mut settings = checked_settings(&old.name, &settings)?;
+    settings.retain(|name, _| changes.get(name).is_none_or(Option::is_some));
+    Ok(Topic {
+        settings: checked_settings(&old.name, &settings)?,
+        ..old.clone()
+    })
+}
+
+fn default_of(name: &str) -> String {
+    let found = linkspan_types::topic_settings::find(name);
+    found.map_or(String::new(), |setting| {
+        // `internal.segment.bytes` has no default that could be written.
+        if setting.default.is_empty() && setting.min > 0 {
+            setting.min.to_string()
+        } else {
+            setting.default.to_owned()
+        }
+    })
 }
 
 fn directory(data: &Path, key: &PartitionKey) -> std::path::PathBuf {
@@ -142,7 +213,7 @@ pub(crate) fn new_topic(name: &TopicName, spec: &TopicSpec) -> Result<Topic> {
         name: name.clone(),
         id: TopicId::random(),
         partitions: spec.partitions,
-        settings: spec.settings.clone(),
+        settings: checked_settings(name, &spec.settings)?,
     })
 }
 
@@ -189,6 +260,15 @@ pub(crate) fn put(topic: &Topic) -> KvPut {
         store: Store::Meta,
         key: format!("{KEY_PREFIX}{}", topic.name).into(),
         value: Some(Bytes::from(value)),
+    }
+}
+
+/// Returns the put that forgets a topic.
+pub(crate) fn forget(name: &TopicName) -> KvPut {
+    KvPut {
+        store: Store::Meta,
+        key: format!("{KEY_PREFIX}{name}").into(),
+        value: None,
     }
 }
 

@@ -8,6 +8,8 @@ mod bytes;
 mod clock;
 mod ids;
 mod topic;
+pub mod topic_settings;
+pub mod units;
 
 pub use bytes::{ByteCount, ByteCountError};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -656,6 +656,19 @@ impl Fs for MemFs {
         Ok(())
     }
 
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        let mut machine = self.lock();
+        machine.begin(FaultOp::Name, dir)?;
+        if machine.names.get(dir) != Some(&Node::Dir) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if machine.names.keys().any(|path| path.parent() == Some(dir)) {
+            return Err(io::ErrorKind::DirectoryNotEmpty.into());
+        }
+        machine.change(NameChange::Remove(dir.to_path_buf()));
+        Ok(())
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut machine = self.lock();
         machine.begin(FaultOp::Open, dir)?;

@@ -73,6 +73,12 @@ pub trait Fs: Send + Sync + fmt::Debug {
     /// The system's.
     fn remove(&self, path: &Path) -> io::Result<()>;
 
+    /// Removes an empty directory. Durable after `sync_dir` of its parent.
+    ///
+    /// # Errors
+    /// The system's; something is in it.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+
     /// Makes the names in a directory durable.
     ///
     /// # Errors

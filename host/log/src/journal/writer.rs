@@ -9,13 +9,14 @@
 //! not copied: the write takes them from where the producer built them, and the same memory then serves the tail cache.
 //! A failed write or sync poisons the log: this thread ends, everything that waits fails, nothing is retried.
 
+use std::collections::HashSet;
 use std::io::IoSlice;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use linkspan_types::{Offset, OwnerId};
+use linkspan_types::{Offset, OwnerId, TopicId, TopicName};
 
 use super::file::{DATA_START, JournalFile};
 use super::frame::{self, ALIGN, APPEND_OVERHEAD, GROUP_ALIGN, HEADER_LEN, PUT_OVERHEAD};
@@ -25,7 +26,7 @@ use crate::backend::{Append, Committed, KvPut, Store};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::options::Durability;
-use crate::thread;
+use crate::{thread, topics, trim};
 
 /// Batches from this size on are written from their own memory instead of being copied into the group's buffer.
 const DIRECT_BYTES_MIN: usize = 8 * 1024;
@@ -62,6 +63,8 @@ pub(crate) struct Writer {
     witnessed: bool,
     last_sync: Instant,
     group: Group,
+    /// Topics that were deleted in this life of the log.
+    deleted: HashSet<TopicId>,
 }
 
 /// Frames that one write will carry.
@@ -132,6 +135,7 @@ impl Writer {
             witnessed: true,
             last_sync: Instant::now(),
             group: Group::default(),
+            deleted: HashSet::new(),
         }
     }
 
@@ -264,6 +268,9 @@ impl Writer {
         let outcome = self
             .check(&mut submission)
             .map(|()| self.encode(&mut submission));
+        if outcome.is_ok() {
+            self.note_deletions(&submission.puts);
+        }
         if outcome.is_err()
             && let Some(lane) = &submission.lane
         {
@@ -275,6 +282,50 @@ impl Writer {
         });
     }
 
+    /// From the frame that deletes a topic on, nothing more of it may be written: a replay would not know it.
+    fn note_deletions(&mut self, puts: &[KvPut]) {
+        for put in puts.iter().filter(|put| put.store == Store::Meta) {
+            let name = put.key.strip_prefix(topics::KEY_PREFIX.as_bytes());
+            let (Some(name), None) = (name, &put.value) else {
+                continue;
+            };
+            let Ok(name) = TopicName::try_new(String::from_utf8_lossy(name)) else {
+                continue;
+            };
+            let catalog = self
+                .core
+                .catalog
+                .read()
+                .unwrap_or_else(PoisonError::into_inner);
+            if let Some(entry) = catalog.by_name(&name) {
+                entry.partitions.iter().for_each(|p| p.mark_deleted());
+                self.deleted.insert(entry.topic.id);
+            }
+        }
+    }
+
+    /// Refuses records of a deleted topic, and leaves out positions in one: whoever reads it is about to hear that it is gone.
+    fn check_deleted(&self, submission: &mut Submission) -> Result<()> {
+        let gone = submission
+            .appends
+            .iter()
+            .find(|append| append.partition.is_deleted());
+        if let Some(append) = gone {
+            return Err(Error::UnknownPartition {
+                topic: append.partition.id.topic,
+                partition: append.partition.id.partition,
+            });
+        }
+        if !self.deleted.is_empty() {
+            submission.puts.retain(|put| {
+                put.store != Store::GroupOffsets
+                    || put.value.is_none()
+                    || trim::offset_topic(&put.key).is_none_or(|id| !self.deleted.contains(&id))
+            });
+        }
+        Ok(())
+    }
+
     fn check(&self, submission: &mut Submission) -> Result<()> {
         if submission
             .lane
@@ -283,6 +334,7 @@ impl Writer {
         {
             return Err(Error::Aborted);
         }
+        self.check_deleted(submission)?;
         match &submission.fence {
             FenceRule::None => {}
             FenceRule::Check(fence, epoch) => {

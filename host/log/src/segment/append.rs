@@ -18,6 +18,8 @@ pub(crate) struct Appender {
     pub(crate) unsynced: BTreeMap<i64, Arc<dyn File>>,
     /// Files or the directory itself were made since the last checkpoint.
     pub(crate) new_names: bool,
+    /// Segments whose files go after the next checkpoint.
+    pub(crate) retired: Vec<i64>,
     dir_made: bool,
 }
 impl Partition {
@@ -29,6 +31,11 @@ impl Partition {
     /// Writes all waiting batches into segments; returns how many bytes.
     pub(crate) fn write_out(&self, core: &Core) -> Result<usize> {
         let mut appender = self.appender.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_deleted() {
+            self.discard(core, &mut appender);
+            return Ok(0);
+        }
+        let segment_bytes = self.segment_bytes();
         let mut total = 0;
         loop {
             let state = self.lock();
@@ -42,10 +49,10 @@ impl Partition {
                 return Ok(total);
             };
             let (base, len) = match last {
-                Some((base, len)) if fits(base, len, first, self.segment_bytes) => (base, len),
+                Some((base, len)) if fits(base, len, first, segment_bytes) => (base, len),
                 _ => (first.base, 0),
             };
-            let n = batches_that_fit(base, len, &chunks, self.segment_bytes);
+            let n = batches_that_fit(base, len, &chunks, segment_bytes);
             total += self.write_chunks(
                 core,
                 &mut appender,

@@ -79,6 +79,7 @@ pub(crate) struct Place {
     indexed: bool,
     epochs: Vec<(i32, i64)>,
 }
+
 /// Returns the name of a segment's file.
 pub(crate) fn name(base: i64) -> String {
     format!("{base:020}.log")
@@ -89,6 +90,14 @@ pub(crate) fn parse_name(name: &str) -> Option<i64> {
     let digits = name.strip_suffix(".log")?;
     (digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit()))
         .then(|| digits.parse().ok())?
+}
+
+/// Whether a file's name is that of an index or a half-written file beside a segment: derived, never evidence.
+pub(crate) fn is_derived(name: &str) -> bool {
+    let Some((digits, _)) = name.split_once('.') else {
+        return false;
+    };
+    digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit())
 }
 
 impl Segment {

@@ -20,6 +20,32 @@ impl Partition {
         max_bytes: usize,
         wait: bool,
     ) -> Result<Option<Read>> {
+        match self.read_located(core, from, max_bytes, wait) {
+            // The segment went away while it was read: say what holds now.
+            Err(Error::Io { source, .. })
+                if source.kind() == std::io::ErrorKind::NotFound && self.is_trimmed(from) =>
+            {
+                self.read_located(core, from, max_bytes, wait)
+            }
+            Err(_) if self.is_deleted() => Ok(Some(Read {
+                bytes: Bytes::new(),
+                next: from,
+            })),
+            other => other,
+        }
+    }
+
+    fn is_trimmed(&self, from: i64) -> bool {
+        from < self.lock().log_start
+    }
+
+    fn read_located(
+        &self,
+        core: &Core,
+        from: i64,
+        max_bytes: usize,
+        wait: bool,
+    ) -> Result<Option<Read>> {
         let mut wanted = from;
         loop {
             let place = match self.locate(wanted, max_bytes)? {

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod admin;
 mod conformance;
 mod crash;
 mod damage;

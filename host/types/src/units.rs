@@ -1,10 +1,10 @@
-//! Durations and sizes as people write them.
+//! Durations and sizes as people write them: `500ms`, `7d`, `1GiB`.
 
 use std::time::Duration;
 
 /// Why a text is not a quantity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum UnitError {
+pub enum UnitError {
     /// A number alone.
     NoUnit,
     /// Something else.
@@ -37,7 +37,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 }
 
 /// Reads `500ms`, `1s`, `1h30m`, `7d` as milliseconds.
-pub(crate) fn duration_ms(text: &str) -> Result<u64, UnitError> {
+///
+/// # Errors
+/// The text has no unit, is something else, or too large.
+pub fn duration_ms(text: &str) -> Result<u64, UnitError> {
     let mut rest = text;
     let mut total = 0_u64;
     if text.is_empty() {
@@ -71,7 +74,10 @@ pub(crate) fn duration_ms(text: &str) -> Result<u64, UnitError> {
 }
 
 /// Reads `64KiB`, `10MB`, `1GiB`, `512B` as bytes.
-pub(crate) fn bytes(text: &str) -> Result<u64, UnitError> {
+///
+/// # Errors
+/// The text has no unit, is something else, or too large.
+pub fn bytes(text: &str) -> Result<u64, UnitError> {
     let (number, unit) = number(text)?;
     let factor: u64 = match unit.trim().to_ascii_lowercase().as_str() {
         "" => return Err(UnitError::NoUnit),
@@ -101,7 +107,8 @@ fn number(text: &str) -> Result<(u64, &str), UnitError> {
 }
 
 /// Returns milliseconds as the shortest text that [`duration_ms`] reads back.
-pub(crate) fn duration_text(ms: i64) -> String {
+#[must_use]
+pub fn duration_text(ms: i64) -> String {
     let Ok(value) = u64::try_from(ms) else {
         return format!("{ms}ms");
     };
