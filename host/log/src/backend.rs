@@ -20,6 +20,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use linkspan_types::{
     TopicPartition,
 };
 
+use crate::backup::BackupReport;
 use crate::error::{Error, Result};
 use crate::find_offset::{FoundOffset, OffsetQuery};
 use crate::group::view::{GroupDescription, GroupSummary};
@@ -276,6 +278,16 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
 
     /// Returns whether the log takes commits. Cheap.
     fn health(&self) -> Health;
+
+    /// Copies the log into the empty or missing folder `target` of the same machine, as of one commit, while it goes on.
+    /// [`crate::restore`] makes a data directory of it.
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`], [`Error::Unsupported`], stored data is damaged, or the system's.
+    fn backup(&self, target: &Path) -> Result<BackupReport> {
+        let _ = target;
+        Err(Error::Unsupported { what: "backups" })
+    }
 
     /// Shuts down: takes no further commits, finishes those submitted, flushes, and marks the log clean. Again is fine.
     ///

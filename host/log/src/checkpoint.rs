@@ -91,6 +91,14 @@ impl Slot {
         out
     }
 
+    /// Returns the version of a sound slot that only a later build can read.
+    fn later_version(bytes: &[u8]) -> Option<u16> {
+        let body = bytes.get(..CRC_AT)?;
+        let sound = u32_at(bytes, CRC_AT)? == crc32c::crc32c(body) && u32_at(body, 0)? == MAGIC;
+        let version = u16::from_le_bytes(body.get(4..6)?.try_into().ok()?);
+        (sound && version > VERSION).then_some(version)
+    }
+
     fn decode(bytes: &[u8]) -> Option<Self> {
         let body = bytes.get(..CRC_AT)?;
         (u32_at(bytes, CRC_AT)? == crc32c::crc32c(body)).then_some(())?;
@@ -142,6 +150,15 @@ pub(crate) fn read_slot(fs: &dyn Fs, path: &Path) -> Result<SlotState> {
     }
     let bytes =
         read_file(fs, path, SLOT_LEN * 4).map_err(|e| Error::io("read checkpoint", path, e))?;
+    if let Some(version) = Slot::later_version(&bytes) {
+        let what =
+            format!("the checkpoint has version {version}, this build reads up to {VERSION}");
+        return Err(Error::LaterVersion {
+            path: path.to_owned(),
+            offset: 4,
+            what,
+        });
+    }
     Ok(match Slot::decode(&bytes) {
         Some(slot) => SlotState::Good(slot),
         None if bytes.iter().all(|b| *b == 0) => SlotState::Missing,

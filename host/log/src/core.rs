@@ -245,6 +245,17 @@ impl Core {
         }
     }
 
+    /// Returns the last frame handed to the system. What any reader can see is in frames up to it.
+    pub(crate) fn written_lsn(&self) -> u64 {
+        let written = self
+            .progress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .written_lsn;
+        // A log that was only read has written nothing in this life.
+        written.max(self.published_lsn.load(Ordering::Acquire))
+    }
+
     /// The journal's writer has ended.
     pub(crate) fn journal_ended(&self) {
         self.progress

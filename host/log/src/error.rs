@@ -236,6 +236,28 @@ pub enum Error {
         /// The first failure.
         why: String,
     },
+    /// A folder that must be empty is not.
+    #[error("`{dir}` is not empty, it has `{found}`")]
+    NotEmpty {
+        /// The folder.
+        dir: PathBuf,
+        /// One of the names in it.
+        found: String,
+    },
+    /// A backup is incomplete, damaged, or not one at all.
+    #[error("`{dir}` is not a complete backup: {why}")]
+    InvalidBackup {
+        /// The backup.
+        dir: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// This kind of log does not do that.
+    #[error("this log does not offer {what}")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// The log was closed.
     #[error("the log is closed")]
     Closed,

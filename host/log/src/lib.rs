@@ -15,6 +15,8 @@
 mod admin;
 mod assign;
 pub mod backend;
+mod backup;
+mod backup_manifest;
 mod cache;
 mod checkpoint;
 mod condition;
@@ -39,6 +41,7 @@ mod query;
 mod read_only;
 mod readers;
 mod recovery;
+mod restore;
 mod retention;
 mod segment;
 mod snapshot;
@@ -59,6 +62,7 @@ pub use backend::{
     GroupOffset, Health, KvPut, LogBackend, Producer, Start, Store, Topic, TopicSpec, Watermarks,
     group_offset_key, list_group,
 };
+pub use backup::BackupReport;
 pub use error::{Error, Result};
 pub use find_offset::{FoundOffset, OffsetQuery};
 pub use fs::{DiskFs, Failure, FaultOp, File, Fs, Lock, LockMode, MemFs, Open, Volume};
@@ -67,6 +71,7 @@ pub use local::{Local, Opened, open_local};
 pub use options::{Durability, LocalOptions};
 pub use read_only::{ReadOnly, open_read_only};
 pub use recovery::TornTail;
+pub use restore::{RestoreReport, restore};
 pub use stat::{LogStat, PartitionStat, StoreStat, TopicStat};
 pub use ticket::{Promise, Ticket};
 pub use verify::{Problem, Report};

@@ -26,6 +26,7 @@ use crate::backend::{
     Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic, TopicSpec,
     Watermarks,
 };
+use crate::backup::{self, BackupReport};
 use crate::checkpoint;
 use crate::consumer::LocalConsumer;
 use crate::core::Core;
@@ -468,6 +469,10 @@ impl LogBackend for Local {
 
     fn health(&self) -> Health {
         self.core.health()
+    }
+
+    fn backup(&self, target: &Path) -> Result<BackupReport> {
+        backup::run(&self.core, target)
     }
 
     fn close(&self) -> Result<()> {

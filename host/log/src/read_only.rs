@@ -4,7 +4,7 @@
 //! than 64 MiB) stays there while the directory is open. A shared lock keeps a host from starting meanwhile.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use crate::backend::{
     Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic, TopicSpec,
     Watermarks,
 };
+use crate::backup::{self, BackupReport};
 use crate::core::Core;
 use crate::declared;
 use crate::error::{Error, Result};
@@ -207,6 +208,10 @@ impl LogBackend for ReadOnly {
 
     fn health(&self) -> Health {
         Health::Ok
+    }
+
+    fn backup(&self, target: &Path) -> Result<BackupReport> {
+        backup::run(&self.core, target)
     }
 
     fn close(&self) -> Result<()> {

@@ -261,6 +261,16 @@ pub(crate) fn list_journal(fs: &dyn Fs, dir: &Path) -> Result<(Vec<UsedFile>, Fo
                 files.push(UsedFile { path, len, header });
             }
             HeaderState::Blank => {}
+            HeaderState::Later(version) => {
+                return Err(Error::LaterVersion {
+                    path,
+                    offset: 4,
+                    what: format!(
+                        "the journal file has version {version}, this build reads up to {}",
+                        file::VERSION
+                    ),
+                });
+            }
             HeaderState::Broken => {
                 return Err(Error::Damaged {
                     path,

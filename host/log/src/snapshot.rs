@@ -29,6 +29,8 @@ use crate::partition::PartitionKey;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LSSN");
 const VERSION: u16 = 1;
+/// A version number from here on is damage, not the future.
+const VERSIONS_TO_COME: u16 = 1000;
 const FLAG_BASE: u16 = 1;
 const KIND_PUTS: u8 = 1;
 const KIND_PARTITIONS: u8 = 2;
@@ -177,19 +179,51 @@ fn encode_manifest(out: &mut Vec<u8>, key: &PartitionKey, manifest: &Manifest) {
 pub(crate) fn read(fs: &dyn Fs, path: &Path, seq: u64, base: bool) -> Result<Content> {
     let bytes =
         read_file(fs, path, FILE_BYTES_MAX).map_err(|e| Error::io("read snapshot", path, e))?;
-    decode(&bytes, seq, base).map_err(|(offset, what)| Error::Damaged {
-        path: path.to_owned(),
-        offset: offset as u64,
-        what: what.to_owned(),
-    })
+    decode(&bytes, seq, base).map_err(|fault| fault.into_error(path))
 }
 
-type Fault = (usize, &'static str);
+/// Why a snapshot cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+struct Fault {
+    offset: usize,
+    what: String,
+    /// The bytes are sound and written by a later version.
+    later: bool,
+}
+
+impl Fault {
+    fn later(offset: usize, what: String) -> Self {
+        Self {
+            offset,
+            what,
+            later: true,
+        }
+    }
+
+    fn into_error(self, path: &Path) -> Error {
+        let (path, offset, what) = (path.to_owned(), self.offset as u64, self.what);
+        if self.later {
+            Error::LaterVersion { path, offset, what }
+        } else {
+            Error::Damaged { path, offset, what }
+        }
+    }
+}
+
+impl From<(usize, &str)> for Fault {
+    fn from((offset, what): (usize, &str)) -> Self {
+        Self {
+            offset,
+            what: what.to_owned(),
+            later: false,
+        }
+    }
+}
 
 fn decode(bytes: &[u8], seq: u64, base: bool) -> std::result::Result<Content, Fault> {
     let header = bytes.get(..16).ok_or((0, "the header is cut short"))?;
     if u32_at(header, 0) != Some(MAGIC) {
-        return Err((0, "this is not a snapshot"));
+        return Err((0, "this is not a snapshot").into());
     }
     let word = |at: usize| {
         header
@@ -197,11 +231,18 @@ fn decode(bytes: &[u8], seq: u64, base: bool) -> std::result::Result<Content, Fa
             .and_then(|b| b.try_into().ok())
             .map(u16::from_le_bytes)
     };
-    if word(4) != Some(VERSION) {
-        return Err((4, "the snapshot has another version"));
+    match word(4) {
+        Some(VERSION) => {}
+        // Whether a later version still ends in checked sections is not known: only an unharmed start can say so.
+        Some(version) if version > VERSION && version < VERSIONS_TO_COME => {
+            let what =
+                format!("the snapshot has version {version}, this build reads up to {VERSION}");
+            return Err(Fault::later(4, what));
+        }
+        _ => return Err((4, "the snapshot's version makes no sense").into()),
     }
     if word(6).map(|flags| flags & FLAG_BASE != 0) != Some(base) || u64_at(header, 8) != Some(seq) {
-        return Err((6, "the snapshot is not the one that the checkpoint names"));
+        return Err((6, "the snapshot is not the one that the checkpoint names").into());
     }
     let mut content = Content::default();
     let mut at = 16;
@@ -214,8 +255,11 @@ fn decode(bytes: &[u8], seq: u64, base: bool) -> std::result::Result<Content, Fa
             KIND_PUTS => decode_puts(body, &mut content.puts).ok_or(fault)?,
             KIND_PARTITIONS => decode_manifests(body, &mut content.partitions).ok_or(fault)?,
             KIND_END if u32_at(body, 0) == Some(n_sections) => return Ok(content),
-            KIND_END => return Err((at, "sections are missing")),
-            _ => return Err((at, "a section is of a kind that this version does not know")),
+            KIND_END => return Err((at, "sections are missing").into()),
+            other => {
+                let what = format!("a section of kind {other} that this version does not know");
+                return Err(Fault::later(at, what));
+            }
         }
         n_sections += 1;
         at += 12 + body.len();

@@ -29,7 +29,7 @@ use crate::fs::{File, Fs, Open, read_range};
 use crate::journal::frame::{self, u32_at, u64_at};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LSJ1");
-const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 1;
 const HEADER_LEN: usize = 64;
 const COPY_B: u64 = 2048;
 /// Where the first group begins.
@@ -66,6 +66,8 @@ pub(crate) enum HeaderState {
     /// All zero: the file was being made when the power went.
     Blank,
     Broken,
+    /// Sound, and of a version that only a later build can read.
+    Later(u16),
 }
 
 impl Header {
@@ -101,6 +103,15 @@ impl Header {
                 complete: false,
             })
         };
+        let later = || {
+            let body = bytes.get(..56)?;
+            let sound = u32_at(bytes, 56)? == crc32c::crc32c(body) && u32_at(body, 0)? == MAGIC;
+            let version = u16::from_le_bytes(body.get(4..6)?.try_into().ok()?);
+            (sound && version > VERSION).then_some(version)
+        };
+        if let Some(version) = later() {
+            return HeaderState::Later(version);
+        }
         match read() {
             Some(header) => HeaderState::Good(header),
             None if bytes
@@ -132,6 +143,9 @@ pub(crate) fn read_header(file: &dyn File) -> io::Result<HeaderState> {
     let a = Header::decode(&bytes);
     let b = Header::decode(bytes.get(2048..).unwrap_or_default());
     Ok(match (a, b) {
+        (HeaderState::Later(version), _) | (_, HeaderState::Later(version)) => {
+            HeaderState::Later(version)
+        }
         (HeaderState::Good(a), HeaderState::Good(b)) => HeaderState::Good(Header {
             complete: a == b,
             ..a
@@ -226,6 +240,13 @@ pub(crate) fn recycle(
         .map_err(failed)?;
     sync(&*file)?;
     Ok(use_as(file, path, header))
+}
+
+/// Writes both copies of the header of a file whose frames are there already; not synced.
+pub(crate) fn put_header(file: &dyn File, header: Header) -> io::Result<()> {
+    let bytes = header.encode();
+    file.write_at(&[IoSlice::new(&bytes)], 0)?;
+    file.write_at(&[IoSlice::new(&bytes)], COPY_B)
 }
 
 fn use_as(file: Arc<dyn File>, path: &Path, header: Header) -> JournalFile {
