@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
-use linkspan_log::{DiskFs, File, Fs, Lock, LockMode, Open};
+use linkspan_log::{DiskFs, File, Fs, Lock, LockMode, Open, Volume};
 
 /// The real disk, whose syncs always "succeed".
 #[derive(Debug)]
@@ -42,8 +42,8 @@ impl Fs for Careless {
         DiskFs.sync_dir(dir).or(Ok(()))
     }
 
-    fn sync_everything(&self, path: &Path) -> io::Result<()> {
-        DiskFs.sync_everything(path).or(Ok(()))
+    fn volume(&self, dir: &Path) -> io::Result<Arc<dyn Volume>> {
+        DiskFs.volume(dir)
     }
 
     fn try_lock(&self, path: &Path, mode: LockMode) -> io::Result<Option<Box<dyn Lock>>> {

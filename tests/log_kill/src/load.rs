@@ -179,7 +179,7 @@ impl Load {
                 while !in_flight.is_empty() {
                     self.settle_one(thread, &mut in_flight)?;
                 }
-                if !matches!(error, Error::DiskFull { .. } | Error::Aborted) {
+                if !passes(&error) {
                     return Err(error.into());
                 }
                 std::thread::sleep(LOOK_AGAIN);
@@ -199,7 +199,7 @@ impl Load {
         }
         while !in_flight.is_empty() {
             if let Some(error) = self.settle_one(thread, &mut in_flight)?
-                && !matches!(error, Error::DiskFull { .. } | Error::Aborted)
+                && !passes(&error)
             {
                 return Err(error.into());
             }
@@ -259,6 +259,14 @@ impl Load {
     }
 }
 
+/// Whether the log will take commits again by itself.
+fn passes(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DiskFull { .. } | Error::OutOfFiles { .. } | Error::Aborted
+    )
+}
+
 /// The key under which a thread keeps the number of its next commit.
 pub(crate) fn position_key(thread: u32) -> Vec<u8> {
     format!("logload/{thread}").into_bytes()
@@ -309,8 +317,9 @@ fn make_topic(log: &Local, thread: u32, seq: u64) -> Result<()> {
     );
     match made {
         Ok(_) => say(&Line::Topic(name)),
-        // An earlier life made it and died before it could say so, or the disk is full.
-        Err(Error::TopicExists { .. } | Error::DiskFull { .. }) => Ok(()),
+        // An earlier life made it and died before it could say so.
+        Err(Error::TopicExists { .. }) => Ok(()),
+        Err(error) if passes(&error) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -322,9 +331,8 @@ fn watch(log: &Local, stop: &AtomicBool) -> Result<()> {
         let now = match log.health() {
             Health::Ok => "ok",
             Health::DiskFull { .. } => "full",
+            Health::OutOfFiles { .. } => "out-of-files",
             Health::Poisoned { .. } => "poisoned",
-            #[expect(unreachable_patterns, reason = "further states are named by others")]
-            _ => "other",
         };
         if now != last {
             last = now;
