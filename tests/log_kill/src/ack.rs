@@ -4,7 +4,7 @@
 //! O unclean|clean|new <replayed> <microseconds>      the log is open
 //! A <thread> <seq> <partition>:<base offset> …       this commit was acknowledged
 //! T <topic>                                          this topic's creation was acknowledged
-//! H ok|full|out-of-files|poisoned                           the log's health changed
+//! H ok|full|waits|poisoned                                  the log's health changed
 //! R <records>                                        so many records were read back so far
 //! E <text>                                           a thread gave up
 //! D                                                  closed in order

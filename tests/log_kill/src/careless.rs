@@ -38,6 +38,10 @@ impl Fs for Careless {
         DiskFs.remove(path)
     }
 
+    fn remove_dir(&self, path: &Path) -> io::Result<()> {
+        DiskFs.remove_dir(path)
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         DiskFs.sync_dir(dir).or(Ok(()))
     }

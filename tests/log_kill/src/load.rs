@@ -263,7 +263,10 @@ impl Load {
 fn passes(error: &Error) -> bool {
     matches!(
         error,
-        Error::DiskFull { .. } | Error::OutOfFiles { .. } | Error::Aborted
+        Error::DiskFull { .. }
+            | Error::DiskBound { .. }
+            | Error::OutOfFiles { .. }
+            | Error::Aborted
     )
 }
 
@@ -331,8 +334,8 @@ fn watch(log: &Local, stop: &AtomicBool) -> Result<()> {
         let now = match log.health() {
             Health::Ok => "ok",
             Health::DiskFull { .. } => "full",
-            Health::OutOfFiles { .. } => "out-of-files",
             Health::Poisoned { .. } => "poisoned",
+            _ => "waits",
         };
         if now != last {
             last = now;
@@ -350,7 +353,11 @@ fn read(log: &Local, topic: &Topic, stop: &AtomicBool) -> Result<()> {
     while !stop.load(Ordering::Acquire) {
         let before = total;
         for (partition, next) in (0..).zip(&mut next) {
-            let read = log.fetch(&topic.id, PartitionId(partition), *next, 256 << 10)?;
+            let read = match log.fetch(&topic.id, PartitionId(partition), *next, 256 << 10) {
+                Ok(read) => read,
+                Err(error) if passes(&error) => continue,
+                Err(error) => return Err(error.into()),
+            };
             total += u64::try_from(read.next.0 - next.0)?;
             // At the end it starts over: old data must be readable all the time.
             *next = if read.bytes.is_empty() {
