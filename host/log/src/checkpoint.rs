@@ -28,7 +28,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::backend::KvPut;
-use crate::condition::{Needs, RETRY_INTERVAL};
+use crate::condition::Needs;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::fs::{File, Fs, Open, read_file};
@@ -260,7 +260,7 @@ impl Checkpoints {
                     if !requests.closed {
                         drop(
                             self.wake
-                                .wait_timeout(requests, RETRY_INTERVAL)
+                                .wait_timeout(requests, core.options.space_retry)
                                 .unwrap_or_else(PoisonError::into_inner),
                         );
                     }

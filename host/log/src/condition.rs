@@ -9,7 +9,7 @@
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use linkspan_types::error_chain;
 
@@ -211,13 +211,11 @@ impl State {
     }
 }
 
-/// How long a thread that is short of something waits before it tries again.
-pub(crate) const RETRY_INTERVAL: Duration = Duration::from_millis(500);
-
 #[cfg(test)]
 mod tests {
     use std::io;
     use std::path::Path;
+    use std::time::Duration;
 
     use super::*;
 

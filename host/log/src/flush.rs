@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::condition::{Needs, RETRY_INTERVAL};
+use crate::condition::Needs;
 use crate::core::Core;
 use crate::error::Result;
 use crate::partition::Partition;
@@ -129,7 +129,7 @@ impl Flush {
             self.wake.notify_one();
             lists = self
                 .room
-                .wait_timeout(lists, RETRY_INTERVAL)
+                .wait_timeout(lists, core.options.space_retry)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -235,7 +235,7 @@ impl Flush {
                     if !lists.closed {
                         drop(
                             self.wake
-                                .wait_timeout(lists, RETRY_INTERVAL)
+                                .wait_timeout(lists, core.options.space_retry)
                                 .unwrap_or_else(PoisonError::into_inner),
                         );
                     }

@@ -50,6 +50,8 @@ pub struct LocalOptions {
     pub idle_marker: Duration,
     /// How long commits that are already queued wait for space on a full disk before they are refused.
     pub space_wait: Duration,
+    /// How long a thread that found no space or no descriptor waits before it tries again.
+    pub space_retry: Duration,
     /// The sync interval of [`Durability::Os`].
     pub sync_interval: Duration,
     /// The largest batch of a topic without `max.message.bytes`.
@@ -84,6 +86,7 @@ impl LocalOptions {
             flush_age: Duration::from_secs(2),
             idle_marker: Duration::from_millis(100),
             space_wait: Duration::from_secs(10),
+            space_retry: Duration::from_millis(500),
             sync_interval: Duration::from_secs(1),
             batch_bytes_max: BATCH_BYTES_DEFAULT,
             commit_bytes_max: COMMIT_BYTES_MAX,

@@ -36,6 +36,8 @@ pub enum Failure {
     Kind(io::ErrorKind),
     /// With this number of the system (`EMFILE`, …).
     Os(i32),
+    /// With this number, after a first part of a write went well; any other call fails at once.
+    Short(i32),
     /// It panics, which no file system should: for tests of what then happens.
     Panic,
 }
@@ -91,6 +93,9 @@ struct Machine {
     locks: HashMap<PathBuf, i64>,
     faults: Vec<Fault>,
     len_limits: Vec<(String, u64)>,
+    faults_hit: u64,
+    /// The call that failed last was a write of which a part went well.
+    short: bool,
     calls: u64,
     crash_at: Option<u64>,
     off: bool,
@@ -154,6 +159,12 @@ impl MemFs {
     /// Lets every write fail as on a full disk that would make a file whose path contains `path` longer than `len`.
     pub fn limit_len(&self, path: &str, len: u64) {
         self.lock().len_limits.push((path.to_owned(), len));
+    }
+
+    /// Returns how many calls failed because of `fail`.
+    #[must_use]
+    pub fn faults_hit(&self) -> u64 {
+        self.lock().faults_hit
     }
 
     /// Takes back all of `fail` and `limit_len`.
@@ -300,9 +311,13 @@ impl Machine {
                 fault.after -= 1;
             } else if fault.times > 0 {
                 fault.times -= 1;
+                self.faults_hit += 1;
+                self.short = matches!(fault.failure, Failure::Short(_));
                 return Err(match fault.failure {
                     Failure::Kind(kind) => kind.into(),
-                    Failure::Os(number) => io::Error::from_raw_os_error(number),
+                    Failure::Os(number) | Failure::Short(number) => {
+                        io::Error::from_raw_os_error(number)
+                    }
                     #[expect(clippy::panic, reason = "the test asked for it")]
                     Failure::Panic => panic!("a test lets {op:?} of {text} panic"),
                 });
@@ -486,13 +501,21 @@ impl File for MemFile {
         if self.fs.lock().is_over_limit(&self.path, end) {
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.with(Some(FaultOp::Write), |inode, _| {
-            let mut position = at(offset);
-            for slice in slices {
-                inode.write(slice, position);
-                position += slice.len();
-            }
-        })
+        let mut machine = self.fs.lock();
+        let result = machine.begin(FaultOp::Write, &self.path);
+        let part = match result.is_ok() {
+            true => usize::MAX,
+            false if std::mem::take(&mut machine.short) => at(end - offset) / 2,
+            false => 0,
+        };
+        let inode = machine.inodes.entry(self.inode).or_default();
+        let (mut position, mut left) = (at(offset), part);
+        for slice in slices {
+            let n = slice.len().min(left);
+            inode.write(slice.get(..n).unwrap_or_default(), position);
+            (position, left) = (position + n, left - n);
+        }
+        result
     }
 
     fn sync_data(&self) -> io::Result<()> {

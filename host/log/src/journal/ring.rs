@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::file::{self, Header, JournalFile};
-use crate::condition::{Needs, RETRY_INTERVAL};
+use crate::condition::Needs;
 use crate::core::Core;
 use crate::error::{Error, Result, is_no_space};
 use crate::fs::Fs;
@@ -132,7 +132,7 @@ impl Ring {
             self.changed.notify_all();
             state = self
                 .changed
-                .wait_timeout(state, RETRY_INTERVAL)
+                .wait_timeout(state, core.options.space_retry)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -219,7 +219,7 @@ impl Ring {
             if !state.closed && state.releases == releases {
                 drop(
                     self.changed
-                        .wait_timeout(state, RETRY_INTERVAL)
+                        .wait_timeout(state, core.options.space_retry)
                         .unwrap_or_else(PoisonError::into_inner),
                 );
             }

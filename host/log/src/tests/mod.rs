@@ -12,3 +12,4 @@ mod fixtures;
 mod groups;
 mod reading;
 mod shortage;
+mod suite;

@@ -30,6 +30,7 @@ pub(super) fn tiny() -> LocalOptions {
         flush_age: Duration::from_millis(4),
         idle_marker: Duration::from_millis(3),
         open_files_max: 2,
+        space_retry: Duration::from_millis(1),
         ..LocalOptions::new(dir())
     }
 }

@@ -1,0 +1,232 @@
+//! The power goes: at every call of a script, at random calls of random ones, and again while recovery runs.
+
+use std::sync::Arc;
+
+use linkspan_types::{SystemClock, error_chain};
+
+use super::oracle::Model;
+use super::script::{self, Runner};
+use super::{Random, Row};
+use crate::tests::support::{dir, open_mem, tiny};
+use crate::{LogBackend, MemFs, open_read_only};
+
+/// Opens a log on what a crash left, checks it, and lets `write` go on; returns what the next crash leaves.
+fn life(
+    fs: &MemFs,
+    model: &mut Model,
+    crash_at: u64,
+    seed: u64,
+    write: impl FnOnce(&mut Runner<'_>, &mut Model) -> crate::Result<()>,
+) -> Result<MemFs, String> {
+    if crash_at > 0 {
+        fs.crash_at(fs.calls() + crash_at);
+    }
+    match open_mem(fs, tiny()) {
+        Ok(log) => {
+            model.check(&*log)?;
+            let result = Runner::new(&log).and_then(|mut runner| write(&mut runner, model));
+            if crash_at == 0 {
+                result.map_err(|e| format!("without a crash: {}", error_chain(&e)))?;
+            }
+            let after = fs.crash(seed);
+            drop(log);
+            Ok(after)
+        }
+        Err(error) if crash_at == 0 => Err(format!("open: {}", error_chain(&error))),
+        Err(_) => Ok(fs.crash(seed)),
+    }
+}
+
+/// Opens for the last time: read-only first, which must say the same and write nothing.
+pub(super) fn last(fs: &MemFs, model: &mut Model) -> Result<(), String> {
+    let calls = fs.calls();
+    let clock = Arc::new(SystemClock::default());
+    // A crash before the directory was made leaves nothing to read.
+    if let Ok(log) = open_read_only(Arc::new(fs.clone()), clock, dir()) {
+        model
+            .clone()
+            .check(&*log)
+            .map_err(|why| format!("read-only: {why}"))?;
+        let mut problems = log.verify().problems;
+        // A write that failed half-way may leave one copy like that; it is told, and does no harm.
+        problems.retain(|problem| !problem.what.ends_with("the other one is used"));
+        if !problems.is_empty() {
+            return Err(format!("verify: {problems:?}"));
+        }
+    }
+    if fs.calls() != calls {
+        return Err("reading wrote something".into());
+    }
+    let log = open_mem(fs, tiny()).map_err(|e| format!("open: {}", error_chain(&e)))?;
+    model.check(&*log)?;
+    log.close()
+        .map_err(|e| format!("close: {}", error_chain(&e)))?;
+    drop(log);
+    let log = open_mem(fs, tiny()).map_err(|e| format!("open again: {}", error_chain(&e)))?;
+    model.check(&*log)
+}
+
+/// How many calls the fixed script makes in one life, close included.
+fn calls_of_script() -> u64 {
+    let fs = MemFs::new();
+    let mut model = Model::default();
+    let log = open_mem(&fs, tiny()).unwrap();
+    Runner::new(&log)
+        .unwrap()
+        .run(&script::fixed(), &mut model)
+        .unwrap();
+    log.close().unwrap();
+    fs.calls()
+}
+
+fn crashed_script(crash_at: u64, model: &mut Model) -> Result<MemFs, String> {
+    let fs = MemFs::new();
+    fs.crash_at(crash_at);
+    if let Ok(log) = open_mem(&fs, tiny()) {
+        let result = Runner::new(&log).and_then(|mut runner| runner.run(&script::fixed(), model));
+        if result.is_ok() {
+            // The power may go while it is closed.
+            drop(log.close());
+        }
+        let after = fs.crash(crash_at);
+        drop(log);
+        return Ok(after);
+    }
+    Ok(fs.crash(crash_at))
+}
+
+#[test]
+fn power_loss_at_every_call_of_a_script() {
+    let mut row = Row::new("power loss at every call of a script");
+    let total = calls_of_script();
+    assert!(total > 120, "the script makes only {total} calls");
+    for crash_at in 1..=total {
+        let mut model = Model::default();
+        let result = crashed_script(crash_at, &mut model).and_then(|after| {
+            let result = last(&after, &mut model);
+            row.control(
+                model.acknowledged() == 0
+                    || model
+                        .with_a_lost_commit()
+                        .check(&*open_mem(&after, tiny()).unwrap())
+                        .is_err(),
+            );
+            result
+        });
+        row.case(|| format!("call {crash_at} of {total}"), result);
+    }
+    row.finish(100);
+}
+
+#[test]
+fn power_loss_at_every_call_of_the_recovery_from_one() {
+    let mut row = Row::new("power loss while recovery runs");
+    let total = calls_of_script();
+    for crash_at in 1..=total {
+        let mut model = Model::default();
+        let after = crashed_script(crash_at, &mut model).unwrap();
+        // Every seventh crash is recovered from with a second crash at each of its calls, the others at two of them.
+        let opening = {
+            let copy = after.copy();
+            drop(open_mem(&copy, tiny()));
+            copy.calls()
+        };
+        let mut random = Random(crash_at);
+        let seconds: Vec<u64> = match crash_at % 7 {
+            0 => (1..=opening).collect(),
+            _ => (0..2).map(|_| 1 + random.below(opening)).collect(),
+        };
+        for second in seconds {
+            let (copy, mut model) = (after.copy(), model.clone());
+            copy.crash_at(second);
+            drop(open_mem(&copy, tiny()));
+            let again = copy.crash(second * 31 + crash_at);
+            let result = last(&again, &mut model);
+            row.case(
+                || format!("call {crash_at}, then {second} of recovery"),
+                result,
+            );
+        }
+    }
+    lying_syncs(&mut row);
+    row.finish(50);
+}
+
+/// The control of all crash tests: a disk that says "done" and does nothing must be noticed.
+fn lying_syncs(row: &mut Row) {
+    for seed in 0..40 {
+        let (fs, mut model) = (MemFs::new(), Model::default());
+        let log = open_mem(&fs, tiny()).unwrap();
+        let mut runner = Runner::new(&log).unwrap();
+        runner.run(&script::fixed()[..4], &mut model).unwrap();
+        fs.lie_about_sync();
+        runner.run(&script::fixed()[4..], &mut model).unwrap();
+        let after = fs.crash(seed);
+        drop(log);
+        row.control(last(&after, &mut model).is_err());
+    }
+}
+
+/// Three lives with random operations, each ended by a power loss, some of them while it is being opened.
+fn history(seed: u64) -> Result<(), String> {
+    let (mut model, mut random) = (Model::default(), Random(seed * 7919 + 3));
+    let mut fs = MemFs::new();
+    for _ in 0..3 {
+        let crash_at = match random.below(5) {
+            0 => 1 + random.below(12),
+            _ => 1 + random.below(300),
+        };
+        let mut dice = random.clone();
+        fs = life(
+            &fs,
+            &mut model,
+            crash_at,
+            random.below(u64::MAX),
+            |runner, model| {
+                for _ in 0..40 {
+                    let op = script::random(dice.below(1 << 40), &model.expected(), &mut dice);
+                    runner.step(&op, model)?;
+                }
+                runner.run(&[], model)
+            },
+        )?;
+        random.below(2);
+    }
+    last(&fs, &mut model)
+}
+
+#[test]
+fn random_histories_with_random_power_losses() {
+    let seeds: u64 = std::env::var("LINKSPAN_CRASH_SEEDS")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(2000);
+    let first: u64 = std::env::var("LINKSPAN_CRASH_FIRST_SEED")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(0);
+    let mut row = Row::new("random histories, random power losses");
+    let failures = std::thread::scope(|scope| {
+        let halves: Vec<_> = (0..2)
+            .map(|half| {
+                scope.spawn(move || {
+                    let seeds = (first..first + seeds).filter(|seed| seed % 2 == half);
+                    seeds
+                        .filter_map(|seed| {
+                            history(seed).err().map(|why| format!("seed {seed}: {why}"))
+                        })
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        halves
+            .into_iter()
+            .flat_map(|half| half.join().unwrap())
+            .collect::<Vec<_>>()
+    });
+    row.cases = seeds;
+    row.failures = failures;
+    row.note = format!("seeds {first}..{}", first + seeds);
+    lying_syncs(&mut row);
+    row.finish(50);
+}
