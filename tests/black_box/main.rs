@@ -11,6 +11,8 @@ mod bad_plugins;
 #[cfg(test)]
 mod configs;
 #[cfg(test)]
+mod host_log;
+#[cfg(test)]
 mod inputs;
 #[cfg(test)]
 mod lifecycle;

@@ -9,6 +9,7 @@ mod exit;
 mod explain;
 mod hello;
 mod log_cmd;
+mod logging;
 mod open;
 mod plugin_cmd;
 mod plugins;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use linkspan_plugin::{Registry, Search};
 use linkspan_runtime::Services;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use crate::exit::{Exit, Failure};
 use crate::terminal;
@@ -84,12 +86,14 @@ pub(crate) fn one(file: &Path) -> Result<Plugins, Failure> {
     Ok(plugins)
 }
 
-/// The level of plugin events that are forwarded: 3 is info, 4 debug.
+/// The level of plugin events that are forwarded, as the host's own log wants them: 1 is error, 5 trace.
 pub(crate) fn level() -> u32 {
-    match std::env::var("LINKSPAN_LOG") {
-        Ok(filter) if filter.contains("trace") => 5,
-        Ok(filter) if filter.contains("debug") => 4,
-        _ => 3,
+    match LevelFilter::current().into_level() {
+        Some(Level::TRACE) => 5,
+        Some(Level::DEBUG) => 4,
+        Some(Level::WARN) => 2,
+        Some(Level::ERROR) => 1,
+        Some(Level::INFO) | None => 3,
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use crate::logging::LEVELS;
 use crate::option::{ClassKind, OptionDef, OptionType};
 use crate::vocabulary::Built;
 
@@ -443,6 +444,62 @@ static HOST_ROWS: &[Row] = &[
     later("group.id", "Hosts of one group share the work."),
     later("rest.*", "Access and TLS of the REST interface."),
     later("metrics.*", "Metrics."),
+    row(
+        "logging.output",
+        OptionType::String,
+        "Where the host's own log goes.",
+    )
+    .default("stderr")
+    .values(&["stderr", "file", "journald"]),
+    row(
+        "logging.format",
+        OptionType::String,
+        "How a line of it looks; journald gets fields.",
+    )
+    .default("text")
+    .values(&["text", "json"]),
+    row(
+        "logging.level",
+        OptionType::String,
+        "The least severe events that show; without it info, in a job warn. LINKSPAN_LOG overrides it.",
+    )
+    .values(LEVELS),
+    row(
+        "logging.levels",
+        OptionType::Map,
+        "Levels of single connectors, by name.",
+    ),
+    row(
+        "logging.file",
+        OptionType::Path,
+        "The file of the output `file`; default linkspan.log next to the first PATH.",
+    ),
+    row(
+        "logging.file.max.bytes",
+        OptionType::Bytes,
+        "The size at which the file begins anew.",
+    )
+    .default("104857600")
+    .range(64 << 10, 1 << 40),
+    row(
+        "logging.file.daily",
+        OptionType::Boolean,
+        "Whether the file begins anew at midnight, UTC.",
+    )
+    .default("true"),
+    row(
+        "logging.file.keep",
+        OptionType::Int,
+        "How many old files are kept.",
+    )
+    .default("7")
+    .range(0, 10_000),
+    row(
+        "logging.journald.socket",
+        OptionType::Path,
+        "The socket of the output `journald`.",
+    )
+    .default("/run/systemd/journal/socket"),
 ];
 
 static PARAM_ROWS: &[Row] = &[

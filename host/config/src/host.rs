@@ -9,6 +9,7 @@ use crate::check::items;
 use crate::codes;
 use crate::diagnostic::Severity;
 use crate::framework::{self, FrameworkOption};
+use crate::logging;
 use crate::placeholder::Resolver;
 use crate::plan::{Durability, HostSettings, LogSettings, TopicPlan};
 use crate::report::{Draft, Report};
@@ -75,6 +76,7 @@ pub(crate) fn read(
         .get("plugins")
         .and_then(|setting| setting.resolved.clone());
     let listen = value("listen");
+    let logging = logging::read(report, &settings, &value, base);
     if let Some(setting) = settings.get("listen") {
         check_listen(report, setting, &listen);
     }
@@ -95,6 +97,7 @@ pub(crate) fn read(
             segment_bytes: number("log.segment.bytes"),
             cache_bytes: number("log.cache.bytes"),
         },
+        logging,
     }
 }
 

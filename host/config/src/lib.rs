@@ -25,6 +25,7 @@ mod diagnostic;
 mod document;
 mod host;
 mod load;
+mod logging;
 mod option;
 mod params;
 mod placeholder;
@@ -39,6 +40,7 @@ pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use host::DATA_DEFAULT;
 pub use linkspan_types::units::{DurationError, parse_duration};
 pub use load::{Request, host_settings, load};
+pub use logging::{LoggingFormat, LoggingOutput, LoggingSettings};
 pub use option::{Catalog, Class, ClassKind, OptionDef, OptionType};
 pub use placeholder::Resolver;
 pub use plan::{

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::check;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::logging::LoggingSettings;
 use crate::option::{ClassKind, OptionDef, OptionType};
 use crate::placeholder::{Resolver, has_any};
 use crate::settings::absolute;
@@ -48,6 +49,8 @@ pub struct HostSettings {
     pub stop_timeout_ms: u64,
     /// Settings of the local log.
     pub log: LogSettings,
+    /// The host's own log.
+    pub logging: LoggingSettings,
 }
 
 /// Settings of the local log.

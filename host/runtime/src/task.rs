@@ -119,8 +119,12 @@ impl TaskShared {
 
     pub(crate) fn set_state(&self, state: TaskState, error: Option<TaskError>) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = status.state != state;
         *status = Status { state, error };
         drop(status);
+        if news {
+            tracing::info!(task = self.name(), connector = self.connector, "{state:?}");
+        }
         self.pulse.beat();
     }
 

@@ -20,7 +20,7 @@ use self::signals::Signals;
 use crate::args::{Output, RunArgs};
 use crate::exit::{Exit, Failure};
 use crate::plugins::Plugins;
-use crate::{socket, terminal};
+use crate::{logging, socket, terminal};
 
 /// How often a continuous run looks around.
 const WATCH_EVERY: Duration = Duration::from_millis(200);
@@ -35,9 +35,9 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
     let clock = Instant::now();
     let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
     plan::check_listen(args.listen.as_deref())?;
-    init_tracing(args.once);
-    let (runtime, signals) = surroundings()?;
     let settings = linkspan_config::host_settings(&plan::request(&args.paths, &args.config)?);
+    logging::init(&settings.logging, args.once)?;
+    let (runtime, signals) = surroundings()?;
     let data = args.data.clone().map_or(settings.data, plan::absolute);
     let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
     let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
@@ -165,19 +165,6 @@ fn job_exit(
 
 fn cache_of(data: &Path) -> PathBuf {
     data.join("plugins.cache")
-}
-
-/// Events go to stderr; `LINKSPAN_LOG` chooses what, for example `info` or `linkspan_runtime=debug`.
-fn init_tracing(once: bool) {
-    let default = if once { "warn" } else { "info" };
-    let filter = tracing_subscriber::EnvFilter::try_from_env("LINKSPAN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(terminal::colours());
-    // A second initialisation cannot happen in one process; if it did, the first one stays.
-    drop(subscriber.try_init());
 }
 
 fn open_log(plan: &Plan, data: &Path) -> Result<(Arc<dyn LogBackend>, Opened), Failure> {

@@ -1,0 +1,102 @@
+//! The host's own log: what it says about itself while it runs.
+//!
+//! `host: logging.*` chooses the output (stderr, a file that rotates, journald), the form (text or JSON) and the level, one
+//! for all and one per connector. `LINKSPAN_LOG` overrides the level with a filter of tracing's syntax. Record values never
+//! come here; secrets are concealed by whoever writes the event.
+
+mod file;
+mod journald;
+mod levels;
+
+use std::io;
+use std::sync::Arc;
+
+use linkspan_config::{LoggingFormat, LoggingOutput, LoggingSettings};
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, fmt};
+
+use self::file::RotatingFile;
+use self::journald::Journald;
+pub(crate) use self::levels::Levels;
+use crate::exit::{Exit, Failure};
+use crate::terminal;
+
+/// The variable that overrides `logging.level`.
+const VARIABLE: &str = "LINKSPAN_LOG";
+
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts the log as the settings say. `quiet` is for jobs: without a level of its own only warnings show.
+///
+/// # Errors
+/// The file or the socket cannot be opened (exit 3).
+pub(crate) fn init(settings: &LoggingSettings, quiet: bool) -> Result<(), Failure> {
+    let levels = Arc::new(Levels::new(settings, quiet));
+    let output = output(settings)?;
+    let layer: BoxedLayer = match std::env::var(VARIABLE)
+        .ok()
+        .and_then(|text| EnvFilter::try_new(text).ok())
+    {
+        Some(filter) => output.with_filter(filter).boxed(),
+        None => output.with_filter(levels.filter()).boxed(),
+    };
+    // A second initialisation cannot happen in one process; if it did, the first one stays.
+    drop(tracing_subscriber::registry().with(layer).try_init());
+    Ok(())
+}
+
+fn output(settings: &LoggingSettings) -> Result<BoxedLayer, Failure> {
+    let cannot = |what: String, error: io::Error| {
+        Failure::new(Exit::Environment, "LS0704", format!("{what}: {error}"))
+    };
+    Ok(match settings.output {
+        LoggingOutput::Stderr => lines(settings.format, io::stderr, terminal::colours()),
+        LoggingOutput::File => {
+            let path = &settings.file;
+            let file = RotatingFile::open(
+                path,
+                settings.file_bytes_max,
+                settings.file_daily,
+                settings.files_kept,
+            )
+            .map_err(|e| {
+                cannot(
+                    format!(
+                        "could not open the log file `{}` (`logging.file`)",
+                        path.display()
+                    ),
+                    e,
+                )
+            })?;
+            lines(settings.format, Arc::new(file), false)
+        }
+        LoggingOutput::Journald => {
+            let path = &settings.journald_socket;
+            let socket = Journald::connect(path).map_err(|e| {
+                cannot(
+                    format!(
+                        "could not reach journald at `{}` (`logging.journald.socket`)",
+                        path.display()
+                    ),
+                    e,
+                )
+            })?;
+            Box::new(socket)
+        }
+    })
+}
+
+fn lines<W>(format: LoggingFormat, writer: W, colours: bool) -> BoxedLayer
+where
+    W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    match format {
+        LoggingFormat::Text => fmt::layer().with_writer(writer).with_ansi(colours).boxed(),
+        LoggingFormat::Json => fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_writer(writer)
+            .boxed(),
+    }
+}
