@@ -82,7 +82,11 @@ impl RotatingFile {
     fn rotate(&self, current: &mut Current, now: DateTime<Utc>) -> io::Result<()> {
         let day = current.day;
         // Numbers only grow: those of removed files do not come back.
-        let last = rotated_files(&self.path).into_iter().filter(|(other, ..)| *other == day).map(|(_, number, _)| number).max();
+        let last = rotated_files(&self.path)
+            .into_iter()
+            .filter(|(other, ..)| *other == day)
+            .map(|(_, number, _)| number)
+            .max();
         let old = rotated(&self.path, day, last.unwrap_or(0).saturating_add(1));
         fs::rename(&self.path, old)?;
         *current = continue_file(&self.path)?;
