@@ -267,11 +267,8 @@ fn exponent(text: &str) -> Option<i64> {
         count += 1;
         number = number.checked_mul(10)?.checked_add(digit)?;
     }
-    (count > 0 && number <= i64::from(i32::MAX) + 1).then_some(if negative {
-        -number
-    } else {
-        number
-    })
+    let number = if negative { -number } else { number };
+    (count > 0 && i32::try_from(number).is_ok()).then_some(number)
 }
 
 /// Returns a decimal digit of any script as ASCII, as `Character.digit(c, 10)`.
@@ -344,6 +341,7 @@ mod tests {
             "1.2.3",
             "NaN",
             "1e99999999999",
+            "1e2147483648",
             "0x1",
         ] {
             assert!(Decimal::parse(text).is_err(), "{text}");

@@ -14,17 +14,29 @@
 //! another schema than the one in context; parameters keep their order; and clones are cheap, since transforms share
 //! most of what they pass on.
 
+mod base64;
+mod calendar;
+pub mod converter;
 mod decimal;
 mod error;
+mod errors;
 mod headers;
+mod java;
+mod json;
+mod logical;
 mod map;
+pub mod options;
+mod project;
 mod record;
 mod schema;
 mod structure;
 mod value;
+pub mod values;
 
+pub use converter::{Converter, ConverterClass, Role};
 pub use decimal::Decimal;
 pub use error::{Class, Error, Refusal};
+pub use errors::{Exception, Failure, Stage, error_headers};
 pub use headers::{Header, Headers};
 pub use map::Map;
 pub use record::{Coordinates, Record, SchemaAndValue, TimestampType};

@@ -13,6 +13,9 @@ pub use parameters::Parameters;
 
 use crate::{Error, Value};
 
+/// How deep schemas and values may nest; readers refuse more, so that no recursion here can exhaust the stack.
+pub(crate) const NESTING_MAX: usize = 128;
+
 /// The schema of a value. Equality is Connect's: every property counts, also `doc`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schema {
