@@ -88,6 +88,15 @@ impl Condition {
         Ok(())
     }
 
+    /// Fails once the log is being closed.
+    pub(crate) fn check_not_closing(&self) -> Result<()> {
+        self.check_alive()?;
+        if self.lock().closing {
+            return Err(Error::Closed);
+        }
+        Ok(())
+    }
+
     /// Begins to close; returns whether that is news.
     pub(crate) fn mark_closing(&self) -> bool {
         !std::mem::replace(&mut self.lock().closing, true)

@@ -13,6 +13,7 @@ use linkspan_types::{Clock, LeaderEpoch, OwnerId, PartitionId, TopicId, TopicPar
 use crate::backend::{Health, KvPut, Store};
 use crate::cache::TailCache;
 use crate::checkpoint::Checkpoints;
+use crate::compaction::Cleaner;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
 use crate::files::Files;
@@ -43,7 +44,19 @@ pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
     pub(crate) groups: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
+    /// Partitions compacted, and bytes that this freed.
+    pub(crate) compactions: AtomicU64,
+    pub(crate) compacted_bytes: AtomicU64,
     journal_bytes: AtomicU64,
+}
+
+impl Counters {
+    /// Counts a compacted partition.
+    pub(crate) fn compacted(&self, bytes_freed: u64) {
+        self.compactions.fetch_add(1, Ordering::Relaxed);
+        self.compacted_bytes
+            .fetch_add(bytes_freed, Ordering::Relaxed);
+    }
 }
 
 /// The shared parts.
@@ -59,6 +72,7 @@ pub(crate) struct Core {
     pub(crate) cache: TailCache,
     pub(crate) flush: Flush,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) cleaner: Cleaner,
     pub(crate) groups: Groups,
     pub(crate) queue: Arc<Queue>,
     pub(crate) ring: OnceLock<Arc<Ring>>,
@@ -117,6 +131,7 @@ impl Core {
             fs,
             opened_ms: clock.now_ms(),
             clock,
+            cleaner: Cleaner::default(),
             options,
         }
     }
@@ -301,6 +316,11 @@ impl Core {
         self.condition.check_worth_waiting(&self.options)
     }
 
+    /// Fails once the log is being closed: long work ends early.
+    pub(crate) fn check_not_closing(&self) -> Result<()> {
+        self.condition.check_not_closing()
+    }
+
     pub(crate) fn health(&self) -> Health {
         self.condition.health()
     }
@@ -328,6 +348,7 @@ impl Core {
         self.flush.close();
         self.checkpoints.close();
         self.retention.close();
+        self.cleaner.close();
         if let Some(ring) = self.ring.get() {
             ring.close();
         }

@@ -68,6 +68,19 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// A record without a key for a topic that keeps the newest record of every key.
+    #[error(
+        "record {index} of the batch for `{topic}` partition {partition} has no key, and the topic is compacted: \
+         give it a key (a source's `key.fields`), or set the topic's `cleanup.policy` to `delete`"
+    )]
+    NullKey {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: PartitionId,
+        /// Which record of the batch, from 0 on.
+        index: usize,
+    },
     /// A batch, commit or metadata is larger than its limit.
     #[error("{what} has {size} bytes, the limit is {limit}")]
     TooLarge {

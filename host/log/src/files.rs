@@ -1,6 +1,7 @@
 //! Open segment files, bounded: the one used longest ago is closed first.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::core::Core;
@@ -8,9 +9,13 @@ use crate::error::{Error, Result};
 use crate::fs::{File, Open};
 use crate::partition::{Partition, PartitionKey};
 
+/// Partition, base offset and generation of a segment.
+type Key = (PartitionKey, i64, u32);
+
 #[derive(Debug, Default)]
 struct State {
-    open: HashMap<(PartitionKey, i64), (Arc<dyn File>, u64)>,
+    /// With the time of the last use.
+    open: HashMap<Key, (Arc<dyn File>, u64)>,
     uses: u64,
 }
 
@@ -31,26 +36,34 @@ impl Files {
         }
     }
 
-    /// Returns an open segment, opening it when necessary.
-    pub(crate) fn get(
+    /// Returns a segment's file if it is open.
+    pub(crate) fn cached(
+        &self,
+        partition: &Partition,
+        base: i64,
+        generation: u32,
+    ) -> Option<Arc<dyn File>> {
+        let mut state = self.lock();
+        state.uses += 1;
+        let now = state.uses;
+        let (file, used) = state.open.get_mut(&(partition.id, base, generation))?;
+        *used = now;
+        Some(Arc::clone(file))
+    }
+
+    /// Opens a segment. The caller knows that this path has this generation.
+    pub(crate) fn open(
         &self,
         core: &Core,
         partition: &Partition,
         base: i64,
+        generation: u32,
+        path: &Path,
     ) -> Result<Arc<dyn File>> {
-        let mut state = self.lock();
-        state.uses += 1;
-        let now = state.uses;
-        if let Some((file, used)) = state.open.get_mut(&(partition.id, base)) {
-            *used = now;
-            return Ok(Arc::clone(file));
-        }
-        drop(state);
-        let path = partition.segment_path(base);
         let open = || {
             core.fs
-                .open(&path, self.how)
-                .map_err(|e| Error::io("open segment", &path, e))
+                .open(path, self.how)
+                .map_err(|e| Error::io("open segment", path, e))
         };
         let file = open().or_else(|error| {
             if !error.is_no_files() {
@@ -60,18 +73,24 @@ impl Files {
             self.lock().open.clear();
             open()
         })?;
-        self.put(partition, base, &file);
+        self.put(partition, base, generation, &file);
         Ok(file)
     }
 
     /// Keeps a file that its caller has opened.
-    pub(crate) fn put(&self, partition: &Partition, base: i64, file: &Arc<dyn File>) {
+    pub(crate) fn put(
+        &self,
+        partition: &Partition,
+        base: i64,
+        generation: u32,
+        file: &Arc<dyn File>,
+    ) {
         let mut state = self.lock();
         state.uses += 1;
         let now = state.uses;
         state
             .open
-            .insert((partition.id, base), (Arc::clone(file), now));
+            .insert((partition.id, base, generation), (Arc::clone(file), now));
         if state.open.len() > self.files_max {
             let oldest = state
                 .open
@@ -84,14 +103,14 @@ impl Files {
         }
     }
 
-    /// Closes a segment's file.
-    pub(crate) fn forget(&self, partition: &Partition, base: i64) {
-        self.lock().open.remove(&(partition.id, base));
+    /// Closes a file that no segment has any more; readers that hold it go on.
+    pub(crate) fn forget(&self, partition: &Partition, base: i64, generation: u32) {
+        self.lock().open.remove(&(partition.id, base, generation));
     }
 
     /// Closes all files of a partition.
     pub(crate) fn forget_all(&self, partition: &Partition) {
-        self.lock().open.retain(|(id, _), _| *id != partition.id);
+        self.lock().open.retain(|(id, ..), _| *id != partition.id);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

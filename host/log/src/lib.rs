@@ -19,6 +19,7 @@ mod backup;
 mod backup_manifest;
 mod cache;
 mod checkpoint;
+mod compaction;
 mod condition;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -63,6 +64,7 @@ pub use backend::{
     group_offset_key, list_group,
 };
 pub use backup::BackupReport;
+pub use compaction::Compacted;
 pub use error::{Error, Result};
 pub use find_offset::{FoundOffset, OffsetQuery};
 pub use fs::{DiskFs, Failure, FaultOp, File, Fs, Lock, LockMode, MemFs, Open, Volume};

@@ -7,7 +7,8 @@
 //!                     flush (segments) ─► checkpoint ─► files are free again
 //! ```
 //!
-//! Five threads: `log-journal`, `log-journal-files`, `log-segments`, `log-checkpoint`, `log-retention`, and readers when the page cache misses.
+//! Six threads: `log-journal`, `log-journal-files`, `log-segments`, `log-checkpoint`, `log-retention`, `log-cleaner`, and
+//! readers when the page cache misses.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +29,7 @@ use crate::backend::{
 };
 use crate::backup::{self, BackupReport};
 use crate::checkpoint;
+use crate::compaction::{self, Compacted};
 use crate::consumer::LocalConsumer;
 use crate::core::Core;
 use crate::declared;
@@ -140,6 +142,7 @@ pub fn open_local(
         flush::spawn(&core)?,
         checkpoint::spawn(&core)?,
         retention::spawn(&core)?,
+        compaction::spawn(&core)?,
     ];
     let threads = Threads {
         journal: Some(journal),
@@ -219,6 +222,20 @@ impl Local {
         self.core.flush.sweeps()
     }
 
+    /// Looks for compacted topics that need it, as the cleaner's thread does, and returns what was done.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] or [`Error::Poisoned`]; damaged partitions and a full disk are logged and end nothing else.
+    pub fn run_compaction_now(&self) -> Result<Vec<Compacted>> {
+        self.core.check_alive()?;
+        compaction::round(&self.core)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn core_for_test(&self) -> &Core {
+        &self.core
+    }
+
     #[cfg(test)]
     pub(crate) fn partition_for_test(
         &self,
@@ -244,6 +261,7 @@ impl Local {
         self.core.flush.close();
         self.core.checkpoints.close();
         self.core.retention.close();
+        self.core.cleaner.close();
         if let Some(ring) = self.core.ring.get() {
             ring.close();
         }

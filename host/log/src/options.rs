@@ -62,6 +62,10 @@ pub struct LocalOptions {
     pub open_files_max: usize,
     /// Time between two looks for what retention may delete.
     pub retention_check_interval: Duration,
+    /// Time between two looks for topics that need compaction.
+    pub compaction_interval: Duration,
+    /// The most keys that one pass of compaction holds in memory (about 32 bytes each); more take several passes.
+    pub compaction_keys_max: usize,
 }
 
 /// Room in a journal file beside the commit itself: file header, frame and entry headers, padding.
@@ -92,6 +96,8 @@ impl LocalOptions {
             commit_bytes_max: COMMIT_BYTES_MAX,
             open_files_max: 512,
             retention_check_interval: Duration::from_secs(300),
+            compaction_interval: Duration::from_secs(15),
+            compaction_keys_max: crate::compaction::KEYS_DEFAULT,
         }
     }
 

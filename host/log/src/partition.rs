@@ -9,13 +9,13 @@
 //! # Invariants
 //! - INV-P1: chunks are contiguous and end at the high watermark; everything from `flushed_next` on is among them.
 //! - INV-P2: only the journal's writer assigns offsets and publishes; only the holder of `appender` writes segments.
-//! - Locks: `appender` before `state`; no other lock is taken under `state`.
+//! - Locks: `appender` before `names` before `state`; no other lock is taken under `state`.
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
@@ -23,6 +23,8 @@ use linkspan_types::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName};
 use tokio::sync::Notify;
 
 use crate::backend::Watermarks;
+use crate::compaction::state::{Cleaning, Written};
+use crate::compaction::swap::Pending;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::segment::{Appender, Place, Segment};
@@ -82,6 +84,14 @@ pub(crate) struct State {
     queued: bool,
     /// In the list of partitions that changed since the last checkpoint.
     touched: bool,
+    /// Offsets below it have been through compaction.
+    pub(crate) cleaned_to: i64,
+    /// The last generation that a file got.
+    pub(crate) generation: u32,
+    /// New segments of compaction that do not count yet.
+    pub(crate) pending: Option<Pending>,
+    /// Compaction met damage.
+    pub(crate) uncleanable: bool,
 }
 
 /// One partition.
@@ -96,6 +106,8 @@ pub(crate) struct Partition {
     deleted: AtomicBool,
     next_offset: AtomicI64,
     pub(crate) appender: Mutex<Appender>,
+    /// Held to open a segment by its name (shared) or to change what a name means.
+    pub(crate) names: RwLock<()>,
     state: Mutex<State>,
     watchers: Mutex<Vec<Weak<Notify>>>,
 }
@@ -126,6 +138,7 @@ impl Partition {
             deleted: AtomicBool::new(false),
             next_offset: AtomicI64::new(0),
             appender: Mutex::default(),
+            names: RwLock::default(),
             state: Mutex::default(),
             watchers: Mutex::default(),
         }
@@ -169,12 +182,28 @@ impl Partition {
             .iter()
             .map(|s| Segment::recorded(*s))
             .collect();
+        let cleaning = &manifest.cleaning;
+        state.cleaned_to = cleaning.cleaned_to;
+        state.generation = cleaning.generation;
+        for segment in &mut state.segments {
+            if let Some(w) = cleaning.segments.iter().find(|w| w.base == segment.base) {
+                segment.generation = w.generation;
+                segment.unswapped = w.swap;
+            }
+        }
         self.next_offset.store(manifest.next, Ordering::Relaxed);
     }
 
     /// Returns what a checkpoint should say. Only the holder of `appender` may call this, see INV-P2.
     pub(crate) fn manifest(&self) -> Manifest {
         let state = self.lock();
+        let (segments, cleaned_to) = state.after_pending();
+        let written = segments.iter().filter(|(s, _)| s.generation > 0);
+        let written = written.map(|(segment, is_new)| Written {
+            base: segment.base,
+            generation: segment.generation,
+            swap: *is_new || segment.unswapped,
+        });
         Manifest {
             log_start: state.log_start,
             next: state.flushed_next,
@@ -184,8 +213,20 @@ impl Partition {
                 .copied()
                 .filter(|(_, start)| *start < state.flushed_next)
                 .collect(),
-            segments: state.segments.iter().map(Segment::record).collect(),
+            segments: segments.iter().map(|(s, _)| s.record()).collect(),
+            cleaning: Cleaning {
+                cleaned_to,
+                generation: state.generation,
+                segments: written.collect(),
+            },
         }
+    }
+
+    /// Returns a number for a new file of compaction.
+    pub(crate) fn next_generation(&self) -> u32 {
+        let mut state = self.lock();
+        state.generation += 1;
+        state.generation
     }
 
     /// Assigns the offsets of the next batch. Only the journal's writer and recovery may.
@@ -387,6 +428,13 @@ impl State {
         self.flushed_next = self.high_watermark;
         self.unflushed_since = None;
         (bytes, std::mem::take(&mut self.unflushed_bytes))
+    }
+
+    /// Lets batches in memory go that lie below `end`, which are in segments; returns their bytes.
+    pub(crate) fn forget_below(&mut self, end: i64) -> usize {
+        let end = end.min(self.flushed_next);
+        let n = self.chunks.partition_point(|chunk| chunk.next <= end);
+        self.chunks.drain(..n).map(|chunk| chunk.bytes.len()).sum()
     }
 
     fn join(&self, from: i64, max_bytes: usize) -> Read {

@@ -23,6 +23,7 @@ use linkspan_types::PartitionId;
 
 use crate::backend::{KvPut, Store};
 use crate::checkpoint::{self, Chain, Slot, SlotState};
+use crate::compaction::swap;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Open, read_file};
@@ -169,6 +170,12 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
     load_snapshots(core, &slot)?;
     core.set_leader_epoch(slot.leader_epoch);
     core.replay_lsn.store(slot.replay_lsn, Ordering::Relaxed);
+    {
+        // Compaction may have been cut short before its files had their names.
+        let chain = &core.checkpoints.chain;
+        let chain = chain.lock().unwrap_or_else(PoisonError::into_inner);
+        swap::finish(core, &chain.manifests, mode == Mode::Write)?;
+    }
     let unclean = !slot.clean || files.iter().any(|f| f.header.seq > slot.journal_seq);
     let mut replay = Replay {
         core,
@@ -478,10 +485,12 @@ fn cut_segments(core: &Core) -> Result<()> {
             .map(|m| m.segments.as_slice())
             .unwrap_or_default();
         for file in core.fs.list(&dir).map_err(|e| Error::io("list", &dir, e))? {
-            let Some(base) = crate::segment::parse_name(&file) else {
+            let base = crate::segment::parse_name(&file);
+            if base.is_none() && !file.ends_with(crate::segment::CLEANED) {
                 continue;
-            };
-            if !recorded.iter().any(|segment| segment.base == base) {
+            }
+            // What compaction was about to write goes too: a file that counts has its own name by now.
+            if !recorded.iter().any(|segment| Some(segment.base) == base) {
                 let path = dir.join(file);
                 core.fs
                     .remove(&path)

@@ -9,12 +9,14 @@
 //! puts   1  { store u8 · flags u8 (1 = delete) · reserved u16 · key len u32 · value len u32 · key · value }*
 //! parts  2  { topic id 16 · partition i32 · log start i64 · next i64
 //!             · n u32 · { leader epoch i32 · start i64 }* · n u32 · { base i64 · next i64 · len u64 · max ts i64 }* }*
+//! clean  4  what compaction has done, see `compaction::state`; only partitions that are in a section 2 before it
 //! end  255  number of sections before u32
 //! ```
 //!
 //! Written whole and synced before a checkpoint slot names it; never changed. A crash before that leaves a file that no
 //! slot names and the next checkpoint overwrites. A file that a slot names and that fails any check is damage: recovery refuses.
 
+use std::collections::HashMap;
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +24,7 @@ use bytes::Bytes;
 use linkspan_types::{PartitionId, TopicId};
 
 use crate::backend::{KvPut, Store};
+use crate::compaction::state::{self, Cleaning};
 use crate::error::{Error, Result};
 use crate::fs::{Fs, Open, read_file};
 use crate::journal::frame::{u32_at, u64_at};
@@ -34,6 +37,7 @@ const VERSIONS_TO_COME: u16 = 1000;
 const FLAG_BASE: u16 = 1;
 const KIND_PUTS: u8 = 1;
 const KIND_PARTITIONS: u8 = 2;
+const KIND_CLEANING: u8 = 4;
 const KIND_END: u8 = 255;
 /// A section is closed at about this size.
 const SECTION_BYTES: usize = 1 << 20;
@@ -48,6 +52,7 @@ pub(crate) struct Manifest {
     pub(crate) next: i64,
     pub(crate) epochs: Vec<(i32, i64)>,
     pub(crate) segments: Vec<SegmentRecord>,
+    pub(crate) cleaning: Cleaning,
 }
 
 /// A segment as a checkpoint knows it.
@@ -121,6 +126,13 @@ fn encode(seq: u64, base: bool, content: &Content) -> Vec<u8> {
         section(&mut out, KIND_PARTITIONS, &mut body, SECTION_BYTES);
     }
     section(&mut out, KIND_PARTITIONS, &mut body, 0);
+    for (key, manifest) in &content.partitions {
+        if manifest.cleaning != Cleaning::default() {
+            state::encode(&mut body, key, &manifest.cleaning);
+            section(&mut out, KIND_CLEANING, &mut body, SECTION_BYTES);
+        }
+    }
+    section(&mut out, KIND_CLEANING, &mut body, 0);
     put_section(&mut out, KIND_END, &n_sections.to_le_bytes());
     out
 }
@@ -254,6 +266,7 @@ fn decode(bytes: &[u8], seq: u64, base: bool) -> std::result::Result<Content, Fa
         match kind {
             KIND_PUTS => decode_puts(body, &mut content.puts).ok_or(fault)?,
             KIND_PARTITIONS => decode_manifests(body, &mut content.partitions).ok_or(fault)?,
+            KIND_CLEANING => decode_cleaning(body, &mut content.partitions).ok_or(fault)?,
             KIND_END if u32_at(body, 0) == Some(n_sections) => return Ok(content),
             KIND_END => return Err((at, "sections are missing").into()),
             other => {
@@ -290,25 +303,26 @@ fn decode_puts(mut body: &[u8], puts: &mut Vec<KvPut>) -> Option<()> {
     Some(())
 }
 
-struct Cursor<'a>(&'a [u8]);
+/// Reads numbers off checked bytes.
+pub(crate) struct Cursor<'a>(&'a [u8]);
 
 impl Cursor<'_> {
-    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(crate) fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*head)
     }
 
-    fn i32(&mut self) -> Option<i32> {
+    pub(crate) fn i32(&mut self) -> Option<i32> {
         self.take().map(i32::from_le_bytes)
     }
 
-    fn i64(&mut self) -> Option<i64> {
+    pub(crate) fn i64(&mut self) -> Option<i64> {
         self.take().map(i64::from_le_bytes)
     }
 
     /// Reads a count of items of `size` bytes that must all be there.
-    fn count(&mut self, size: usize) -> Option<usize> {
+    pub(crate) fn count(&mut self, size: usize) -> Option<usize> {
         let n = usize::try_from(self.take().map(u32::from_le_bytes)?).ok()?;
         (n.checked_mul(size)? <= self.0.len()).then_some(n)
     }
@@ -326,6 +340,7 @@ fn decode_manifests(body: &[u8], partitions: &mut Vec<(PartitionKey, Manifest)>)
             next: cursor.i64()?,
             epochs: Vec::new(),
             segments: Vec::new(),
+            cleaning: Cleaning::default(),
         };
         for _ in 0..cursor.count(12)? {
             manifest.epochs.push((cursor.i32()?, cursor.i64()?));
@@ -339,6 +354,22 @@ fn decode_manifests(body: &[u8], partitions: &mut Vec<(PartitionKey, Manifest)>)
             });
         }
         partitions.push((key, manifest));
+    }
+    Some(())
+}
+
+/// Adds what compaction has done to partitions that were read before.
+fn decode_cleaning(body: &[u8], partitions: &mut [(PartitionKey, Manifest)]) -> Option<()> {
+    let places: HashMap<PartitionKey, usize> = partitions
+        .iter()
+        .enumerate()
+        .map(|(at, (key, _))| (*key, at))
+        .collect();
+    let mut cursor = Cursor(body);
+    while !cursor.0.is_empty() {
+        let (key, cleaning) = state::decode(&mut cursor)?;
+        let (_, manifest) = partitions.get_mut(*places.get(&key)?)?;
+        manifest.cleaning = cleaning;
     }
     Some(())
 }

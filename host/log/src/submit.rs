@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::group::InFlight;
 use crate::journal::queue::{FenceRule, Lane, OwnerFence, PendingAppend, Submission};
 use crate::journal::writer::{journal_bytes, raise_bytes};
+use crate::partition::Partition;
 use crate::ticket::Ticket;
 use crate::topics;
 use crate::{declared, trim};
@@ -119,6 +120,9 @@ fn resolve(core: &Core, appends: Vec<Append>) -> Result<Vec<PendingAppend>> {
             .map(Arc::clone)
             .ok_or(unknown)?;
         let (offsets, max_timestamp) = check_batch(&batch, entry.batch_bytes_max)?;
+        if entry.settings.compact {
+            check_keys(&batch, &partition)?;
+        }
         Ok(PendingAppend {
             partition,
             batch,
@@ -166,6 +170,26 @@ const OWN_PREFIXES: [&str; 5] = [
     trim::GONE_PREFIX,
     declared::KEY_PREFIX,
 ];
+/// Checks that every record has a key.
+fn check_keys(batch: &[u8], partition: &Partition) -> Result<()> {
+    let invalid = |e: linkspan_wire::Error| Error::InvalidCommit {
+        why: format!("records that cannot be read: {e}"),
+    };
+    let mut scratch = Vec::new();
+    let records = Batch::parse(batch)
+        .and_then(|batch| batch.records(&mut scratch))
+        .map_err(invalid)?;
+    for (index, record) in records.enumerate() {
+        if record.map_err(invalid)?.key.is_none() {
+            return Err(Error::NullKey {
+                topic: partition.topic.clone(),
+                partition: partition.id.partition,
+                index,
+            });
+        }
+    }
+    Ok(())
+}
 
 /// Refuses keys that only the log itself writes.
 pub(crate) fn check_puts(puts: &[KvPut]) -> Result<()> {

@@ -122,7 +122,7 @@ impl Partition {
         drop(state);
         for segment in removed {
             core.space.remove(segment.len);
-            core.files.forget(self, segment.base);
+            core.files.forget(self, segment.base, segment.generation);
             appender.unsynced.remove(&segment.base);
             appender.retired.push(segment.base);
         }

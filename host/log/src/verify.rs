@@ -133,7 +133,7 @@ fn segments(core: &Core, partition: &Partition, report: &mut Report) {
     };
     for place in places {
         let (base, next) = (place.base, place.next);
-        let path = partition.segment_path(base);
+        let path = partition.path_of(&place);
         let file = match core.fs.open(&path, Open::Read) {
             Ok(file) => file,
             Err(error) => {

@@ -47,7 +47,7 @@ const CODEC_MASK: i16 = 0x07;
 const APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
-const DELETE_HORIZON: i16 = 0x40;
+pub(crate) const DELETE_HORIZON: i16 = 0x40;
 
 /// Whose clock the timestamps are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

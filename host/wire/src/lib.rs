@@ -20,6 +20,7 @@ pub mod header;
 mod partition;
 mod patch;
 mod record;
+mod retain;
 pub mod varint;
 
 pub use batch::{Batch, Batches};
@@ -30,6 +31,7 @@ pub use header::{BatchHeader, HEADER_LEN, LOG_OVERHEAD, TimestampType};
 pub use partition::{murmur2, partition_for_key};
 pub use patch::{set_base_offset_and_epoch, set_producer};
 pub use record::{ControlKey, Headers, Record, Records};
+pub use retain::{Retained, retain_records, without_records};
 
 #[cfg(test)]
 mod tests;

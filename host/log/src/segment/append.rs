@@ -43,20 +43,22 @@ impl Partition {
             let last = state
                 .segments
                 .last()
-                .map(|segment| (segment.base, segment.len));
+                .map(|segment| (segment.base, segment.len, segment.generation));
             drop(state);
             let Some(first) = chunks.first() else {
                 return Ok(total);
             };
-            let (base, len) = match last {
-                Some((base, len)) if fits(base, len, first, segment_bytes) => (base, len),
-                _ => (first.base, 0),
+            let (base, len, generation) = match last {
+                Some((base, len, generation)) if fits(base, len, first, segment_bytes) => {
+                    (base, len, generation)
+                }
+                _ => (first.base, 0, 0),
             };
             let n = batches_that_fit(base, len, &chunks, segment_bytes);
             total += self.write_chunks(
                 core,
                 &mut appender,
-                base,
+                (base, generation),
                 len,
                 chunks.get(..n).unwrap_or_default(),
             )?;
@@ -67,12 +69,12 @@ impl Partition {
         &self,
         core: &Core,
         appender: &mut Appender,
-        base: i64,
+        (base, generation): (i64, u32),
         len: u64,
         chunks: &[Chunk],
     ) -> Result<usize> {
         let path = self.segment_path(base);
-        let file = self.open_segment(core, appender, base, len == 0)?;
+        let file = self.open_segment(core, appender, (base, generation), len == 0)?;
         let slices: Vec<IoSlice<'_>> = chunks
             .iter()
             .map(|chunk| IoSlice::new(&chunk.bytes))
@@ -114,14 +116,18 @@ impl Partition {
         &self,
         core: &Core,
         appender: &mut Appender,
-        base: i64,
+        (base, generation): (i64, u32),
         new: bool,
     ) -> Result<Arc<dyn File>> {
         if let Some(file) = appender.unsynced.get(&base) {
             return Ok(Arc::clone(file));
         }
         if !new {
-            return core.files.get(core, self, base);
+            if let Some(file) = core.files.cached(self, base, generation) {
+                return Ok(file);
+            }
+            let path = self.segment_path(base);
+            return core.files.open(core, self, base, generation, &path);
         }
         if !appender.dir_made {
             core.fs
@@ -143,7 +149,7 @@ impl Partition {
             file.truncate(0)
                 .map_err(|e| Error::io("cut segment", &path, e))?;
         }
-        core.files.put(self, base, &file);
+        core.files.put(self, base, generation, &file);
         Ok(file)
     }
 }

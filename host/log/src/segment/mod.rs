@@ -24,7 +24,7 @@ mod append;
 mod read;
 
 pub(crate) use append::Appender;
-pub(crate) use read::walk_batches;
+pub(crate) use read::{Stop, walk_batches};
 
 use crate::snapshot::SegmentRecord;
 
@@ -62,6 +62,8 @@ pub(crate) struct Segment {
     pub(crate) max_timestamp: i64,
     /// 0 as appended; else the number of the compaction that wrote the file.
     pub(crate) generation: u32,
+    /// The file still has the name of its generation: only while a stopped directory is read.
+    pub(crate) unswapped: bool,
     index: Vec<IndexEntry>,
     /// The index covers the file from its start.
     indexed: bool,
@@ -75,6 +77,7 @@ pub(crate) struct Place {
     pub(crate) next: i64,
     pub(crate) len: u64,
     pub(crate) generation: u32,
+    unswapped: bool,
     from: IndexEntry,
     indexed: bool,
     epochs: Vec<(i32, i64)>,
@@ -84,6 +87,14 @@ pub(crate) struct Place {
 pub(crate) fn name(base: i64) -> String {
     format!("{base:020}.log")
 }
+
+/// Returns the name that a segment has until compaction has put it in the place of the old one.
+pub(crate) fn cleaned_name(base: i64, generation: u32) -> String {
+    format!("{base:020}.{generation}{CLEANED}")
+}
+
+/// How the names of such files end.
+pub(crate) const CLEANED: &str = ".cleaned";
 
 /// Reads the base offset out of a file's name.
 pub(crate) fn parse_name(name: &str) -> Option<i64> {
@@ -101,13 +112,14 @@ pub(crate) fn is_derived(name: &str) -> bool {
 }
 
 impl Segment {
-    fn new(base: i64) -> Self {
+    pub(crate) fn new(base: i64) -> Self {
         Self {
             base,
             next: base,
             len: 0,
             max_timestamp: -1,
             generation: 0,
+            unswapped: false,
             index: Vec::new(),
             indexed: true,
         }
@@ -126,6 +138,7 @@ impl Segment {
             len,
             max_timestamp,
             generation: 0,
+            unswapped: false,
             index: Vec::new(),
             indexed: len == 0,
         }
@@ -140,7 +153,7 @@ impl Segment {
         }
     }
 
-    fn add(&mut self, base: i64, next: i64, len: usize, max_timestamp: i64) {
+    pub(crate) fn add(&mut self, base: i64, next: i64, len: usize, max_timestamp: i64) {
         if self.indexed
             && self
                 .index
@@ -177,6 +190,7 @@ impl Segment {
             next: self.next,
             len: self.len,
             generation: self.generation,
+            unswapped: self.unswapped,
             from: IndexEntry::start(self.base),
             indexed: self.indexed,
             epochs: epochs.to_vec(),

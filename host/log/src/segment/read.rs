@@ -1,11 +1,12 @@
 //! Reading segments: from an offset, or batch by batch.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use linkspan_wire::{BatchHeader, Batches};
 
-use super::{INDEX_GAP, IndexEntry, Place, Segment, WRITE_BYTES_MAX};
+use super::{INDEX_GAP, IndexEntry, Place, Segment, WRITE_BYTES_MAX, cleaned_name};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::fs::File;
@@ -65,8 +66,10 @@ impl Partition {
                 self.index(core, &place)?;
                 continue;
             }
-            let path = self.segment_path(place.base);
-            let file = core.files.get(core, self, place.base)?;
+            let path = self.path_of(&place);
+            let Some(file) = self.file(core, &place)? else {
+                continue;
+            };
             match read_batches(&*file, &path, &place, wanted, max_bytes, wait)? {
                 Outcome::Found(read) => return Ok(Some(read)),
                 Outcome::WouldWait => return Ok(None),
@@ -76,10 +79,44 @@ impl Partition {
         }
     }
 
+    /// Returns the path of a place's file.
+    pub(crate) fn path_of(&self, place: &Place) -> PathBuf {
+        if place.unswapped {
+            self.dir.join(cleaned_name(place.base, place.generation))
+        } else {
+            self.segment_path(place.base)
+        }
+    }
+
+    /// Opens the file of a place; `None` when the segment was replaced or deleted since the place was found.
+    pub(crate) fn file(&self, core: &Core, place: &Place) -> Result<Option<Arc<dyn File>>> {
+        if let Some(file) = core.files.cached(self, place.base, place.generation) {
+            return Ok(Some(file));
+        }
+        // No file changes its name while this is held.
+        let _names = self.names.read().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
+        let is_there = state
+            .segments
+            .iter()
+            .any(|s| s.base == place.base && s.generation == place.generation);
+        drop(state);
+        if !is_there {
+            return Ok(None);
+        }
+        let path = self.path_of(place);
+        core.files
+            .open(core, self, place.base, place.generation, &path)
+            .map(Some)
+    }
+
     /// Builds the index of a segment that was written in an earlier life.
     pub(crate) fn index(&self, core: &Core, place: &Place) -> Result<()> {
-        let path = self.segment_path(place.base);
-        let file = core.files.get(core, self, place.base)?;
+        let path = self.path_of(place);
+        // Replaced or deleted meanwhile: the caller looks again.
+        let Some(file) = self.file(core, place)? else {
+            return Ok(());
+        };
         let mut built = Segment::new(place.base);
         let whole = Place {
             from: IndexEntry::start(place.base),
@@ -248,12 +285,27 @@ fn walk(
     })
 }
 
+/// Why a visitor of batches does not go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The batch is not as it should be.
+    Corrupt(String),
+    /// Something else failed.
+    Failed(Error),
+}
+
+impl From<String> for Stop {
+    fn from(what: String) -> Self {
+        Self::Corrupt(what)
+    }
+}
+
 /// Visits every batch of a segment, with its position.
 pub(crate) fn walk_batches(
     file: &dyn File,
     path: &Path,
     place: &Place,
-    mut visit: impl FnMut(u64, &linkspan_wire::Batch<'_>) -> Result<(), String>,
+    mut visit: impl FnMut(u64, &linkspan_wire::Batch<'_>) -> Result<(), Stop>,
 ) -> Result<()> {
     let corrupt = |offset: u64, what: String| Error::Corrupt {
         path: path.to_owned(),
@@ -272,7 +324,10 @@ pub(crate) fn walk_batches(
             let here = position + at as u64;
             let batch = batch.map_err(|e| corrupt(here, e.to_string()))?;
             check_place(batch.header(), expected, place).map_err(|what| corrupt(here, what))?;
-            visit(here, &batch).map_err(|what| corrupt(here, what))?;
+            visit(here, &batch).map_err(|stop| match stop {
+                Stop::Corrupt(what) => corrupt(here, what),
+                Stop::Failed(error) => error,
+            })?;
             expected = batch.header().next_offset();
             at += batch.header().size();
         }

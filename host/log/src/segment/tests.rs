@@ -30,6 +30,7 @@ fn place(len: u64, generation: u32) -> Place {
         next: 12,
         len,
         generation,
+        unswapped: false,
         from: IndexEntry::start(0),
         indexed: true,
         epochs: vec![(0, 0)],

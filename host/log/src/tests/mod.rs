@@ -4,6 +4,8 @@ mod support;
 
 mod admin;
 mod backup;
+mod compaction;
+mod compaction_crash;
 mod conformance;
 mod crash;
 mod damage;
