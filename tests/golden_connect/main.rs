@@ -15,6 +15,7 @@
 
 mod convert;
 mod schema;
+mod transform;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -32,7 +33,7 @@ use vector::{Outcome, Vector};
 type Check = fn(&Vector) -> Outcome;
 
 /// Kinds that are not built yet: counted, never passed.
-const PENDING: &[&str] = &["smt", "smt-config", "predicate", "predicate-config"];
+const PENDING: &[&str] = &[];
 
 fn check_of(kind: &str) -> Option<Check> {
     Some(match kind {
@@ -55,6 +56,10 @@ fn check_of(kind: &str) -> Option<Check> {
         "values-convert" => convert::convert,
         "murmur2" => convert::hash,
         "dlq" => convert::error_headers_of,
+        "smt" => transform::transform,
+        "smt-config" => transform::transform_config,
+        "predicate" => transform::predicate,
+        "predicate-config" => transform::predicate_config,
         _ => return None,
     })
 }
@@ -134,6 +139,10 @@ fn trial(class: String, vectors: Vec<Vector>, tally: &Arc<Mutex<Tally>>) -> Tria
                     count.differs += 1;
                     lock(&tally).rule(rule);
                 }
+                Outcome::Inapplicable(reason) => {
+                    count.inapplicable += 1;
+                    *lock(&tally).reasons.entry(reason).or_default() += 1;
+                }
                 Outcome::Differs { .. } if vector.quirk => count.quirks += 1,
                 Outcome::Differs { expected, found } => {
                     count.failed += 1;
@@ -171,6 +180,7 @@ struct Count {
     differs: u32,
     quirks: u32,
     pending: u32,
+    inapplicable: u32,
 }
 
 /// What the trials that ran came to.
@@ -178,6 +188,7 @@ struct Count {
 struct Tally {
     classes: BTreeMap<String, Count>,
     rules: BTreeMap<Refusal, u32>,
+    reasons: BTreeMap<&'static str, u32>,
 }
 
 impl Tally {
@@ -202,6 +213,9 @@ impl Tally {
                 rule.reason()
             );
         }
+        for (reason, count) in &self.reasons {
+            println!("NOT APPLICABLE, {count} vectors: {reason}");
+        }
         println!(
             "all classes: {} passed, {} failed{}",
             all.passed,
@@ -218,6 +232,7 @@ impl Count {
         self.differs += other.differs;
         self.quirks += other.quirks;
         self.pending += other.pending;
+        self.inapplicable += other.inapplicable;
     }
 
     fn others(self) -> String {
@@ -225,6 +240,7 @@ impl Count {
             (self.differs, "differ on purpose"),
             (self.quirks, "quirks answered otherwise"),
             (self.pending, "not built"),
+            (self.inapplicable, "not applicable"),
         ];
         let shown = parts.iter().filter(|(count, _)| *count > 0);
         shown

@@ -36,6 +36,8 @@ pub(crate) enum Outcome {
     Same,
     /// Refused by a rule, where Connect lets damaged data pass.
     Refused(Refusal),
+    /// A question that cannot be asked here, with the reason.
+    Inapplicable(&'static str),
     /// Another answer.
     Differs { expected: String, found: String },
 }

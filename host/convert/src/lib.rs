@@ -26,10 +26,12 @@ mod json;
 mod logical;
 mod map;
 pub mod options;
+pub mod predicate;
 mod project;
 mod record;
 mod schema;
 mod structure;
+pub mod transform;
 mod value;
 pub mod values;
 

@@ -1,0 +1,506 @@
+//! The chain of a connector: from `transforms`, `transforms.NAME.…`, `predicates`, `predicates.NAME.…` to steps.
+//!
+//! Reading ([`read_steps`]) finds everything that is wrong at once and knows no record; building
+//! ([`StepConfig::build`]) makes the steps of one task. A step of a class that is not built in is a plugin's; the
+//! caller knows those.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::registry::{TransformName, find_transform};
+use super::{Touches, Transform};
+use crate::options::{ConfigProblem, OptionDef, trim};
+use crate::predicate::{Predicate, find_predicate};
+use crate::{Error, Record};
+
+/// The most steps of one connector.
+const STEPS_MAX: usize = 100;
+
+/// The chain as it is configured.
+#[derive(Debug, Clone, Default)]
+pub struct StepsConfig {
+    /// The steps in order.
+    pub steps: Vec<StepConfig>,
+    /// Options that no step or predicate knows.
+    pub unknown: Vec<UnknownKey>,
+    /// What is wrong.
+    pub problems: Vec<KeyProblem>,
+}
+
+/// One step as it is configured.
+#[derive(Clone)]
+pub struct StepConfig {
+    /// The name of the step.
+    pub name: String,
+    /// The class as it was written.
+    pub class: String,
+    /// The built-in class; `None` where it must be a plugin's.
+    pub builtin: Option<TransformName>,
+    /// The options of the class, without the prefix.
+    pub options: BTreeMap<String, String>,
+    /// Which records it is for.
+    pub condition: Option<PredicateConfig>,
+}
+
+/// Shows no option's value.
+impl std::fmt::Debug for StepConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StepConfig")
+            .field("name", &self.name)
+            .field("class", &self.class)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The condition of a step as it is configured.
+#[derive(Debug, Clone)]
+pub struct PredicateConfig {
+    /// The name of the predicate.
+    pub name: String,
+    /// Its class.
+    pub class: String,
+    /// Its options, without the prefix.
+    pub options: BTreeMap<String, String>,
+    /// Whether the step is for the records that it does not hold for.
+    pub negate: bool,
+}
+
+/// A key of the configuration with what is wrong about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyProblem {
+    /// The whole key, `transforms.NAME.option`.
+    pub key: String,
+    /// What is wrong, as a fragment.
+    pub message: String,
+}
+
+/// A key that nothing knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// The whole key.
+    pub key: String,
+    /// What could be meant: whole keys.
+    pub known: Vec<String>,
+}
+
+/// Reads the chain from a connector's flat options. `is_plugin` knows the classes of plugins.
+#[must_use]
+pub fn read_steps(
+    config: &BTreeMap<String, String>,
+    is_plugin: &dyn Fn(&str) -> bool,
+) -> StepsConfig {
+    let mut reader = Reader {
+        config,
+        is_plugin,
+        out: StepsConfig::default(),
+        used_predicates: BTreeSet::new(),
+    };
+    let steps = reader.names("transforms");
+    let predicates = reader.names("predicates");
+    for name in &steps {
+        reader.step(name, &predicates);
+    }
+    for name in &predicates {
+        reader.predicate(name);
+    }
+    reader.strangers("transforms.", &steps);
+    reader.strangers("predicates.", &predicates);
+    reader.out
+}
+
+struct Reader<'a> {
+    config: &'a BTreeMap<String, String>,
+    is_plugin: &'a dyn Fn(&str) -> bool,
+    out: StepsConfig,
+    used_predicates: BTreeSet<String>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, key: impl Into<String>, message: impl Into<String>) {
+        self.out.problems.push(KeyProblem {
+            key: key.into(),
+            message: message.into(),
+        });
+    }
+
+    /// The names in a list, each once.
+    fn names(&mut self, key: &str) -> Vec<String> {
+        let text = self.config.get(key).map_or("", |text| trim(text));
+        let mut names: Vec<String> = Vec::new();
+        if text.is_empty() {
+            return names;
+        }
+        for name in text.split(',').map(trim) {
+            if name.is_empty() {
+                self.problem(key, "has an empty name");
+            } else if names.iter().any(|known| known == name) {
+                self.problem(key, format!("names `{name}` twice"));
+            } else {
+                names.push(name.to_owned());
+            }
+        }
+        if names.len() > STEPS_MAX {
+            self.problem(key, format!("has at most {STEPS_MAX} names"));
+            names.clear();
+        }
+        names
+    }
+
+    /// The options under a prefix.
+    fn under(&self, prefix: &str) -> BTreeMap<String, String> {
+        let from = self.config.range(prefix.to_owned()..);
+        from.take_while(|(key, _)| key.starts_with(prefix))
+            .filter_map(|(key, text)| Some((key.strip_prefix(prefix)?.to_owned(), text.clone())))
+            .collect()
+    }
+
+    fn step(&mut self, name: &str, predicates: &[String]) {
+        let prefix = format!("transforms.{name}.");
+        let mut options = self.under(&prefix);
+        let condition = self.condition(&prefix, &mut options, predicates);
+        let Some(class) = options.remove("type") else {
+            self.problem(format!("{prefix}type"), "is required");
+            return;
+        };
+        let class = trim(&class).to_owned();
+        let builtin = find_transform(&class);
+        if builtin.is_none() && !(self.is_plugin)(&class) {
+            let mut known: Vec<&str> = super::transform_classes()
+                .iter()
+                .map(|class| class.name)
+                .collect();
+            known.sort_unstable();
+            self.problem(
+                format!("{prefix}type"),
+                format!(
+                    "`{class}` is no transform; built in are {}",
+                    known.join(", ")
+                ),
+            );
+            return;
+        }
+        if let Some(builtin) = &builtin {
+            let table = builtin.options();
+            self.unknown(&prefix, &options, &table, &["type", "predicate", "negate"]);
+            if let Err(problems) = builtin.build(&options, 0) {
+                self.problems(&prefix, problems);
+            }
+        }
+        self.out.steps.push(StepConfig {
+            name: name.to_owned(),
+            class,
+            builtin,
+            options,
+            condition,
+        });
+    }
+
+    fn problems(&mut self, prefix: &str, problems: Vec<ConfigProblem>) {
+        for problem in problems {
+            self.problem(format!("{prefix}{}", problem.option), problem.message);
+        }
+    }
+
+    fn unknown(
+        &mut self,
+        prefix: &str,
+        options: &BTreeMap<String, String>,
+        table: &[OptionDef],
+        more: &[&str],
+    ) {
+        let known: Vec<&str> = table
+            .iter()
+            .map(|option| option.name)
+            .chain(more.iter().copied())
+            .collect();
+        for name in options
+            .keys()
+            .filter(|name| !known.contains(&name.as_str()))
+        {
+            self.out.unknown.push(UnknownKey {
+                key: format!("{prefix}{name}"),
+                known: known.iter().map(|name| format!("{prefix}{name}")).collect(),
+            });
+        }
+    }
+
+    /// Takes `predicate` and `negate` out of a step's options.
+    fn condition(
+        &mut self,
+        prefix: &str,
+        options: &mut BTreeMap<String, String>,
+        predicates: &[String],
+    ) -> Option<PredicateConfig> {
+        let negate = options.remove("negate");
+        let name = options.remove("predicate");
+        let negated = match negate.as_deref().map(trim) {
+            None => false,
+            Some(text) if text.eq_ignore_ascii_case("true") => true,
+            Some(text) if text.eq_ignore_ascii_case("false") => false,
+            Some(_) => {
+                self.problem(format!("{prefix}negate"), "is `true` or `false`");
+                false
+            }
+        };
+        let Some(name) = name else {
+            if negate.is_some() {
+                self.problem(format!("{prefix}negate"), "needs a `predicate` beside it");
+            }
+            return None;
+        };
+        let name = trim(&name).to_owned();
+        if !predicates.contains(&name) {
+            let known = if predicates.is_empty() {
+                "there are none under `predicates`".to_owned()
+            } else {
+                format!("`predicates` has {}", predicates.join(", "))
+            };
+            self.problem(
+                format!("{prefix}predicate"),
+                format!("names `{name}`, which is not defined; {known}"),
+            );
+            return None;
+        }
+        self.used_predicates.insert(name.clone());
+        let mut options = self.under(&format!("predicates.{name}."));
+        let class = options.remove("type").unwrap_or_default();
+        Some(PredicateConfig {
+            name,
+            class: trim(&class).to_owned(),
+            options,
+            negate: negated,
+        })
+    }
+
+    fn predicate(&mut self, name: &str) {
+        let prefix = format!("predicates.{name}.");
+        let mut options = self.under(&prefix);
+        let Some(class) = options.remove("type") else {
+            self.problem(format!("{prefix}type"), "is required");
+            return;
+        };
+        let Some(found) = find_predicate(trim(&class)) else {
+            let known: Vec<&str> = crate::predicate::predicate_classes()
+                .iter()
+                .map(|class| class.name)
+                .collect();
+            self.problem(
+                format!("{prefix}type"),
+                format!("`{class}` is no predicate; there are {}", known.join(", ")),
+            );
+            return;
+        };
+        self.unknown(&prefix, &options, found.options, &["type"]);
+        if let Err(problems) = found.build(&options) {
+            self.problems(&prefix, problems);
+        }
+    }
+
+    /// Options of steps that the list does not name.
+    fn strangers(&mut self, prefix: &str, names: &[String]) {
+        let list = prefix.trim_end_matches('.');
+        let keys: Vec<String> = self.under(prefix).into_keys().collect();
+        for key in keys {
+            let named = names.iter().any(|name| {
+                key.strip_prefix(name.as_str())
+                    .is_some_and(|rest| rest.starts_with('.'))
+            });
+            if !named {
+                let mut known: Vec<String> = names
+                    .iter()
+                    .map(|name| format!("{prefix}{name}.type"))
+                    .collect();
+                known.push(list.to_owned());
+                self.out.unknown.push(UnknownKey {
+                    key: format!("{prefix}{key}"),
+                    known,
+                });
+            }
+        }
+    }
+}
+
+impl StepConfig {
+    /// Makes a built-in step. `now_ms` decides the century of two-digit years. `None` for a plugin's.
+    ///
+    /// # Errors
+    /// What [`read_steps`] finds too.
+    pub fn build(&self, now_ms: i64) -> Result<Option<Step>, Vec<ConfigProblem>> {
+        let Some(builtin) = &self.builtin else {
+            return Ok(None);
+        };
+        let (transform, touches) = builtin.build(&self.options, now_ms)?;
+        Ok(Some(Step {
+            name: Arc::from(self.name.as_str()),
+            condition: self.build_condition()?,
+            transform,
+            touches,
+        }))
+    }
+
+    /// Makes the condition alone.
+    ///
+    /// # Errors
+    /// What [`read_steps`] finds too.
+    pub fn build_condition(&self) -> Result<Option<Condition>, Vec<ConfigProblem>> {
+        let Some(condition) = &self.condition else {
+            return Ok(None);
+        };
+        let found = find_predicate(&condition.class)
+            .ok_or_else(|| vec![ConfigProblem::new("type", "is no predicate")])?;
+        Ok(Some(Condition {
+            predicate: found.build(&condition.options)?,
+            negate: condition.negate,
+        }))
+    }
+}
+
+/// Which records a step is for.
+#[derive(Debug)]
+pub struct Condition {
+    predicate: Box<dyn Predicate>,
+    negate: bool,
+}
+
+impl Condition {
+    /// Returns whether a record is meant.
+    ///
+    /// # Errors
+    /// The predicate cannot decide.
+    pub fn holds(&self, record: &Record) -> Result<bool, Error> {
+        Ok(self.predicate.test(record)? != self.negate)
+    }
+}
+
+/// A step of one task.
+#[derive(Debug)]
+pub struct Step {
+    /// The name of the step.
+    pub name: Arc<str>,
+    condition: Option<Condition>,
+    transform: Box<dyn Transform>,
+    /// Which halves of a record it needs as values.
+    pub touches: Touches,
+}
+
+impl Step {
+    /// Applies the step to a record, if it is meant for it.
+    ///
+    /// # Errors
+    /// Why the record is refused.
+    pub fn apply(&mut self, record: Record) -> Result<Option<Record>, Error> {
+        if let Some(condition) = &self.condition
+            && !condition.holds(&record)?
+        {
+            return Ok(Some(record));
+        }
+        self.transform.apply(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(options: &[(&str, &str)]) -> StepsConfig {
+        let config = options
+            .iter()
+            .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+            .collect();
+        read_steps(&config, &|class| class == "com.example.Own")
+    }
+
+    fn problems(options: &[(&str, &str)]) -> Vec<String> {
+        let read = read(options);
+        read.problems
+            .into_iter()
+            .map(|problem| format!("{}: {}", problem.key, problem.message))
+            .collect()
+    }
+
+    #[test]
+    fn steps_keep_their_order_and_conditions() {
+        let read = read(&[
+            ("transforms", "b, a,own"),
+            ("transforms.a.type", "Filter"),
+            ("transforms.a.predicate", "dead"),
+            ("transforms.a.negate", "true"),
+            ("transforms.b.type", "HoistField$Value"),
+            ("transforms.b.field", "x"),
+            ("transforms.own.type", "com.example.Own"),
+            ("transforms.own.any", "thing"),
+            ("predicates", "dead"),
+            ("predicates.dead.type", "RecordIsTombstone"),
+        ]);
+        assert_eq!(read.problems, []);
+        assert_eq!(read.unknown, []);
+        let names: Vec<&str> = read.steps.iter().map(|step| step.name.as_str()).collect();
+        assert_eq!(names, ["b", "a", "own"]);
+        let mut steps: Vec<Option<Step>> = read
+            .steps
+            .iter()
+            .map(|step| step.build(0).unwrap())
+            .collect();
+        assert!(steps[2].is_none());
+        // Not a tombstone, and negated: the filter is for it.
+        let record = Record {
+            value: crate::SchemaAndValue::schemaless(crate::Value::Int8(1)),
+            ..Record::default()
+        };
+        let filter = steps[1].as_mut().unwrap();
+        assert_eq!(filter.apply(record), Ok(None));
+        assert_eq!(filter.apply(Record::default()), Ok(Some(Record::default())));
+    }
+
+    #[test]
+    fn everything_wrong_is_said_at_once() {
+        let found = problems(&[
+            ("transforms", "a,a,b,c"),
+            ("transforms.a.type", "Nope"),
+            ("transforms.b.type", "HoistField"),
+            ("transforms.b.negate", "true"),
+            ("transforms.c.type", "Filter"),
+            ("transforms.c.predicate", "p"),
+            ("predicates", "q"),
+            ("predicates.q.type", "TopicNameMatches"),
+        ]);
+        assert_eq!(found.len(), 7, "{found:#?}");
+        assert!(found[0].starts_with("transforms: names `a` twice"));
+        assert!(
+            found[1].starts_with("transforms.a.type: `Nope` is no transform; built in are Cast, ")
+        );
+        assert_eq!(
+            found[2],
+            "transforms.b.negate: needs a `predicate` beside it"
+        );
+        assert_eq!(found[3], "transforms.b.of: is required");
+        assert_eq!(found[4], "transforms.b.field: is required");
+        assert_eq!(
+            found[5],
+            "transforms.c.predicate: names `p`, which is not defined; `predicates` has q"
+        );
+        assert_eq!(found[6], "predicates.q.pattern: is required");
+    }
+
+    #[test]
+    fn keys_that_nothing_knows_come_with_what_could_be_meant() {
+        let read = read(&[
+            ("transforms", "a"),
+            ("transforms.a.type", "HoistField$Key"),
+            ("transforms.a.field", "x"),
+            ("transforms.a.feild", "x"),
+            ("transforms.z.type", "Filter"),
+        ]);
+        let keys: Vec<&str> = read
+            .unknown
+            .iter()
+            .map(|unknown| unknown.key.as_str())
+            .collect();
+        assert_eq!(keys, ["transforms.a.feild", "transforms.z.type"]);
+        assert!(
+            read.unknown[0]
+                .known
+                .contains(&"transforms.a.field".to_owned())
+        );
+    }
+}
