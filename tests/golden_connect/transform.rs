@@ -36,18 +36,12 @@ fn config_outcome(vector: &Vector, accepted: bool, found: String) -> Outcome {
 
 /// `smt-config`.
 pub(crate) fn transform_config(vector: &Vector) -> Outcome {
-    if find_transform(&vector.class).is_none() {
-        return Outcome::Inapplicable("the class is not built yet");
-    }
     let built = build(vector);
     config_outcome(vector, built.is_ok(), format!("{built:?}"))
 }
 
 /// `smt`.
 pub(crate) fn transform(vector: &Vector) -> Outcome {
-    if find_transform(&vector.class).is_none() {
-        return Outcome::Inapplicable("the class is not built yet");
-    }
     let Some(record) = input(vector) else {
         return Outcome::Inapplicable(NO_TOPIC);
     };
