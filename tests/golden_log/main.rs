@@ -3,6 +3,7 @@
 //! ```text
 //!  segments/*.log + .json      segments     record batches read, refused and encoded
 //!  murmur2.jsonl               murmur2      the partition of a key
+//!  groups.jsonl                groups       who gets which partition
 //! ```
 //!
 //! Besides the usual lines it prints for each class `CLASS: N passed, M failed`, then what differs on purpose, by rule
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 
+mod groups;
 mod json;
 mod murmur2;
 mod segments;
@@ -27,5 +29,6 @@ fn main() -> ExitCode {
     let mut suite = suite::Suite::default();
     segments::add(&mut suite, &dir.join("segments"));
     murmur2::add(&mut suite, &dir);
+    groups::add(&mut suite, &dir);
     suite.run(&arguments)
 }

@@ -30,6 +30,7 @@ use linkspan_types::{
     TopicPartition,
 };
 
+use crate::assign::Assignor;
 use crate::backup::BackupReport;
 use crate::error::{Error, Result};
 use crate::find_offset::{FoundOffset, OffsetQuery};
@@ -176,7 +177,7 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
     /// Joins a group. The first events tell what is assigned. Topics that do not exist yet are picked up when they are created.
     ///
     /// # Errors
-    /// [`Error::MemberExists`], or [`Error::Fenced`] when `options.fence` is not current.
+    /// [`Error::MemberExists`], [`Error::OtherAssignor`], or [`Error::Fenced`] when `options.fence` is not current.
     fn open_consumer(&self, options: ConsumerOptions) -> Result<Box<dyn Consumer>>;
 
     /// Reads for tools: whole committed batches around `from`, at least one if there is any, about `max_bytes` in all.
@@ -530,10 +531,12 @@ pub trait Consumer: Send + fmt::Debug {
 pub struct ConsumerOptions {
     /// The group.
     pub group: GroupId,
-    /// This member's name, unique in the group; the range assignment goes by its order.
+    /// This member's name, unique in the group; assignments go by its order.
     pub member: String,
     /// The topics to read.
     pub topics: Vec<TopicName>,
+    /// How the group divides partitions; the same for all its members.
+    pub assignor: Assignor,
     /// Where to begin without a committed offset.
     pub start: Start,
     /// The most bytes of one [`Event::Batch`]; a single larger batch comes whole.

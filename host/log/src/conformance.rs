@@ -17,6 +17,7 @@ use linkspan_types::{
 };
 use linkspan_wire::{BatchBuilder, Batches, Compression};
 
+use crate::assign::Assignor;
 use crate::backend::{
     Append, Assignment, Commit, Consumer, ConsumerOptions, Event, FetchedBatch, GroupOffset, KvPut,
     LogBackend, Start, Store, Topic, TopicSpec, list_group,
@@ -238,6 +239,7 @@ fn options(group: &str, member: &str, topics: &[&str]) -> Result<ConsumerOptions
             .iter()
             .map(|topic| name(topic))
             .collect::<Result<_>>()?,
+        assignor: Assignor::default(),
         start: Start::Earliest,
         max_bytes: 64 * 1024,
         fence: None,
@@ -733,7 +735,21 @@ fn fenced_consumers_lose(log: &Arc<dyn LogBackend>) -> Result<()> {
         next_assigned(&mut old)?.first().map(|a| a.fence_epoch),
         Some(epoch)
     );
+    let mut idle = log.open_consumer(ConsumerOptions {
+        member: "n".to_owned(),
+        ..fenced(epoch)?
+    })?;
     let newer = log.open_producer(&owner)?.fence_epoch();
+    let refused = next(&mut idle);
+    assert!(matches!(refused, Err(Error::Fenced { .. })), "{refused:?}");
+    let group = log.describe_group(&GroupId::from("g"))?;
+    let members = group.map(|group| group.members.into_iter().map(|m| m.member));
+    let members: Vec<String> = members.into_iter().flatten().collect();
+    assert_eq!(
+        members,
+        ["m"],
+        "a fenced member without partitions has left"
+    );
     let refused = old
         .commit(&[(tp.clone(), position(&topic, 0, "zombie"))], Vec::new())
         .and_then(crate::Ticket::wait);

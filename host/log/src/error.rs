@@ -12,6 +12,8 @@ use linkspan_types::{
     TopicPartition,
 };
 
+use crate::assign::Assignor;
+
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -117,6 +119,20 @@ pub enum Error {
         group: String,
         /// The member.
         member: String,
+    },
+    /// The members of a group divide partitions in one way.
+    #[error(
+        "member `{member}` wants assignor `{wanted}`, but group `{group}` divides by `{current}`: give all members the same"
+    )]
+    OtherAssignor {
+        /// The group.
+        group: GroupId,
+        /// The member.
+        member: String,
+        /// What it asked for.
+        wanted: Assignor,
+        /// What the others use.
+        current: Assignor,
     },
     /// Nothing is known of the group.
     #[error("there is no group `{group}`: it has neither members nor committed offsets")]

@@ -13,7 +13,7 @@
 //! durable), `recovery` (what a crash may leave), `checkpoint` (how the journal is freed), `consumer` (how data is read).
 
 mod admin;
-mod assign;
+pub mod assign;
 pub mod backend;
 mod backup;
 mod backup_manifest;

@@ -237,6 +237,11 @@ impl Local {
     }
 
     #[cfg(test)]
+    pub(crate) fn core_for_test(&self) -> Arc<Core> {
+        Arc::clone(&self.core)
+    }
+
+    #[cfg(test)]
     pub(crate) fn partition_for_test(
         &self,
         topic: &TopicId,

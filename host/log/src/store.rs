@@ -13,6 +13,8 @@ use crate::stat::StoreStat;
 pub(crate) struct Stores {
     maps: BTreeMap<Store, BTreeMap<Bytes, Bytes>>,
     changed: BTreeSet<(Store, Bytes)>,
+    #[cfg(test)]
+    pub(crate) scans: std::sync::atomic::AtomicU64,
 }
 
 impl Stores {
@@ -21,6 +23,9 @@ impl Stores {
     }
 
     pub(crate) fn scan(&self, store: Store, prefix: &[u8]) -> Vec<(Bytes, Bytes)> {
+        #[cfg(test)]
+        self.scans
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let Some(map) = self.maps.get(&store) else {
             return Vec::new();
         };

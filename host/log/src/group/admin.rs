@@ -290,7 +290,7 @@ impl Groups {
         };
         Some(Living {
             state: group.state(stored)?,
-            assignor: group.members.values().next().map(|_| Assignor::Range),
+            assignor: (!group.members.is_empty()).then_some(group.assignor),
             members: group.members.iter().map(member).collect(),
         })
     }
@@ -352,13 +352,5 @@ impl Group {
         } else {
             Some(GroupState::Rebalancing)
         }
-    }
-
-    fn owned_by(&self, member: u64) -> Vec<TopicPartition> {
-        self.owners
-            .iter()
-            .filter(|(_, owner)| owner.member == member && !owner.leaving)
-            .map(|(tp, _)| tp.clone())
-            .collect()
     }
 }

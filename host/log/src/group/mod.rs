@@ -1,21 +1,38 @@
 //! Consumer groups inside one process: who is a member, who should have which partition, who has it.
 //!
-//! Each topic is divided by range, as Kafka's range assignor does: members in the order of their names, consecutive
-//! partitions, the first members get one more. A partition moves in two steps: its owner hears `Revoked`, finishes and
-//! calls `next` again, which releases it; only then, and when the old owner's commits have been answered, the new owner
-//! claims it. A consumer that is dropped releases everything at once.
+//! ```text
+//!  join, leave, topics change ─► assign ─► every member's target
+//!                                             │ surplus: Revoked, flush, release, commits answered
+//!                                             ▼
+//!                                           free ─► claimed by the member whose target it is
+//! ```
+//!
+//! A partition moves in two steps: its owner hears `Revoked`, finishes and calls `next` again, which releases it; only
+//! then, and when the old owner's commits *of this partition* have been answered, the new owner claims it. So every
+//! assignor is cooperative here, and `cooperative-sticky` has the targets of `sticky`. A consumer that is dropped
+//! releases everything at once.
+//!
+//! # Invariants
+//! - INV-G1: a partition has one owner, who keeps it until released and until its commits of it are answered.
+//! - INV-G2: all members of a group divide by the same assignor.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use linkspan_types::{GroupId, PartitionId, TopicName, TopicPartition};
+use linkspan_types::{GroupId, TopicName, TopicPartition};
 use tokio::sync::Notify;
 
+use crate::assign::{self, Assignor, Partitions};
 use crate::error::{Error, Result};
 use crate::topics::Catalog;
 
 pub(crate) mod admin;
+mod membership;
+#[cfg(test)]
+mod tests;
 pub(crate) mod view;
+
+pub(crate) use membership::{Change, InFlight, Membership};
 
 #[derive(Debug)]
 struct Member {
@@ -30,14 +47,15 @@ struct Owner {
     member: u64,
     /// Released, but commits are still on their way.
     leaving: bool,
+    /// The owner's commits of this partition that are on their way.
+    commits: usize,
 }
 
 #[derive(Debug, Default)]
 struct Group {
+    assignor: Assignor,
     members: BTreeMap<String, Member>,
     owners: BTreeMap<TopicPartition, Owner>,
-    /// Commits on their way, by member.
-    in_flight: HashMap<u64, usize>,
     /// Its positions are being changed from outside: nobody may join now.
     held: bool,
 }
@@ -59,31 +77,13 @@ struct Shared {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Groups(Arc<Shared>);
 
-/// A member's hold on its group; dropping it leaves.
+/// Who wants to join.
 #[derive(Debug)]
-pub(crate) struct Membership {
-    groups: Groups,
-    group: GroupId,
-    name: String,
-    id: u64,
-    pub(crate) notify: Arc<Notify>,
-}
-
-/// A commit on its way; dropping it says that it was answered.
-#[derive(Debug)]
-pub(crate) struct InFlight {
-    groups: Weak<Shared>,
-    group: GroupId,
-    member: u64,
-}
-
-/// What a member should do next.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    Nothing,
-    Revoke(Vec<TopicPartition>),
-    /// These were free and are the member's now.
-    Claimed(Vec<TopicPartition>),
+pub(crate) struct Joining<'a> {
+    pub(crate) group: &'a GroupId,
+    pub(crate) name: &'a str,
+    pub(crate) topics: &'a [TopicName],
+    pub(crate) assignor: Assignor,
 }
 
 impl Groups {
@@ -111,11 +111,15 @@ impl Groups {
     /// Adds a member; `None` while the group is held.
     pub(crate) fn join(
         &self,
-        group: &GroupId,
-        name: &str,
-        topics: &[TopicName],
+        joining: &Joining<'_>,
         catalog: &Catalog,
     ) -> Result<Option<Membership>> {
+        let Joining {
+            group,
+            name,
+            topics,
+            assignor,
+        } = *joining;
         let mut state = self.lock();
         if state.is_held(group) {
             return Ok(None);
@@ -129,6 +133,16 @@ impl Groups {
                 member: name.to_owned(),
             });
         }
+        if joined.members.is_empty() {
+            joined.assignor = assignor;
+        } else if joined.assignor != assignor {
+            return Err(Error::OtherAssignor {
+                group: group.clone(),
+                member: name.to_owned(),
+                wanted: assignor,
+                current: joined.assignor,
+            });
+        }
         let notify = Arc::new(Notify::new());
         let member = Member {
             id,
@@ -138,13 +152,9 @@ impl Groups {
         };
         joined.members.insert(name.to_owned(), member);
         joined.assign(catalog);
-        Ok(Some(Membership {
-            groups: self.clone(),
-            group: group.clone(),
-            name: name.to_owned(),
-            id,
-            notify,
-        }))
+        drop(state);
+        let (group, name) = (group.clone(), name.to_owned());
+        Ok(Some(Membership::new(self, group, name, id, notify)))
     }
 
     /// Divides again after topics were made or grew.
@@ -177,40 +187,68 @@ impl State {
 }
 
 impl Group {
+    /// Gives every member a new target.
     fn assign(&mut self, catalog: &Catalog) {
-        let mut targets: BTreeMap<String, BTreeSet<TopicPartition>> = BTreeMap::new();
-        let topics: BTreeSet<TopicName> = self
-            .members
-            .values()
-            .flat_map(|m| m.topics.iter().cloned())
-            .collect();
-        for topic in topics {
-            let count = catalog
-                .by_name(&topic)
-                .map_or(0, |entry| entry.partitions.len());
-            let readers: Vec<&String> = self
-                .members
-                .iter()
-                .filter(|(_, m)| m.topics.contains(&topic))
-                .map(|(name, _)| name)
-                .collect();
-            for (member, range) in range(count, readers.len()).into_iter().enumerate() {
-                let Some(name) = readers.get(member) else {
-                    continue;
+        let mut topics = BTreeMap::new();
+        for name in self.members.values().flat_map(|m| &m.topics) {
+            if let Some(entry) = catalog.by_name(name) {
+                let partitions = Partitions {
+                    count: i32::try_from(entry.partitions.len()).unwrap_or(i32::MAX),
+                    racks: Vec::new(),
                 };
-                let target = targets.entry((*name).clone()).or_default();
-                target.extend(range.filter_map(|p| {
-                    Some(TopicPartition::new(
-                        topic.clone(),
-                        PartitionId(i32::try_from(p).ok()?),
-                    ))
-                }));
+                topics.insert(name.clone(), partitions);
             }
         }
-        for (name, member) in &mut self.members {
-            member.target = targets.remove(name).unwrap_or_default();
+        let members: Vec<assign::Member> = self
+            .members
+            .iter()
+            .map(|(name, member)| assign::Member {
+                id: name.clone(),
+                topics: member.topics.iter().cloned().collect(),
+                owned: self.existing(member.id, &topics),
+                ..assign::Member::default()
+            })
+            .collect();
+        let assignor = match self.assignor {
+            // Partitions are released before they are claimed anyway, so there is no need for a second round.
+            Assignor::CooperativeSticky => Assignor::Sticky,
+            other => other,
+        };
+        match assign::assign(assignor, &members, &topics) {
+            Ok(mut targets) => {
+                for (name, member) in &mut self.members {
+                    let target = targets.remove(name).unwrap_or_default();
+                    member.target = target.into_iter().collect();
+                }
+            }
+            // Only partitions that exist are named as owned, so this cannot be.
+            Err(error) => tracing::error!(%error, "could not divide the partitions of a group"),
         }
         self.wake();
+    }
+
+    /// Returns what a member owns of the partitions that there are.
+    fn existing(
+        &self,
+        member: u64,
+        topics: &BTreeMap<TopicName, Partitions>,
+    ) -> Vec<TopicPartition> {
+        let mut owned = self.owned_by(member);
+        owned.retain(|tp| {
+            let count = topics
+                .get(&tp.topic)
+                .map_or(0, |partitions| partitions.count);
+            (0..count).contains(&tp.partition.0)
+        });
+        owned
+    }
+
+    fn owned_by(&self, member: u64) -> Vec<TopicPartition> {
+        self.owners
+            .iter()
+            .filter(|(_, owner)| owner.member == member && !owner.leaving)
+            .map(|(tp, _)| tp.clone())
+            .collect()
     }
 
     fn wake(&self) {
@@ -219,208 +257,13 @@ impl Group {
         }
     }
 
-    /// Frees what a member let go of, unless its commits are still on their way.
-    fn settle(&mut self, member: u64) {
-        if self.in_flight.get(&member).is_some_and(|n| *n > 0) {
-            return;
-        }
-        self.in_flight.remove(&member);
+    /// Frees what was let go of and has no commit on its way.
+    fn settle(&mut self) {
         let before = self.owners.len();
         self.owners
-            .retain(|_, owner| owner.member != member || !owner.leaving);
+            .retain(|_, owner| !owner.leaving || owner.commits > 0);
         if self.owners.len() != before {
             self.wake();
-        }
-    }
-}
-
-/// Divides partitions among members as Kafka's range assignor does.
-fn range(partitions: usize, members: usize) -> Vec<std::ops::Range<usize>> {
-    let (each, more) = (
-        partitions.checked_div(members).unwrap_or(0),
-        partitions.checked_rem(members).unwrap_or(0),
-    );
-    let start = |member: usize| member * each + member.min(more);
-    (0..members)
-        .map(|member| start(member)..start(member + 1))
-        .collect()
-}
-
-impl Membership {
-    /// Returns the next step towards the target: first what must go, then what is free.
-    pub(crate) fn change(&self) -> Change {
-        let mut state = self.groups.lock();
-        let Some(group) = state.groups.get_mut(&self.group) else {
-            return Change::Nothing;
-        };
-        let Some(member) = group.members.get(&self.name) else {
-            return Change::Nothing;
-        };
-        let owned = |owner: &Owner| owner.member == self.id && !owner.leaving;
-        let surplus: Vec<TopicPartition> = group
-            .owners
-            .iter()
-            .filter(|(partition, owner)| owned(owner) && !member.target.contains(*partition))
-            .map(|(partition, _)| partition.clone())
-            .collect();
-        if !surplus.is_empty() {
-            return Change::Revoke(surplus);
-        }
-        let free: Vec<TopicPartition> = member
-            .target
-            .iter()
-            .filter(|partition| !group.owners.contains_key(partition))
-            .cloned()
-            .collect();
-        if free.is_empty() {
-            return Change::Nothing;
-        }
-        let owner = Owner {
-            member: self.id,
-            leaving: false,
-        };
-        group
-            .owners
-            .extend(free.iter().map(|partition| (partition.clone(), owner)));
-        Change::Claimed(free)
-    }
-
-    /// Lets partitions go.
-    pub(crate) fn release<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
-        let mut state = self.groups.lock();
-        let Some(group) = state.groups.get_mut(&self.group) else {
-            return;
-        };
-        for partition in partitions {
-            if let Some(owner) = group.owners.get_mut(partition)
-                && owner.member == self.id
-            {
-                owner.leaving = true;
-            }
-        }
-        group.settle(self.id);
-    }
-
-    /// Begins a commit of partitions that the member must still own.
-    pub(crate) fn begin_commit<'a>(
-        &self,
-        partitions: impl IntoIterator<Item = &'a TopicPartition>,
-    ) -> Result<InFlight> {
-        let mut state = self.groups.lock();
-        let group = state.groups.entry(self.group.clone()).or_default();
-        for partition in partitions {
-            let owned = group
-                .owners
-                .get(partition)
-                .is_some_and(|owner| owner.member == self.id && !owner.leaving);
-            if !owned {
-                return Err(Error::NotAssigned {
-                    partition: partition.clone(),
-                });
-            }
-        }
-        *group.in_flight.entry(self.id).or_default() += 1;
-        Ok(InFlight {
-            groups: Arc::downgrade(&self.groups.0),
-            group: self.group.clone(),
-            member: self.id,
-        })
-    }
-}
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        let Some(groups) = self.groups.upgrade() else {
-            return;
-        };
-        let groups = Groups(groups);
-        let mut state = groups.lock();
-        let Some(group) = state.groups.get_mut(&self.group) else {
-            return;
-        };
-        if let Some(n) = group.in_flight.get_mut(&self.member) {
-            *n = n.saturating_sub(1);
-        }
-        group.settle(self.member);
-        state.forget_if_idle(&self.group);
-    }
-}
-
-impl Membership {
-    /// Leaves the group; the rest divides again.
-    pub(crate) fn leave(&self, catalog: &Catalog) {
-        let mut state = self.groups.lock();
-        let Some(group) = state.groups.get_mut(&self.group) else {
-            return;
-        };
-        if group
-            .members
-            .get(&self.name)
-            .is_none_or(|member| member.id != self.id)
-        {
-            return;
-        }
-        group.members.remove(&self.name);
-        for owner in group
-            .owners
-            .values_mut()
-            .filter(|owner| owner.member == self.id)
-        {
-            owner.leaving = true;
-        }
-        group.settle(self.id);
-        group.assign(catalog);
-        state.forget_if_idle(&self.group);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc::{RecvTimeoutError, channel};
-    use std::time::Duration;
-
-    use linkspan_types::GroupId;
-
-    use super::{Groups, range};
-    use crate::topics::Catalog;
-
-    #[test]
-    fn nobody_joins_a_group_that_is_being_changed() {
-        let (groups, group) = (Groups::default(), GroupId::from("g"));
-        let hold = groups.hold(&group).unwrap();
-        let catalog = Catalog::default();
-        assert!(groups.join(&group, "m", &[], &catalog).unwrap().is_none());
-        let (tell, told) = channel();
-        let waiting = {
-            let (groups, group) = (groups.clone(), group.clone());
-            std::thread::spawn(move || {
-                groups.wait_until_let_go(&group);
-                tell.send(()).unwrap();
-            })
-        };
-        let early = told.recv_timeout(Duration::from_millis(50));
-        assert_eq!(early, Err(RecvTimeoutError::Timeout));
-        drop(hold);
-        told.recv_timeout(Duration::from_secs(20)).unwrap();
-        waiting.join().unwrap();
-        let member = groups.join(&group, "m", &[], &catalog).unwrap();
-        assert!(member.is_some());
-        assert!(groups.hold(&group).is_err(), "it has a member now");
-    }
-
-    #[test]
-    fn ranges_are_those_of_kafka() {
-        for (partitions, members, expected) in [
-            (7, 3, vec![0..3, 3..5, 5..7]),
-            (2, 3, vec![0..1, 1..2, 2..2]),
-            (5, 2, vec![0..3, 3..5]),
-            (0, 2, vec![0..0, 0..0]),
-        ] {
-            assert_eq!(
-                range(partitions, members),
-                expected,
-                "{partitions} partitions, {members} members"
-            );
         }
     }
 }

@@ -36,6 +36,7 @@ fn consumer(log: &dyn LogBackend, topic: &str) -> Box<dyn crate::Consumer> {
         group: GroupId::from("g"),
         member: "m".to_owned(),
         topics: vec![name(topic)],
+        assignor: crate::Assignor::default(),
         start: Start::Earliest,
         max_bytes: 1 << 20,
         fence: None,

@@ -11,8 +11,8 @@ use linkspan_wire::Batches;
 use super::support::{append, commit, dir, open_mem, open_on, producer, put, tiny, topic};
 use crate::conformance::{block_on, read_all};
 use crate::{
-    Commit, ConsumerOptions, DiskFs, Error, Event, FaultOp, Health, LocalOptions, LogBackend,
-    MemFs, Start, open_local, open_read_only,
+    Assignor, Commit, ConsumerOptions, DiskFs, Error, Event, FaultOp, Health, LocalOptions,
+    LogBackend, MemFs, Start, open_local, open_read_only,
 };
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
@@ -198,6 +198,7 @@ fn a_closed_log_refuses_everything_and_closes_again() {
         group: "g".into(),
         member: "m".into(),
         topics: vec![made.name.clone()],
+        assignor: Assignor::default(),
         start: Start::Earliest,
         max_bytes: 1 << 20,
         fence: None,

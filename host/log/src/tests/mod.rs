@@ -1,6 +1,6 @@
 //! Tests of the local log as a whole: on a disk, on a file system that loses power, with damage done to its files.
 
-mod support;
+pub(crate) mod support;
 
 mod admin;
 mod backup;

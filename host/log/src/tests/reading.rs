@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::support::{commit, open_mem, producer, put, tiny, topic};
 use crate::conformance::{block_on, read_all, records};
 use crate::{
-    Commit, Consumer, ConsumerOptions, Error, Event, GroupOffset, KvPut, LocalOptions, LogBackend,
-    MemFs, Start, Store, group_offset_key,
+    Assignor, Commit, Consumer, ConsumerOptions, Error, Event, GroupOffset, KvPut, LocalOptions,
+    LogBackend, MemFs, Start, Store, group_offset_key,
 };
 
 fn join(log: &dyn LogBackend, max_bytes: usize) -> Box<dyn Consumer> {
@@ -14,6 +14,7 @@ fn join(log: &dyn LogBackend, max_bytes: usize) -> Box<dyn Consumer> {
         group: "g".into(),
         member: "m".into(),
         topics: vec![linkspan_types::TopicName::try_new("t").unwrap()],
+        assignor: Assignor::default(),
         start: Start::Earliest,
         max_bytes,
         fence: None,

@@ -12,12 +12,12 @@ use crate::{
     Topic, TopicSpec, open_local,
 };
 
-pub(super) fn dir() -> PathBuf {
+pub(crate) fn dir() -> PathBuf {
     PathBuf::from("/data")
 }
 
 /// Options with which a few commits fill journal files, roll segments and make deltas.
-pub(super) fn tiny() -> LocalOptions {
+pub(crate) fn tiny() -> LocalOptions {
     LocalOptions {
         commit_bytes_max: 32 * 1024,
         journal_first_bytes: 16 * 1024,
@@ -35,7 +35,7 @@ pub(super) fn tiny() -> LocalOptions {
     }
 }
 
-pub(super) fn open_mem(fs: &MemFs, options: LocalOptions) -> Result<Arc<Local>> {
+pub(crate) fn open_mem(fs: &MemFs, options: LocalOptions) -> Result<Arc<Local>> {
     open_local(
         Arc::new(fs.clone()),
         Arc::new(SystemClock::default()),
@@ -43,11 +43,11 @@ pub(super) fn open_mem(fs: &MemFs, options: LocalOptions) -> Result<Arc<Local>> 
     )
 }
 
-pub(super) fn open_on(fs: Arc<dyn Fs>, options: LocalOptions) -> Arc<Local> {
+pub(crate) fn open_on(fs: Arc<dyn Fs>, options: LocalOptions) -> Arc<Local> {
     open_local(fs, Arc::new(SystemClock::default()), options).unwrap()
 }
 
-pub(super) fn topic(log: &dyn LogBackend, name: &str, partitions: i32) -> Topic {
+pub(crate) fn topic(log: &dyn LogBackend, name: &str, partitions: i32) -> Topic {
     let name = TopicName::try_new(name).unwrap();
     match log.topic(&name).unwrap() {
         Some(topic) => topic,
@@ -57,11 +57,11 @@ pub(super) fn topic(log: &dyn LogBackend, name: &str, partitions: i32) -> Topic 
     }
 }
 
-pub(super) fn producer(log: &dyn LogBackend) -> Arc<dyn Producer> {
+pub(crate) fn producer(log: &dyn LogBackend) -> Arc<dyn Producer> {
     log.open_producer(&OwnerId::from("test")).unwrap()
 }
 
-pub(super) fn append(topic: &Topic, partition: i32, texts: &[&str]) -> Append {
+pub(crate) fn append(topic: &Topic, partition: i32, texts: &[&str]) -> Append {
     Append {
         topic: topic.id,
         partition: PartitionId(partition),
@@ -69,7 +69,7 @@ pub(super) fn append(topic: &Topic, partition: i32, texts: &[&str]) -> Append {
     }
 }
 
-pub(super) fn put(key: &str, value: &str) -> KvPut {
+pub(crate) fn put(key: &str, value: &str) -> KvPut {
     KvPut {
         store: Store::SourceOffsets,
         key: key.to_owned().into(),
@@ -77,7 +77,7 @@ pub(super) fn put(key: &str, value: &str) -> KvPut {
     }
 }
 
-pub(super) fn commit(topic: &Topic, partition: i32, texts: &[&str]) -> Commit {
+pub(crate) fn commit(topic: &Topic, partition: i32, texts: &[&str]) -> Commit {
     Commit {
         appends: vec![append(topic, partition, texts)],
         puts: Vec::new(),

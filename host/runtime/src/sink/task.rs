@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use linkspan_log::{
-    Assignment, ConsumerOptions, Event, FetchedBatch, GroupOffset, LogBackend, Start,
+    Assignment, Assignor, ConsumerOptions, Event, FetchedBatch, GroupOffset, LogBackend, Start,
 };
 use linkspan_plugin::Task;
 use linkspan_types::{FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, TopicPartition};
@@ -73,6 +73,7 @@ fn deliver(
         group: group_of(&ctx.spec.name),
         member: ctx.task.name(),
         topics: ctx.spec.topics.clone(),
+        assignor: Assignor::default(),
         start: Start::Earliest,
         max_bytes: FETCH_BYTES_MAX,
         fence: Some((OwnerId::from(ctx.spec.name.as_str()), fence)),

@@ -1,4 +1,7 @@
 //! A member of a group that reads the local log.
+//!
+//! `next` does one step after the other until there is an event: fence, what to let go, what to claim (`start`), data
+//! (`poll`). While it waits, the group and the partitions wake it; reads that need the disk are done by `readers`.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::Ordering;
@@ -8,17 +11,22 @@ use linkspan_types::{FenceEpoch, LeaderEpoch, Offset, TopicPartition};
 use tokio::sync::oneshot;
 
 use crate::backend::{
-    Assignment, BoxFuture, Commit, Consumer, ConsumerOptions, Event, FetchedBatch, GroupOffset,
-    KvPut, Start, Store, check_metadata, group_offset_key,
+    BoxFuture, Commit, Consumer, ConsumerOptions, Event, GroupOffset, KvPut, Store, check_metadata,
+    group_offset_key,
 };
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::group::{Change, Membership};
+use crate::group::{Change, Joining, Membership};
 use crate::journal::queue::{FenceRule, OwnerFence};
 use crate::partition::{Partition, Read};
 use crate::readers::Readers;
 use crate::submit::{check_puts, submit};
 use crate::ticket::Ticket;
+
+mod poll;
+mod start;
+
+pub(crate) use start::check_position;
 
 /// An assigned partition.
 #[derive(Debug)]
@@ -75,12 +83,16 @@ impl LocalConsumer {
         if let Some((fence, epoch)) = &fence {
             check_fence(fence, *epoch)?;
         }
+        let joining = Joining {
+            group: &options.group,
+            name: &options.member,
+            topics: &options.topics,
+            assignor: options.assignor,
+        };
         let membership = loop {
             core.groups.wait_until_let_go(&options.group);
             let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
-            let joined =
-                core.groups
-                    .join(&options.group, &options.member, &options.topics, &catalog)?;
+            let joined = core.groups.join(&joining, &catalog)?;
             if let Some(membership) = joined {
                 break membership;
             }
@@ -151,7 +163,7 @@ impl LocalConsumer {
                 self.revoking.clone_from(&partitions);
                 return Ok(Step::Event(Event::Revoked(partitions)));
             }
-            Change::Claimed(partitions) => return self.claim(partitions).map(Step::Event),
+            Change::Claimed(partitions) => return self.claim(&partitions).map(Step::Event),
         }
         if self.pending.is_some() {
             return Ok(Step::WaitForDisk);
@@ -167,21 +179,24 @@ impl LocalConsumer {
             return Ok(None);
         };
         if self.assigned.is_empty() {
+            self.leave();
             return Err(error);
         }
         let lost: Vec<TopicPartition> = self.assigned.keys().cloned().collect();
         for partition in &lost {
             self.forget(partition);
         }
-        self.membership.release(&lost);
+        self.leave();
+        Ok(Some(Event::Lost(lost)))
+    }
+
+    fn leave(&self) {
         let catalog = self
             .core
             .catalog
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         self.membership.leave(&catalog);
-        drop(catalog);
-        Ok(Some(Event::Lost(lost)))
     }
 
     /// Lets go of partitions whose topic was deleted.
@@ -218,184 +233,6 @@ impl LocalConsumer {
         }
     }
 
-    /// Finds out where to begin in partitions that are ours now.
-    fn claim(&mut self, partitions: Vec<TopicPartition>) -> Result<Event> {
-        let mut assignments = Vec::with_capacity(partitions.len());
-        for partition in &partitions {
-            match self.start(partition) {
-                Ok(assignment) => assignments.push(assignment),
-                Err(error) => {
-                    // Nothing was announced: give all of them back, the next call fails again.
-                    for assignment in &assignments {
-                        self.forget(&assignment.partition);
-                    }
-                    self.events.clear();
-                    self.membership.release(&partitions);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(Event::Assigned(assignments))
-    }
-
-    fn start(&mut self, tp: &TopicPartition) -> Result<Assignment> {
-        let partition = self.core.partition_by_name(tp)?;
-        let topic_id = partition.id.topic;
-        let marks = partition.watermarks(self.core.leader_epoch());
-        let key = group_offset_key(&self.options.group, &topic_id, tp.partition);
-        let stored = self.core.get(Store::GroupOffsets, &key);
-        let (next, leader_epoch, metadata, found) = match stored {
-            Some(value) => {
-                let (offset, _) = GroupOffset::decode(topic_id, &value)?;
-                check_position(&partition, tp, offset.leader_epoch, offset.next)?;
-                if offset.next < marks.log_start {
-                    self.events.push_back(Event::OffsetLost {
-                        partition: tp.clone(),
-                        wanted: offset.next,
-                        log_start: marks.log_start,
-                    });
-                }
-                (
-                    offset.next.max(marks.log_start),
-                    offset.leader_epoch,
-                    offset.metadata,
-                    true,
-                )
-            }
-            None => {
-                self.check_no_other_life(tp)?;
-                let next = match self.options.start {
-                    Start::Earliest => marks.log_start,
-                    Start::Latest => marks.high_watermark,
-                };
-                (next, self.core.leader_epoch(), String::new(), false)
-            }
-        };
-        partition.watch(&self.membership.notify);
-        self.assigned.insert(
-            tp.clone(),
-            Assigned {
-                partition,
-                next: next.0,
-                paused: false,
-            },
-        );
-        self.turn.push_back(tp.clone());
-        Ok(Assignment {
-            partition: tp.clone(),
-            topic_id,
-            leader_epoch,
-            next,
-            metadata,
-            fence_epoch: self
-                .fence
-                .as_ref()
-                .map_or(FenceEpoch(0), |(_, epoch)| *epoch),
-            stored: found,
-        })
-    }
-
-    /// A position of the group in an earlier topic of this name means that the topic was made anew.
-    fn check_no_other_life(&self, tp: &TopicPartition) -> Result<()> {
-        let mut prefix = self.options.group.as_str().as_bytes().to_vec();
-        prefix.push(0);
-        let stores = self
-            .core
-            .stores
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        for (key, value) in stores.scan(Store::GroupOffsets, &prefix) {
-            let same_partition = key.ends_with(&tp.partition.0.to_be_bytes());
-            let Ok((offset, topic)) =
-                GroupOffset::decode(linkspan_types::TopicId::default(), &value)
-            else {
-                continue;
-            };
-            if same_partition && topic == tp.topic {
-                let why = "the topic was made anew since it was committed".to_owned();
-                let (next, leader_epoch) = (offset.next, offset.leader_epoch);
-                return Err(Error::UnknownPosition {
-                    partition: tp.clone(),
-                    next,
-                    leader_epoch,
-                    why,
-                });
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks for data, each partition in turn.
-    fn poll(&mut self) -> Result<Step> {
-        for _ in 0..self.turn.len() {
-            let Some(tp) = self.turn.pop_front() else {
-                break;
-            };
-            self.turn.push_back(tp.clone());
-            let Some(assigned) = self.assigned.get(&tp).filter(|assigned| !assigned.paused) else {
-                continue;
-            };
-            let from = assigned.next;
-            let read =
-                match assigned
-                    .partition
-                    .read(&self.core, from, self.options.max_bytes, false)
-                {
-                    Err(Error::OffsetOutOfRange {
-                        wanted, log_start, ..
-                    }) if wanted < log_start => {
-                        if let Some(assigned) = self.assigned.get_mut(&tp) {
-                            assigned.next = log_start.0;
-                        }
-                        return Ok(Step::Event(Event::OffsetLost {
-                            partition: tp,
-                            wanted,
-                            log_start,
-                        }));
-                    }
-                    other => other?,
-                };
-            match read {
-                Some(read) => {
-                    if let Some(event) = self.deliver(&tp, from, read) {
-                        return Ok(Step::Event(event));
-                    }
-                }
-                None => {
-                    let partition = Arc::clone(&assigned.partition);
-                    let answer =
-                        self.readers
-                            .read(&self.core, partition, from, self.options.max_bytes);
-                    self.pending = Some(Pending {
-                        partition: tp,
-                        from,
-                        answer,
-                    });
-                    return Ok(Step::WaitForDisk);
-                }
-            }
-        }
-        Ok(Step::WaitForChange)
-    }
-
-    /// Turns what was read into an event, unless the partition has moved on.
-    fn deliver(&mut self, tp: &TopicPartition, from: i64, read: Read) -> Option<Event> {
-        let assigned = self.assigned.get_mut(tp)?;
-        if read.bytes.is_empty() || assigned.next != from || assigned.paused {
-            return None;
-        }
-        assigned.next = read.next;
-        let marks = assigned.partition.watermarks(LeaderEpoch(0));
-        Some(Event::Batch(FetchedBatch {
-            partition: tp.clone(),
-            topic_id: assigned.partition.id.topic,
-            bytes: read.bytes,
-            from: Offset(from),
-            next: Offset(read.next),
-            high_watermark: marks.high_watermark,
-        }))
-    }
-
     fn set_paused(&mut self, partitions: &[TopicPartition], paused: bool) {
         let wanted: BTreeSet<&TopicPartition> = partitions.iter().collect();
         for (tp, assigned) in &mut self.assigned {
@@ -404,26 +241,6 @@ impl LocalConsumer {
             }
         }
     }
-}
-
-/// Checks a position against the history of a partition.
-pub(crate) fn check_position(
-    partition: &Partition,
-    tp: &TopicPartition,
-    leader_epoch: LeaderEpoch,
-    next: Offset,
-) -> Result<()> {
-    let end = partition.epoch_end(leader_epoch.0);
-    if next.0 <= end && next.0 >= 0 {
-        return Ok(());
-    }
-    let why = format!("that leader epoch ends at offset {end}");
-    Err(Error::UnknownPosition {
-        partition: tp.clone(),
-        next,
-        leader_epoch,
-        why,
-    })
 }
 
 fn check_fence(fence: &OwnerFence, epoch: FenceEpoch) -> Result<()> {
@@ -537,11 +354,6 @@ impl Drop for LocalConsumer {
         for assigned in self.assigned.values() {
             assigned.partition.unwatch(&self.membership.notify);
         }
-        let catalog = self
-            .core
-            .catalog
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        self.membership.leave(&catalog);
+        self.leave();
     }
 }
