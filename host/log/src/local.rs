@@ -232,13 +232,8 @@ impl Local {
     }
 
     #[cfg(test)]
-    pub(crate) fn core_for_test(&self) -> &Core {
+    pub(crate) fn core_for_test(&self) -> &Arc<Core> {
         &self.core
-    }
-
-    #[cfg(test)]
-    pub(crate) fn core_for_test(&self) -> Arc<Core> {
-        Arc::clone(&self.core)
     }
 
     #[cfg(test)]

@@ -208,7 +208,7 @@ mod tests {
         let (log, partitions) = log();
         let core = log.core_for_test();
         let readers = Arc::new(Readers::with_threads(1));
-        let read = |at: usize| readers.read(&core, Arc::clone(&partitions[at]), 0, 1);
+        let read = |at: usize| readers.read(core, Arc::clone(&partitions[at]), 0, 1);
         let (first_held, last_held) = (partitions[0].lock(), partitions[2].lock());
         let first = read(0);
         // The thread waits in the first one; `last` is the newest and would wait again.
@@ -230,7 +230,7 @@ mod tests {
         let (log, partitions) = log();
         let core = log.core_for_test();
         let readers = Arc::new(Readers::with_threads(0));
-        let read = readers.read(&core, Arc::clone(&partitions[0]), 0, 1);
+        let read = readers.read(core, Arc::clone(&partitions[0]), 0, 1);
         assert_eq!(answer(read, Duration::from_secs(1)), Some(1));
     }
 }
