@@ -11,6 +11,8 @@ mod bad_plugins;
 #[cfg(test)]
 mod configs;
 #[cfg(test)]
+mod connect_files;
+#[cfg(test)]
 mod host_log;
 #[cfg(test)]
 mod inputs;

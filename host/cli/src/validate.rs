@@ -1,6 +1,7 @@
 //! `linkspan validate`: everything that is wrong with a configuration, without running it.
 
-use serde_json::json;
+use linkspan_config::{KeyFate, KeyReport};
+use serde_json::{Value, json};
 
 use crate::args::{Output, ValidateArgs};
 use crate::exit::{Exit, Failure};
@@ -14,11 +15,13 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
     let (plan, diagnostics) = plan::check(&request, &plugins)?;
     match args.output {
         Output::Json => {
-            let object = json!({ "valid": plan.is_some(), "diagnostics": diagnostics.to_json() });
+            let keys: Vec<_> = diagnostics.keys().iter().map(key_json).collect();
+            let object = json!({ "valid": plan.is_some(), "diagnostics": diagnostics.to_json(), "keys": keys });
             terminal::line(&object.to_string());
         }
         Output::Table => {
             print_diagnostics(&diagnostics);
+            print_keys(diagnostics.keys());
             if let Some(plan) = &plan {
                 terminal::line(&format!(
                     "valid: {} connectors, {} declared topics",
@@ -33,4 +36,44 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
     } else {
         Exit::Invalid
     })
+}
+
+fn key_json(report: &KeyReport) -> Value {
+    let option = match &report.fate {
+        KeyFate::Mapped(option) => Some(option),
+        KeyFate::Used | KeyFate::Ignored | KeyFate::Unsupported => None,
+    };
+    json!({
+        "file": report.location.file, "line": report.location.line, "key": report.key,
+        "fate": report.fate.word(), "option": option, "why": report.why,
+    })
+}
+
+/// What became of each key of Kafka Connect's own files.
+fn print_keys(keys: &[KeyReport]) {
+    let width = keys
+        .iter()
+        .map(|report| report.key.chars().count())
+        .max()
+        .unwrap_or(0);
+    let mut file = "";
+    for report in keys {
+        if report.location.file != file {
+            file = &report.location.file;
+            terminal::line(&format!("{file}:"));
+        }
+        let fate = match &report.fate {
+            KeyFate::Mapped(option) => format!("mapped to {option}"),
+            other => other.word().to_owned(),
+        };
+        let why = if report.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", report.why)
+        };
+        terminal::line(&format!(
+            "  line {:>3}  {:width$}  {fate}{why}",
+            report.location.line, report.key
+        ));
+    }
 }

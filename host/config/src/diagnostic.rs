@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::codes::{self, Code};
+use crate::connect_files::KeyReport;
 use crate::source::Location;
 
 /// How bad it is; errors prevent a plan.
@@ -228,12 +229,19 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Diagnostics {
     items: Vec<Diagnostic>,
+    pub(crate) keys: Vec<KeyReport>,
 }
 
 impl Diagnostics {
     /// Adds a message.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         self.items.push(diagnostic);
+    }
+
+    /// Returns what became of each key of Kafka Connect's own files, by file and line.
+    #[must_use]
+    pub fn keys(&self) -> &[KeyReport] {
+        &self.keys
     }
 
     /// Returns true when no plan can come out.

@@ -7,7 +7,7 @@ use crate::vocabulary::{closest, listing};
 use crate::yaml::{Entry, Kind, Node};
 
 /// The top-level keys.
-const SECTIONS: [&str; 5] = ["host", "params", "topics", "defaults", "connectors"];
+pub(crate) const SECTIONS: [&str; 5] = ["host", "params", "topics", "defaults", "connectors"];
 
 /// The entries of each section.
 #[derive(Debug, Default)]

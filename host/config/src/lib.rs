@@ -20,6 +20,7 @@ pub mod codes;
 pub mod framework;
 
 mod check;
+mod connect_files;
 mod connector;
 mod diagnostic;
 mod document;
@@ -36,6 +37,7 @@ mod source;
 mod vocabulary;
 mod yaml;
 
+pub use connect_files::{KeyFate, KeyReport};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use host::DATA_DEFAULT;
 pub use linkspan_types::units::{DurationError, parse_duration};

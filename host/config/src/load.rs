@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::codes;
+use crate::connect_files;
 use crate::connector::{self, Surroundings};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::document::Document;
@@ -25,7 +26,8 @@ const HOST_FILE: &str = "linkspan.yaml";
 /// What a command line asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Files and directories; of a directory all `*.yaml` and `*.yml`, sorted.
+    /// Files and directories; of a directory all `*.yaml` and `*.yml`, sorted. A named `*.json` or `*.properties` is
+    /// one of Kafka Connect's own.
     pub paths: Vec<PathBuf>,
     /// `--overlay`, later ones win.
     pub overlays: Vec<PathBuf>,
@@ -259,6 +261,9 @@ fn read_file(report: &mut Report, path: &Path, request: &Request, layer: usize) 
     let id = report
         .sources
         .add(path.display().to_string(), &base, layer, text.clone());
+    if connect_files::is_one(path) {
+        return connect_files::read(report, path, id, &text);
+    }
     let (root, problems) = yaml::parse(id, &text);
     for problem in &problems {
         report.push(describe(problem));

@@ -4,6 +4,7 @@
 //! [`Span`] until [`Report::finish`] turns it into text.
 
 use crate::codes::Code;
+use crate::connect_files::KeyReport;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 use crate::source::{Sources, Span};
 
@@ -80,6 +81,8 @@ pub(crate) struct Report {
     drafts: Vec<Draft>,
     left_out: Vec<Severity>,
     secrets: Vec<Span>,
+    /// What became of the keys of Connect's files.
+    pub(crate) keys: Vec<KeyReport>,
 }
 
 impl Report {
@@ -111,8 +114,11 @@ impl Report {
             drafts,
             left_out,
             secrets,
+            mut keys,
         } = self;
+        keys.sort_by(|a, b| a.location.cmp(&b.location));
         let mut diagnostics = Diagnostics::default();
+        diagnostics.keys = keys;
         for draft in drafts {
             let Draft {
                 mut diagnostic,

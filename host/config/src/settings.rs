@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::check;
 use crate::codes;
+use crate::connect_files::{KeyFate, KeyReport};
 use crate::diagnostic::Severity;
 use crate::option::{OptionDef, OptionType};
 use crate::placeholder::{self, Resolver, Unresolved};
@@ -148,6 +149,7 @@ impl<'a> Reader<'a> {
             }
             return;
         }
+        self.account(&name, &term, entry);
         let layer = self.report.sources.layer(entry.value.span.file);
         found.push(Flat {
             name,
@@ -156,6 +158,29 @@ impl<'a> Reader<'a> {
             key_span: entry.key_span,
             node: &entry.value,
             priority: (body.explicit, layer),
+        });
+    }
+
+    /// Notes what becomes of a key of one of Connect's files.
+    fn account(&mut self, name: &str, term: &Term<'a>, entry: &Entry) {
+        let location = self.report.sources.location(entry.key_span);
+        let told = self.report.keys.iter().any(|key| key.location == location);
+        if told || !self.report.sources.is_lenient(entry.key_span.file) {
+            return;
+        }
+        let (fate, why) = match term.built {
+            Built::No => (
+                KeyFate::Unsupported,
+                "known but not built yet in this version",
+            ),
+            Built::Yes | Built::Only(_) if name == entry.key => (KeyFate::Used, ""),
+            Built::Yes | Built::Only(_) => (KeyFate::Mapped(name.to_owned()), ""),
+        };
+        self.report.keys.push(KeyReport {
+            location,
+            key: entry.key.clone(),
+            fate,
+            why: why.to_owned(),
         });
     }
 
@@ -172,11 +197,24 @@ impl<'a> Reader<'a> {
         if suggests_secret || looks_secret(name) {
             self.report.conceal(entry.value.span);
         }
+        let lenient = self.report.sources.is_lenient(entry.key_span.file);
         let mut draft = Draft::error(
             &codes::UNKNOWN_KEY,
             entry.key_span,
             format!("unknown key `{}`", name.escape_debug()),
         );
+        if lenient {
+            draft = draft.severity(Severity::Warning);
+            self.report.keys.push(KeyReport {
+                location: self.report.sources.location(entry.key_span),
+                key: name.to_owned(),
+                fate: KeyFate::Ignored,
+                why: match suggestion {
+                    Some(known) => format!("no option of {}; did you mean `{known}`?", self.owner),
+                    None => format!("no option of {}", self.owner),
+                },
+            });
+        }
         if let Some(known) = suggestion {
             meant.insert(known.to_owned());
             // Below `errors:` only the last word needs to be written.

@@ -69,6 +69,8 @@ pub(crate) struct Source {
     /// Later layers win over earlier ones: 0 = a named file, then overlays, then `--set`.
     pub(crate) layer: usize,
     pub(crate) text: String,
+    /// One of Connect's own files: a key that nobody knows is a warning.
+    lenient: bool,
 }
 
 /// All texts of one load.
@@ -85,8 +87,19 @@ impl Sources {
             base: base.to_owned(),
             layer,
             text,
+            lenient: false,
         });
         id
+    }
+
+    pub(crate) fn set_lenient(&mut self, id: FileId) {
+        if let Some(source) = self.sources.get_mut(id.0) {
+            source.lenient = true;
+        }
+    }
+
+    pub(crate) fn is_lenient(&self, id: FileId) -> bool {
+        self.get(id).is_some_and(|source| source.lenient)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Source> {

@@ -8,6 +8,7 @@ use crate::{
 };
 
 mod bad_input;
+mod connect_files;
 mod fuzz;
 mod layers;
 mod params;
