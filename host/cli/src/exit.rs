@@ -129,6 +129,10 @@ impl From<linkspan_log::Error> for Failure {
                 .help("name an empty folder, or one that linkspan made, with --data"),
             Log::Damaged { .. } => Self::new(Exit::Environment, "LS0513", message)
                 .help("acknowledged records are damaged, so nothing was changed; see `linkspan log verify`, then restore a copy"),
+            Log::InvalidTopic { .. } | Log::InvalidSettings { .. } | Log::CompactedTopic { .. } | Log::TopicExists { .. } => {
+                Self::new(Exit::Invalid, "LS0517", message)
+            }
+            Log::DiskBound { .. } => Self::new(Exit::Environment, "LS0519", message),
             Log::UnknownTopic { .. } => Self::new(Exit::Invalid, "LS0516", message),
             Log::Io { .. } | Log::DiskFull { .. } | Log::OutOfFiles { .. } => Self::new(Exit::Environment, "LS0704", message),
             _ => Self::new(Exit::Runtime, "LS0501", message),

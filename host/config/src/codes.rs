@@ -187,6 +187,8 @@ codes! {
         "The message says what is allowed."
     LOG_CLOSED "LS0518" "the log is closing"
         "The host is stopping; the task goes on at the next start."
+    DISK_BOUND "LS0519" "the log holds as much as it may"
+        "`log.max.bytes` is reached. Nothing is deleted for it: sources wait, sinks and readers go on, and sources go on by themselves when there is room. Raise `log.max.bytes`, shorten `retention.ms` or `retention.bytes` of a topic, start sinks that lag (retention keeps what they have not read), or delete records or a topic."
     HOST_ANSWER "LS0601" "the host refused a request"
         "A command talked to a running host and it refused; the message is the host's."
     HELD "LS0701" "a host works on the data directory"
@@ -205,4 +207,6 @@ codes! {
         "No source of this run writes the topic, so that the sink may wait for ever. Perhaps the name differs by a letter. If an earlier run, another program or REST fills it, all is well."
     SECRET_LITERAL "LS0903" "a secret is written into the file"
         "The value of a secret option stands in the YAML file, where version control and backups keep it. Write `${env:NAME}` or `${file:path:key}` instead."
+    SETTING_WITHOUT_EFFECT "LS0904" "a setting has no effect here"
+        "The setting is one of a Kafka topic and is accepted so that a topic's settings can be taken over, but it makes no sense on one machine. The message says why. Remove it, or leave it for the day the topic moves to a cluster."
 }

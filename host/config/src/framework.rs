@@ -5,6 +5,8 @@
 
 use std::sync::LazyLock;
 
+use linkspan_types::topic_settings::{self, Effect, Kind, TopicSetting};
+
 use crate::logging::LEVELS;
 use crate::option::{ClassKind, OptionDef, OptionType};
 use crate::vocabulary::Built;
@@ -24,8 +26,11 @@ pub struct FrameworkOption {
 pub static CONNECTOR: LazyLock<Vec<FrameworkOption>> =
     LazyLock::new(|| CONNECTOR_ROWS.iter().map(Row::option).collect());
 /// Options of a topic.
-pub static TOPIC: LazyLock<Vec<FrameworkOption>> =
-    LazyLock::new(|| TOPIC_ROWS.iter().map(Row::option).collect());
+pub static TOPIC: LazyLock<Vec<FrameworkOption>> = LazyLock::new(|| {
+    let own = TOPIC_ROWS.iter().map(Row::option);
+    own.chain(topic_settings::TABLE.iter().map(topic_option))
+        .collect()
+});
 /// Settings of the host.
 pub static HOST: LazyLock<Vec<FrameworkOption>> =
     LazyLock::new(|| HOST_ROWS.iter().map(Row::option).collect());
@@ -37,6 +42,8 @@ pub static PARAM: LazyLock<Vec<FrameworkOption>> =
 pub const TASKS_MAX: i64 = 1024;
 /// The most partitions of one topic.
 pub const PARTITIONS_MAX: i64 = 10_000;
+/// The option of a topic that is no setting of the log.
+pub(crate) const REPLICATION_FACTOR: &str = "replication.factor";
 const HOUR_MS: i64 = 3_600_000;
 const MIB: i64 = 1 << 20;
 const SEGMENT_BYTES_MAX: i64 = 2_147_483_647;
@@ -273,6 +280,7 @@ static CONNECTOR_ROWS: &[Row] = &[
     later("admin.override.*", "Settings of the admin client."),
 ];
 
+/// What a topic has beside its settings; those stand in [`topic_settings::TABLE`].
 static TOPIC_ROWS: &[Row] = &[
     row(
         "partitions",
@@ -281,82 +289,44 @@ static TOPIC_ROWS: &[Row] = &[
     )
     .range(1, PARTITIONS_MAX),
     row(
-        "retention.ms",
-        OptionType::Duration,
-        "How long records are kept; -1 = for ever.",
-    )
-    .default("604800000")
-    .range(-1, i64::MAX),
-    row(
-        "retention.bytes",
-        OptionType::Bytes,
-        "How many bytes of a partition are kept; -1 = all.",
-    )
-    .default("-1")
-    .range(-1, i64::MAX),
-    row(
-        "segment.bytes",
-        OptionType::Bytes,
-        "The size of a segment file.",
-    )
-    .default("1073741824")
-    .range(MIB, SEGMENT_BYTES_MAX),
-    row(
-        "segment.ms",
-        OptionType::Duration,
-        "The age at which a segment file is closed.",
-    )
-    .default("604800000")
-    .range(1, i64::MAX),
-    row(
-        "max.message.bytes",
-        OptionType::Bytes,
-        "The largest record batch.",
-    )
-    .default("1048588")
-    .range(1024, 64 * MIB),
-    row(
-        "compression.type",
-        OptionType::String,
-        "How batches are compressed.",
-    )
-    .default("none")
-    .values(&["none", "lz4", "zstd"]),
-    row(
-        "keep.unread",
-        OptionType::Boolean,
-        "Keep what a sink has not read yet beyond the retention.",
-    )
-    .default("true"),
-    row(
-        "cleanup.policy",
-        OptionType::String,
-        "What happens to old records.",
-    )
-    .default("delete")
-    .values(&["delete", "compact", "compact,delete"])
-    .only(&["delete"]),
-    row(
-        "message.timestamp.type",
-        OptionType::String,
-        "Which time a record carries.",
-    )
-    .default("CreateTime")
-    .values(&["CreateTime", "LogAppendTime"])
-    .only(&["CreateTime"]),
-    row(
-        "replication.factor",
+        REPLICATION_FACTOR,
         OptionType::Int,
         "Copies; one machine holds one.",
     )
     .default("1")
     .range(1, 100)
     .only(&["1"]),
-    later("min.compaction.lag.ms", "When compaction may begin."),
-    later("delete.retention.ms", "How long tombstones are kept."),
-    later("min.cleanable.dirty.ratio", "When compaction pays."),
-    later("min.insync.replicas", "Copies that must acknowledge."),
 ];
+
+/// A setting of the log's table as an option of the configuration.
+fn topic_option(setting: &TopicSetting) -> FrameworkOption {
+    let kind = match setting.kind {
+        Kind::Duration => OptionType::Duration,
+        Kind::Bytes => OptionType::Bytes,
+        Kind::Number => OptionType::Long,
+        Kind::Ratio => OptionType::Double,
+        Kind::Boolean => OptionType::Boolean,
+        Kind::Word | Kind::Replicas => OptionType::String,
+        Kind::Words => OptionType::List,
+    };
+    let default = Some(setting.default).filter(|text| !text.is_empty());
+    let docs = match setting.effect {
+        Effect::Works => setting.docs.to_owned(),
+        Effect::Nothing(why) => format!("{} Accepted without effect: {why}.", setting.docs),
+    };
+    let mut def = OptionDef::new(setting.name, kind, default, &docs);
+    def.values = setting
+        .values
+        .iter()
+        .map(|value| (*value).to_owned())
+        .collect();
+    (def.min, def.max) = (Some(setting.min), Some(setting.max));
+    FrameworkOption {
+        def,
+        built: Built::Yes,
+        kind: None,
+    }
+}
 
 static HOST_ROWS: &[Row] = &[
     row("data", OptionType::Path, "The data directory.").default("linkspan-data"),
@@ -422,6 +392,20 @@ static HOST_ROWS: &[Row] = &[
     )
     .default("1073741824")
     .range(MIB, SEGMENT_BYTES_MAX),
+    row(
+        "log.max.bytes",
+        OptionType::Bytes,
+        "The most bytes of records that the log holds, journal not counted; -1 = no limit. When it is reached sources wait, nothing is deleted for it, and everything goes on when retention, delete-records or a deleted topic made room.",
+    )
+    .default("-1")
+    .range(-1, i64::MAX),
+    row(
+        "log.retention.check.interval.ms",
+        OptionType::Duration,
+        "Time between two looks for what retention may delete.",
+    )
+    .default("300000")
+    .range(1, 24 * HOUR_MS),
     row(
         "log.cache.bytes",
         OptionType::Bytes,

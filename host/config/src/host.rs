@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use linkspan_types::TopicName;
+use linkspan_types::topic_settings::{Effect, canonical, find};
 
 use crate::check::items;
 use crate::codes;
@@ -96,6 +97,9 @@ pub(crate) fn read(
             journal_bytes_max: number("log.journal.max.bytes"),
             segment_bytes: number("log.segment.bytes"),
             cache_bytes: number("log.cache.bytes"),
+            // -1, no limit, is no number of bytes.
+            bytes_max: value("log.max.bytes").parse().ok(),
+            retention_check_interval_ms: number("log.retention.check.interval.ms"),
         },
         logging,
     }
@@ -177,9 +181,11 @@ pub(crate) fn topics(
             .into_iter()
             .filter_map(|(name, setting)| Some((name, setting.resolved?)))
             .collect();
+        settings.remove(framework::REPLICATION_FACTOR);
         let partitions = settings
             .remove("partitions")
             .and_then(|text| text.parse().ok());
+        let settings = topic_settings(report, name, settings, entry);
         plans.push(TopicPlan {
             name: name.clone(),
             partitions,
@@ -189,4 +195,43 @@ pub(crate) fn topics(
     }
     plans.sort_by(|a, b| a.name.cmp(&b.name));
     plans
+}
+
+/// Checks what the table of settings knows beyond types and ranges; returns the settings as the log stores them.
+fn topic_settings(
+    report: &mut Report,
+    topic: &str,
+    settings: BTreeMap<String, String>,
+    entry: &Entry,
+) -> BTreeMap<String, String> {
+    let place = |name: &str| match &entry.value.kind {
+        Kind::Map(entries) => entries
+            .iter()
+            .find(|entry| entry.key == name)
+            .map_or(entry.key_span, |entry| entry.key_span),
+        Kind::Null | Kind::Scalar(_) | Kind::List(_) => entry.key_span,
+    };
+    for name in settings.keys() {
+        if let Some(Effect::Nothing(why)) = find(name).map(|setting| setting.effect) {
+            let message = format!("topic `{topic}`: `{name}` has no effect here: {why}");
+            report.push(Draft::warning(
+                &codes::SETTING_WITHOUT_EFFECT,
+                place(name),
+                message,
+            ));
+        }
+    }
+    match canonical(&settings) {
+        Ok(settings) => settings,
+        Err(errors) => {
+            for error in errors {
+                report.push(Draft::error(
+                    &codes::OUT_OF_RANGE,
+                    place(&error.name),
+                    format!("topic `{topic}`: {error}"),
+                ));
+            }
+            settings
+        }
+    }
 }

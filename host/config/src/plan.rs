@@ -66,6 +66,10 @@ pub struct LogSettings {
     pub segment_bytes: u64,
     /// Memory for records that were just written.
     pub cache_bytes: u64,
+    /// The most bytes of records; `None` = no limit.
+    pub bytes_max: Option<u64>,
+    /// Time between two looks for what retention may delete.
+    pub retention_check_interval_ms: u64,
 }
 
 /// When a record counts as stored.

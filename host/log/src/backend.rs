@@ -348,7 +348,7 @@ pub enum Store {
     Runs = 6,
     /// Fence epochs by owner; written by [`LogBackend::open_producer`] only.
     Fences = 7,
-    /// The log's own: keys that begin with `topic/`, `start/`, `lost/`, `gone/` or `reader/` are written by the methods
+    /// The log's own: keys that begin with `topic/`, `start/`, `lost/`, `was-topic/` or `reader/` are written by the methods
     /// of [`LogBackend`] only.
     Meta = 8,
 }

@@ -312,10 +312,13 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
     if nothing && clean == chain.slot.clean && first_journal_seq.is_none() {
         return Ok(());
     }
-    let first = first_journal_seq.unwrap_or(chain.slot.first_journal_seq);
     let mut retired = Retired::default();
-    let life = (clean, first);
-    let result = chain.take_over(core, covered_lsn, &touched, &puts, all, life, &mut retired);
+    let life = Life {
+        covered_lsn,
+        clean,
+        first_journal_seq: first_journal_seq.unwrap_or(chain.slot.first_journal_seq),
+    };
+    let result = chain.take_over(core, life, &touched, &puts, all, &mut retired);
     if result.is_err() {
         retired.give_back();
         core.flush.touch_again(&touched);
@@ -356,6 +359,14 @@ fn copy_stores(stores: &RwLock<Stores>, mut between: impl FnMut(())) -> Vec<KvPu
     }
 }
 
+/// What the slot of a checkpoint says about the log's life.
+#[derive(Clone, Copy, Debug)]
+struct Life {
+    covered_lsn: u64,
+    clean: bool,
+    first_journal_seq: u64,
+}
+
 impl Chain {
     fn wants_base(&self) -> bool {
         let slot = &self.slot;
@@ -367,20 +378,19 @@ impl Chain {
     fn take_over(
         &mut self,
         core: &Core,
-        covered_lsn: u64,
+        life: Life,
         touched: &[Arc<Partition>],
         puts: &[KvPut],
         all: Option<Vec<KvPut>>,
-        (clean, first_journal_seq): (bool, u64),
         retired: &mut Retired,
     ) -> Result<()> {
         let manifests = write_out_and_sync(core, touched, retired)?;
         self.forget_deleted(core);
         let mut slot = self.slot;
         slot.seq += 1;
-        slot.clean = clean;
-        slot.first_journal_seq = first_journal_seq;
-        slot.replay_lsn = covered_lsn + 1;
+        slot.clean = life.clean;
+        slot.first_journal_seq = life.first_journal_seq;
+        slot.replay_lsn = life.covered_lsn + 1;
         slot.leader_epoch = core.leader_epoch().0;
         slot.journal_seq = core
             .ring

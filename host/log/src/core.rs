@@ -322,7 +322,10 @@ impl Core {
     }
 
     pub(crate) fn health(&self) -> Health {
-        self.condition.health()
+        match (self.condition.health(), self.room()) {
+            (Health::Ok, Err(Error::DiskBound { why, .. })) => Health::DiskBound { why },
+            (health, _) => health,
+        }
     }
 
     /// Stops the log for good: what is on the disk is unknown until the next start has read it.

@@ -44,6 +44,7 @@ mod readers;
 mod recovery;
 mod restore;
 mod retention;
+mod retention_clock;
 mod segment;
 mod snapshot;
 mod space;

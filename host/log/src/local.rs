@@ -118,6 +118,7 @@ pub fn open_local(
         core.flush.write_all_out(&core)?;
         core.set_leader_epoch(core.leader_epoch().0 + 1);
     }
+    core.retention.start_clock(&core);
     let opened = opened(&recovered);
     let first_journal_seq = recovered.journal.next_seq;
     let ring = Arc::new(Ring::new(

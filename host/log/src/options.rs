@@ -60,6 +60,9 @@ pub struct LocalOptions {
     pub commit_bytes_max: usize,
     /// The most segment files that are kept open.
     pub open_files_max: usize,
+    /// The most bytes of record batches that the log holds (see `space`); appends are refused there. At most the queue
+    /// ([`LocalOptions::queue_bytes_max`]) more, which was taken in before.
+    pub log_bytes_max: Option<u64>,
     /// Time between two looks for what retention may delete.
     pub retention_check_interval: Duration,
     /// Time between two looks for topics that need compaction.
@@ -95,6 +98,7 @@ impl LocalOptions {
             batch_bytes_max: BATCH_BYTES_DEFAULT,
             commit_bytes_max: COMMIT_BYTES_MAX,
             open_files_max: 512,
+            log_bytes_max: None,
             retention_check_interval: Duration::from_secs(300),
             compaction_interval: Duration::from_secs(15),
             compaction_keys_max: crate::compaction::KEYS_DEFAULT,

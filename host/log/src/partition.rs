@@ -391,6 +391,7 @@ impl Partition {
             segments: u32::try_from(state.segments.len()).unwrap_or(u32::MAX),
             bytes: state.segments.iter().map(|s| s.len).sum(),
             unflushed_bytes: state.unflushed_bytes as u64,
+            lost: 0,
         }
     }
 }

@@ -12,7 +12,8 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::partition::Read;
 use crate::recovery::FORMAT_VERSION;
-use crate::stat::{LogStat, TopicStat};
+use crate::stat::{LogStat, PartitionStat, TopicStat};
+use crate::trim;
 
 pub(crate) fn topic(core: &Core, name: &TopicName) -> Option<Topic> {
     let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +104,10 @@ pub(crate) fn stat(core: &Core) -> LogStat {
             partitions: entry
                 .partitions
                 .iter()
-                .map(|partition| partition.stat())
+                .map(|partition| PartitionStat {
+                    lost: trim::lost(core, partition.id),
+                    ..partition.stat()
+                })
                 .collect(),
         })
         .collect();
@@ -128,6 +132,8 @@ pub(crate) fn stat(core: &Core) -> LogStat {
         journal_bytes,
         journal_files,
         cache_bytes: core.cache.bytes() as u64,
+        log_bytes: core.space.bytes(),
+        log_bytes_max: core.options.log_bytes_max,
         segment_bytes: topics
             .iter()
             .flat_map(|topic| &topic.partitions)

@@ -4,12 +4,19 @@
 //! the key-value stores have bounds of their own and are not part of it. A batch that was deleted no longer counts, even
 //! if its file goes with the next checkpoint only.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use linkspan_types::ByteCount;
+
+use crate::core::Core;
+use crate::error::{Error, Result};
 
 /// The count.
 #[derive(Debug, Default)]
 pub(crate) struct Space {
     bytes: AtomicU64,
+    /// `log.max.bytes` was reached when somebody last looked.
+    bound: AtomicBool,
 }
 
 impl Space {
@@ -32,5 +39,35 @@ impl Space {
         ) {
             held = now;
         }
+    }
+}
+
+impl Core {
+    /// Fails while the log holds as much as it may. Says so once when that begins, and once when it ends.
+    pub(crate) fn room(&self) -> Result<()> {
+        let Some(max) = self.options.log_bytes_max else {
+            return Ok(());
+        };
+        let held = self.space.bytes();
+        if held < max {
+            if self.space.bound.swap(false, Ordering::AcqRel) {
+                tracing::info!("the log has room again: appends are taken");
+            }
+            return Ok(());
+        }
+        let why = format!(
+            "it holds {} of {} (`log.max.bytes`); raise it, shorten `retention.ms` or `retention.bytes` of a topic, start sinks that lag, or delete records or a topic",
+            ByteCount(held),
+            ByteCount(max)
+        );
+        if !self.space.bound.swap(true, Ordering::AcqRel) {
+            tracing::error!("the log is full, sources wait: {why}");
+            // What may go should go now.
+            self.retention.request();
+        }
+        Err(Error::DiskBound {
+            dir: self.options.dir.clone(),
+            why,
+        })
     }
 }

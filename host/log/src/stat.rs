@@ -27,6 +27,12 @@ pub struct LogStat {
     pub journal_files: u32,
     /// Bytes held in the tail cache.
     pub cache_bytes: u64,
+    /// Bytes of record batches that the log holds; what `log.max.bytes` bounds.
+    #[serde(default)]
+    pub log_bytes: u64,
+    /// `log.max.bytes`, if there is a limit.
+    #[serde(default)]
+    pub log_bytes_max: Option<u64>,
     /// Bytes in segment files.
     pub segment_bytes: u64,
     /// Checkpoints since the log was opened.
@@ -67,6 +73,9 @@ pub struct PartitionStat {
     pub bytes: u64,
     /// Bytes that are in the journal only so far.
     pub unflushed_bytes: u64,
+    /// Records that were deleted before a declared sink had read them: by `keep.unread: false`, or by hand.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 /// Figures about one key-value store.

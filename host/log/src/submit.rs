@@ -62,6 +62,9 @@ pub(crate) fn submit(
     in_flight: Option<InFlight>,
 ) -> Result<Ticket> {
     core.check_writable()?;
+    if !commit.appends.is_empty() {
+        core.room()?;
+    }
     let raise = match &fence {
         FenceRule::Raise(fence) => raise_bytes(&fence.owner),
         FenceRule::None | FenceRule::Check(..) => 0,

@@ -3,7 +3,7 @@
 //! ```text
 //!  Store::Meta   start/<topic id>-<n>   the first offset there is (i64 as text)
 //!                lost/<topic id>-<n>    records that were deleted before a declared sink had read them (u64 as text)
-//!                gone/<topic id>        number of partitions of a deleted topic whose files may still be there
+//!                was-topic/<topic id>   number of partitions of a deleted topic whose files may still be there
 //! ```
 //!
 //! The put is the deletion: from its frame on nothing below is readable, in this life and after any crash. Files follow
@@ -12,7 +12,7 @@
 //! the next open removes them.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -32,8 +32,9 @@ use crate::topics::Catalog;
 pub(crate) const START_PREFIX: &str = "start/";
 /// Keys of the counts of deliberate loss.
 pub(crate) const LOST_PREFIX: &str = "lost/";
-/// Keys of deleted topics.
-pub(crate) const GONE_PREFIX: &str = "gone/";
+/// Keys of deleted topics. They sort behind those of topics: a snapshot copies keys in order while frames come in, and one
+/// that has no topic any more must say so here, or a replay from before the deletion would not know its records.
+pub(crate) const GONE_PREFIX: &str = "was-topic/";
 /// The most puts of one frame that cleans up.
 const PUTS_MAX: usize = 1000;
 
@@ -308,7 +309,7 @@ fn remove_directories(core: &Core, topic: &TopicId, partitions: i32) {
     }
 }
 
-fn remove_directory(fs: &dyn Fs, dir: &PathBuf) -> Result<()> {
+fn remove_directory(fs: &dyn Fs, dir: &Path) -> Result<()> {
     let exists = fs
         .try_exists(dir)
         .map_err(|e| Error::io("look for", dir, e))?;
@@ -322,4 +323,15 @@ fn remove_directory(fs: &dyn Fs, dir: &PathBuf) -> Result<()> {
     }
     fs.remove_dir(dir)
         .map_err(|e| Error::io("remove directory", dir, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GONE_PREFIX;
+    use crate::topics::KEY_PREFIX;
+
+    #[test]
+    fn a_deleted_topic_is_copied_after_topics() {
+        assert!(GONE_PREFIX > KEY_PREFIX);
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use linkspan_log::LogBackend;
+use linkspan_log::{Health, LogBackend};
 use linkspan_plugin::{Class, Task};
 use linkspan_types::{Clock, FenceEpoch, OwnerId};
 use serde_json::json;
@@ -23,6 +23,9 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 
 /// Longest pause that a plugin may ask for with `retry_after`.
 const ASKED_MAX: Duration = Duration::from_secs(3600);
+
+/// How often a source that waits for room in the log looks for it.
+const ROOM_INTERVAL: Duration = Duration::from_millis(500);
 
 /// What all tasks of the host share.
 #[derive(Debug)]
@@ -113,6 +116,29 @@ impl TaskContext {
         self.task.stop.sleep(pause)
     }
 
+    /// Waits while the log may not grow; shows it. Returns at once when the task is told to stop.
+    pub(crate) fn wait_for_room(&self) {
+        let mut waited = false;
+        while let Health::DiskBound { why } = self.runtime.log.health() {
+            if !std::mem::replace(&mut waited, true) {
+                let error = TaskError {
+                    code: "LS0519",
+                    kind: "unavailable".to_owned(),
+                    temporary: true,
+                    retry_after: None,
+                    message: format!("the log is full: {why}"),
+                };
+                self.task.set_state(TaskState::DiskBound, Some(error));
+            }
+            if self.task.stop.sleep(ROOM_INTERVAL) {
+                return;
+            }
+        }
+        if waited {
+            self.running();
+        }
+    }
+
     fn live_once(&self) -> Result<(), TaskError> {
         match self.spec.kind {
             KindOfConnector::Source => {
@@ -164,9 +190,12 @@ impl TaskContext {
 
     /// The task was told to stop. What it was struggling with at that moment stays visible.
     fn stopped(&self, error: Option<TaskError>) {
-        let struggling = (self.task.state() == TaskState::Retrying)
-            .then(|| self.task.error())
-            .flatten();
+        let struggling = matches!(
+            self.task.state(),
+            TaskState::Retrying | TaskState::DiskBound
+        )
+        .then(|| self.task.error())
+        .flatten();
         let error = error.filter(|error| !error.is_stopped()).or(struggling);
         if let Some(error) = &error {
             tracing::warn!(

@@ -92,6 +92,7 @@ impl From<linkspan_log::Error> for TaskError {
         let (code, kind) = match &error {
             Log::Fenced { .. } => ("LS0510", "conflict"),
             Log::DiskFull { .. } | Log::OutOfFiles { .. } => ("LS0511", "unavailable"),
+            Log::DiskBound { .. } => ("LS0519", "unavailable"),
             Log::Poisoned { .. } => ("LS0512", "unavailable"),
             Log::Corrupt { .. } | Log::Damaged { .. } => ("LS0513", "data_invalid"),
             Log::TooLarge { .. } => ("LS0514", "data_invalid"),
@@ -99,7 +100,10 @@ impl From<linkspan_log::Error> for TaskError {
                 ("LS0515", "data_invalid")
             }
             Log::UnknownTopic { .. } | Log::UnknownPartition { .. } => ("LS0516", "not_found"),
-            Log::InvalidTopic { .. } | Log::InvalidOption { .. } => ("LS0517", "config_invalid"),
+            Log::InvalidTopic { .. }
+            | Log::InvalidSettings { .. }
+            | Log::CompactedTopic { .. }
+            | Log::InvalidOption { .. } => ("LS0517", "config_invalid"),
             Log::Aborted | Log::Closed => ("LS0518", "unavailable"),
             _ => ("LS0501", "unsupported"),
         };

@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::connector::{Shared, TaskContext};
 use crate::error::{StartError, TaskError};
 use crate::services::Services;
+use crate::sink::group_of;
 use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs, conceal};
 use crate::stop::Pulse;
 use crate::task::{TaskShared, TaskState};
@@ -109,6 +110,7 @@ impl Runtime {
         self.check_topics(topics)?;
         self.ensure_topics(topics)?;
         self.ensure_sink_topics(&planned)?;
+        self.declare_sinks(&planned)?;
         let mut run = Run {
             shared: Arc::clone(&self.shared),
             pulse: Pulse::default(),
@@ -251,10 +253,21 @@ impl Runtime {
                 None => {
                     log.create_topic(name, spec)?;
                 }
-                Some(existing) if existing.partitions < spec.partitions => {
-                    log.add_partitions(name, spec.partitions)?;
+                Some(existing) => {
+                    if existing.partitions < spec.partitions {
+                        log.add_partitions(name, spec.partitions)?;
+                    }
+                    // What the configuration says holds; what it does not mention stays as it was set elsewhere.
+                    let changes: BTreeMap<String, Option<String>> = spec
+                        .settings
+                        .iter()
+                        .filter(|(name, value)| existing.settings.get(*name) != Some(value))
+                        .map(|(name, value)| (name.clone(), Some(value.clone())))
+                        .collect();
+                    if !changes.is_empty() {
+                        log.alter_topic(name, &changes)?;
+                    }
                 }
-                Some(_) => {}
             }
         }
         Ok(())
@@ -269,6 +282,21 @@ impl Runtime {
                     &TopicSpec::with_partitions(self.shared.settings.num_partitions),
                 )?;
             }
+        }
+        Ok(())
+    }
+
+    /// Tells the log who reads what, before anything is written: retention keeps what a sink has not read, also while the
+    /// sink is stopped or has left its file. It stays so until the connector is deleted.
+    fn declare_sinks(&self, planned: &[Planned]) -> Result<(), StartError> {
+        let sinks = planned
+            .iter()
+            .filter(|planned| planned.spec.kind == KindOfConnector::Sink);
+        for planned in sinks {
+            let group = group_of(&planned.spec.name);
+            self.shared
+                .log
+                .declare_reader(&group, &planned.spec.topics)?;
         }
         Ok(())
     }

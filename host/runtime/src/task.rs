@@ -23,6 +23,9 @@ pub enum TaskState {
     Running,
     /// It waits for its next attempt after a temporary error.
     Retrying,
+    /// A source that waits until the log, which holds as much as it may, has room.
+    #[serde(rename = "DISK_BOUND")]
+    DiskBound,
     /// Nothing is left to do in this job.
     Completed,
     /// It stopped by an error and does not restart by itself.

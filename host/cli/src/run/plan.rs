@@ -205,6 +205,8 @@ pub(crate) fn log_options(plan: &Plan, data: &Path) -> LocalOptions {
     options.journal_file_bytes = log.journal_bytes;
     options.journal_bytes_max = log.journal_bytes_max;
     options.segment_bytes = log.segment_bytes;
+    options.log_bytes_max = log.bytes_max;
+    options.retention_check_interval = Duration::from_millis(log.retention_check_interval_ms);
     options.tail_cache_bytes = usize::try_from(log.cache_bytes).unwrap_or(usize::MAX);
     options
 }

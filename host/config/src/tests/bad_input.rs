@@ -189,10 +189,32 @@ fn what_is_not_built_is_refused_and_never_ignored() {
     assert!(Case::one(sink).lines()[0].starts_with("LS0290 a.yaml:1:"));
     assert_eq!(Case::one(sink).lines().len(), 1);
     let topic = format!(
-        "topics: {{ t: {{ cleanup.policy: compact }} }}\n{}",
+        "topics: {{ t: {{ replication.factor: 2 }} }}\n{}",
         source("")
     );
     assert!(Case::one(&topic).lines()[0].starts_with("LS0290 a.yaml:1:16 "));
+}
+
+#[test]
+fn settings_of_topics_are_those_of_the_log_with_every_mistake_named() {
+    let topic = |settings: &str| {
+        let text = format!("topics:\n  t: {{ {settings} }}\n{}", source(""));
+        Case::one(&text).lines()
+    };
+    let good = "retention.ms: 7d, retention.bytes: 1GiB, segment.bytes: 2MiB, cleanup.policy: [compact, delete], keep.unread: false, min.cleanable.dirty.ratio: 0.2, compression.type: none";
+    assert_eq!(topic(good), [""; 0]);
+    let bad = "retention.ms: -2, segment.bytes: 1000, cleanup.policy: remove, colour: red, compression.type: gzip";
+    assert_eq!(topic(bad).len(), 5, "{:?}", topic(bad));
+    let pair = topic("min.compaction.lag.ms: 100, max.compaction.lag.ms: 50");
+    assert!(
+        pair.len() == 1 && pair[0].contains("more than `max.compaction.lag.ms` 50"),
+        "{pair:?}"
+    );
+    let idle = topic("min.insync.replicas: 2");
+    assert!(
+        idle.len() == 1 && idle[0].starts_with("LS0904 a.yaml:2:8 "),
+        "{idle:?}"
+    );
 }
 
 #[test]

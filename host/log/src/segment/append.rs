@@ -5,10 +5,12 @@ use std::io::IoSlice;
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 
-use super::{Segment, WRITE_BYTES_MAX, name};
+use linkspan_wire::{BatchHeader, HEADER_LEN};
+
+use super::{Place, Segment, WRITE_BYTES_MAX, name};
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::fs::{File, Open};
+use crate::fs::{File, Open, read_range};
 use crate::partition::{Chunk, Partition};
 
 /// The writing side of a partition.
@@ -35,33 +37,77 @@ impl Partition {
             self.discard(core, &mut appender);
             return Ok(0);
         }
-        let segment_bytes = self.segment_bytes();
+        let limits = Limits {
+            bytes: self.segment_bytes(),
+            ms: self.segment_ms(),
+        };
         let mut total = 0;
         loop {
             let state = self.lock();
             let chunks = state.unflushed(WRITE_BYTES_MAX);
-            let last = state
-                .segments
-                .last()
-                .map(|segment| (segment.base, segment.len, segment.generation));
+            let last = state.segments.last().filter(|segment| !segment.sealed);
+            let last = last.map(|segment| (segment.whole(&[]), segment.first_timestamp));
             drop(state);
             let Some(first) = chunks.first() else {
                 return Ok(total);
             };
-            let (base, len, generation) = match last {
-                Some((base, len, generation)) if fits(base, len, first, segment_bytes) => {
-                    (base, len, generation)
-                }
-                _ => (first.base, 0, 0),
+            let fresh = Tail {
+                base: first.base,
+                len: 0,
+                generation: 0,
+                first_timestamp: first.max_timestamp,
             };
-            let n = batches_that_fit(base, len, &chunks, segment_bytes);
+            let tail = match last {
+                Some((place, known)) => Tail {
+                    base: place.base,
+                    len: place.len,
+                    generation: place.generation,
+                    first_timestamp: match known {
+                        Some(timestamp) => timestamp,
+                        None => self.first_timestamp(core, &place)?,
+                    },
+                },
+                None => fresh,
+            };
+            let tail = if tail.takes(first, limits) {
+                tail
+            } else {
+                fresh
+            };
+            let n = tail.batches_that_fit(&chunks, limits);
             total += self.write_chunks(
                 core,
                 &mut appender,
-                (base, generation),
-                len,
+                (tail.base, tail.generation),
+                tail.len,
                 chunks.get(..n).unwrap_or_default(),
             )?;
+        }
+    }
+
+    /// Reads the time of a segment's first batch, and remembers it.
+    fn first_timestamp(&self, core: &Core, place: &Place) -> Result<i64> {
+        // What cannot be read is for readers to report; for closing the segment it has no time.
+        let header = match self.file(core, place)? {
+            Some(file) => read_range(&*file, 0, HEADER_LEN).unwrap_or_default(),
+            None => Vec::new(),
+        };
+        let timestamp = BatchHeader::read(&header).map_or(-1, |header| header.max_timestamp);
+        let mut state = self.lock();
+        if let Some(segment) = state.segments.iter_mut().find(|s| s.base == place.base) {
+            segment.first_timestamp = Some(timestamp);
+        }
+        Ok(timestamp)
+    }
+
+    /// Closes a last segment whose `segment.ms` has passed by the clock, though nothing was written: compaction and
+    /// retention work on closed segments.
+    pub(crate) fn seal_old(&self, now_ms: i64) {
+        let mut state = self.lock();
+        if let Some(last) = state.segments.last_mut() {
+            // What is not known yet is no younger than the newest record.
+            let since = last.first_timestamp.unwrap_or(last.max_timestamp);
+            last.sealed |= since >= 0 && now_ms.saturating_sub(since) > self.segment_ms();
         }
     }
 
@@ -154,19 +200,41 @@ impl Partition {
     }
 }
 
-fn fits(base: i64, len: u64, chunk: &Chunk, segment_bytes: u64) -> bool {
-    let room = len == 0 || len + chunk.bytes.len() as u64 <= segment_bytes;
-    room && i32::try_from(chunk.next - base).is_ok()
+/// When a segment is closed.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    bytes: u64,
+    ms: i64,
 }
 
-fn batches_that_fit(base: i64, mut len: u64, chunks: &[Chunk], segment_bytes: u64) -> usize {
-    let mut n = 0;
-    for chunk in chunks {
-        if !fits(base, len, chunk, segment_bytes) {
-            break;
-        }
-        len += chunk.bytes.len() as u64;
-        n += 1;
+/// The segment that is being filled.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    base: i64,
+    len: u64,
+    generation: u32,
+    first_timestamp: i64,
+}
+
+impl Tail {
+    /// Whether a batch still belongs into this segment. By time it does not when it is *more* than `segment.ms` newer than
+    /// the first one; batches without a time never close a segment.
+    fn takes(&self, chunk: &Chunk, limits: Limits) -> bool {
+        let room = self.len == 0 || self.len + chunk.bytes.len() as u64 <= limits.bytes;
+        let timed = self.first_timestamp >= 0 && chunk.max_timestamp >= 0;
+        let late = timed && chunk.max_timestamp.saturating_sub(self.first_timestamp) > limits.ms;
+        room && !late && i32::try_from(chunk.next - self.base).is_ok()
     }
-    n.max(1)
+
+    fn batches_that_fit(mut self, chunks: &[Chunk], limits: Limits) -> usize {
+        let mut n = 0;
+        for chunk in chunks {
+            if !self.takes(chunk, limits) {
+                break;
+            }
+            self.len += chunk.bytes.len() as u64;
+            n += 1;
+        }
+        n.max(1)
+    }
 }

@@ -64,6 +64,10 @@ pub(crate) struct Segment {
     pub(crate) generation: u32,
     /// The file still has the name of its generation: only while a stopped directory is read.
     pub(crate) unswapped: bool,
+    /// The time of the first batch, by which `segment.ms` counts; `None` until it was read from the file.
+    pub(crate) first_timestamp: Option<i64>,
+    /// No batch is added any more.
+    pub(crate) sealed: bool,
     index: Vec<IndexEntry>,
     /// The index covers the file from its start.
     indexed: bool,
@@ -120,6 +124,8 @@ impl Segment {
             max_timestamp: -1,
             generation: 0,
             unswapped: false,
+            first_timestamp: None,
+            sealed: false,
             index: Vec::new(),
             indexed: true,
         }
@@ -139,6 +145,8 @@ impl Segment {
             max_timestamp,
             generation: 0,
             unswapped: false,
+            first_timestamp: None,
+            sealed: false,
             index: Vec::new(),
             indexed: len == 0,
         }
@@ -165,6 +173,9 @@ impl Segment {
                 position: self.len,
                 max_timestamp: self.max_timestamp,
             });
+        }
+        if self.len == 0 {
+            self.first_timestamp = Some(max_timestamp);
         }
         self.len += len as u64;
         self.next = next;

@@ -13,5 +13,6 @@ mod faults;
 mod fixtures;
 mod groups;
 mod reading;
+mod retention;
 mod shortage;
 mod suite;

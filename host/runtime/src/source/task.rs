@@ -83,6 +83,10 @@ fn poll_loop(
     let mut backoff = Backoff::new(ctx.spec.restart_delay_max);
     while !ctx.task.stop.is_set() {
         flight.wait_below(settings.in_flight_bytes_max, || ctx.task.stop.is_set())?;
+        ctx.wait_for_room();
+        if ctx.task.stop.is_set() {
+            return Ok(());
+        }
         let polled = match task.poll(settings.poll_records_max, appetite.bytes as u64, POLL_WAIT) {
             Ok(polled) => polled,
             Err(error) => {
@@ -113,6 +117,8 @@ fn poll_loop(
         })?;
         let assembled = assembler.assemble(&polled_batch, ctx.runtime.clock.now_ms())?;
         appetite.learn(polled.len(), assembled.bytes);
+        // It may have filled up meanwhile; what was polled is kept.
+        ctx.wait_for_room();
         submit(
             producer,
             assembled,
