@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  segments/*.log + .json      segments     record batches read, refused and encoded
+//!  consumer-behaviour.json     config       settings of a topic, taken or refused
 //!  murmur2.jsonl               murmur2      the partition of a key
 //!  groups.jsonl                groups       who gets which partition
 //! ```
@@ -17,6 +18,7 @@ use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 
+mod config;
 mod groups;
 mod json;
 mod murmur2;
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     let mut suite = suite::Suite::default();
     segments::add(&mut suite, &dir.join("segments"));
     murmur2::add(&mut suite, &dir);
+    config::add(&mut suite, &dir);
     groups::add(&mut suite, &dir);
     suite.run(&arguments)
 }

@@ -99,3 +99,57 @@ fn the_log_reads_what_was_stored() {
         (None, None)
     );
 }
+
+/// The table of the log's README.
+fn rendered() -> String {
+    let mut out = String::from("| setting | default | takes | what it does |\n|---|---|---|---|\n");
+    for setting in TABLE {
+        let numbers = match (setting.min, setting.max) {
+            (i64::MIN, i64::MAX) => String::new(),
+            (min, i64::MAX) => format!(", from {min}"),
+            (min, max) => format!(", {min} to {max}"),
+        };
+        let takes = match setting.kind {
+            Kind::Duration => format!("milliseconds or `7d`{numbers}"),
+            Kind::Bytes => format!("bytes or `1GiB`{numbers}"),
+            Kind::Number => format!("a whole number{numbers}"),
+            Kind::Ratio => "a number from 0 to 1".to_owned(),
+            Kind::Boolean => "`true`, `false`".to_owned(),
+            Kind::Word => format!("one of `{}`", setting.values.join("`, `")),
+            Kind::Words => format!("some of `{}`", setting.values.join("`, `")),
+            Kind::Replicas => "`PARTITION:BROKER`, …, or `*`".to_owned(),
+        };
+        let effect = match setting.effect {
+            Effect::Works => String::new(),
+            Effect::Nothing(why) => format!(" *Accepted without effect: {why}.*"),
+        };
+        let default = match setting.default {
+            "" => String::new(),
+            text => format!("`{text}`"),
+        };
+        out.push_str(&format!(
+            "| `{}` | {default} | {takes} | {}{effect} |\n",
+            setting.name, setting.docs
+        ));
+    }
+    out
+}
+
+#[test]
+fn the_readme_has_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../log/README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = readme
+        .split_once("<!-- topic settings: begin -->\n")
+        .unwrap();
+    let (table, after) = rest.split_once("<!-- topic settings: end -->").unwrap();
+    if std::env::var_os("LINKSPAN_BLESS").is_some() {
+        let table = rendered();
+        let text = format!(
+            "{before}<!-- topic settings: begin -->\n{table}<!-- topic settings: end -->{after}"
+        );
+        std::fs::write(path, text).unwrap();
+        return;
+    }
+    assert_eq!(table, rendered(), "run it with LINKSPAN_BLESS=1");
+}
