@@ -33,6 +33,7 @@ use linkspan_types::{
 use crate::assign::Assignor;
 use crate::backup::BackupReport;
 use crate::error::{Error, Result};
+use crate::fetch::{FetchRequest, FetchedPartition};
 use crate::find_offset::{FoundOffset, OffsetQuery};
 use crate::group::view::{GroupDescription, GroupSummary};
 use crate::stat::LogStat;
@@ -192,6 +193,18 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
         from: Offset,
         max_bytes: usize,
     ) -> Result<Fetched>;
+
+    /// Reads many partitions at once: whole batches within the limits, waiting for `min_bytes` if need be (KIP-74).
+    ///
+    /// The answer has one entry per partition asked for, in their order; an error of one partition is in its entry and
+    /// answers at once. Where it waits it must run inside a tokio runtime with a timer. A stopped log never waits.
+    ///
+    /// # Errors
+    /// [`Error::Poisoned`], [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    /// The future may be dropped at any point: nothing is taken out of the log.
+    fn fetch_many(&self, request: FetchRequest) -> BoxFuture<'_, Result<Vec<FetchedPartition>>>;
 
     /// Returns where a partition begins and ends.
     ///

@@ -44,6 +44,9 @@ pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
     pub(crate) groups: AtomicU64,
     pub(crate) checkpoints: AtomicU64,
+    /// Reads that the tail cache answered, and those that needed a segment.
+    pub(crate) cache_hits: AtomicU64,
+    pub(crate) cache_misses: AtomicU64,
     /// Partitions compacted, and bytes that this freed.
     pub(crate) compactions: AtomicU64,
     pub(crate) compacted_bytes: AtomicU64,

@@ -24,8 +24,8 @@ use linkspan_types::{
 
 use crate::admin;
 use crate::backend::{
-    Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic, TopicSpec,
-    Watermarks,
+    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic,
+    TopicSpec, Watermarks,
 };
 use crate::backup::{self, BackupReport};
 use crate::checkpoint;
@@ -34,6 +34,7 @@ use crate::consumer::LocalConsumer;
 use crate::core::Core;
 use crate::declared;
 use crate::error::{Error, Result};
+use crate::fetch::{self, FetchRequest, FetchedPartition};
 use crate::find_offset::{self, FoundOffset, OffsetQuery};
 use crate::flush;
 use crate::fs::{Fs, Lock, Open};
@@ -437,6 +438,11 @@ impl LogBackend for Local {
         max_bytes: usize,
     ) -> Result<Fetched> {
         query::fetch(&self.core, topic, partition, from, max_bytes)
+    }
+
+    fn fetch_many(&self, request: FetchRequest) -> BoxFuture<'_, Result<Vec<FetchedPartition>>> {
+        let running = Some((&self.core, &self.readers));
+        Box::pin(fetch::fetch_many(&self.core, running, request))
     }
 
     fn offsets(&self, topic: &TopicId, partition: PartitionId) -> Result<Watermarks> {

@@ -142,6 +142,8 @@ pub(crate) fn stat(core: &Core) -> LogStat {
         checkpoints: core.counters.checkpoints.load(Ordering::Relaxed),
         commits: core.counters.commits.load(Ordering::Relaxed),
         groups: core.counters.groups.load(Ordering::Relaxed),
+        cache_hits: core.counters.cache_hits.load(Ordering::Relaxed),
+        cache_misses: core.counters.cache_misses.load(Ordering::Relaxed),
         stores: core
             .stores
             .read()

@@ -14,13 +14,14 @@ use linkspan_types::{
 };
 
 use crate::backend::{
-    Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic, TopicSpec,
-    Watermarks,
+    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic,
+    TopicSpec, Watermarks,
 };
 use crate::backup::{self, BackupReport};
 use crate::core::Core;
 use crate::declared;
 use crate::error::{Error, Result};
+use crate::fetch::{self, FetchRequest, FetchedPartition};
 use crate::find_offset::{self, FoundOffset, OffsetQuery};
 use crate::fs::{Fs, Lock, Open};
 use crate::group;
@@ -157,6 +158,10 @@ impl LogBackend for ReadOnly {
         max_bytes: usize,
     ) -> Result<Fetched> {
         query::fetch(&self.core, topic, partition, from, max_bytes)
+    }
+
+    fn fetch_many(&self, request: FetchRequest) -> BoxFuture<'_, Result<Vec<FetchedPartition>>> {
+        Box::pin(fetch::fetch_many(&self.core, None, request))
     }
 
     fn offsets(&self, topic: &TopicId, partition: PartitionId) -> Result<Watermarks> {

@@ -41,6 +41,12 @@ pub struct LogStat {
     pub commits: u64,
     /// Groups (disk syncs) that these needed.
     pub groups: u64,
+    /// Reads that the tail cache answered since the log was opened.
+    #[serde(default)]
+    pub cache_hits: u64,
+    /// Reads that needed a segment.
+    #[serde(default)]
+    pub cache_misses: u64,
     /// All topics, by name.
     pub topics: Vec<TopicStat>,
     /// Entries per key-value store.

@@ -1,6 +1,7 @@
 //! Reading segments: from an offset, or batch by batch.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
@@ -56,7 +57,10 @@ impl Partition {
                         next: from,
                     }));
                 }
-                Located::Memory(read) => return Ok(Some(read)),
+                Located::Memory(read) => {
+                    core.counters.cache_hits.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Some(read));
+                }
                 Located::Disk(place) => place,
             };
             if !place.indexed {
@@ -71,7 +75,10 @@ impl Partition {
                 continue;
             };
             match read_batches(&*file, &path, &place, wanted, max_bytes, wait)? {
-                Outcome::Found(read) => return Ok(Some(read)),
+                Outcome::Found(read) => {
+                    core.counters.cache_misses.fetch_add(1, Ordering::Relaxed);
+                    return Ok(Some(read));
+                }
                 Outcome::WouldWait => return Ok(None),
                 // Everything up to here has gone from this segment; the next one goes on.
                 Outcome::Nothing => wanted = place.next.max(wanted + 1),

@@ -10,6 +10,7 @@ mod conformance;
 mod crash;
 mod damage;
 mod faults;
+mod fetch;
 mod fixtures;
 mod groups;
 mod reading;
