@@ -46,6 +46,7 @@ mod rules {
                 "linkspan-wire",
                 "linkspan-log",
                 "linkspan-plugin",
+                "linkspan-convert",
                 "linkspan-runtime",
                 "linkspan-config",
                 "linkspan-rest",

@@ -12,6 +12,7 @@ mod bad_plugins;
 mod configs;
 #[cfg(test)]
 mod connect_files;
+mod converters;
 #[cfg(test)]
 mod host_log;
 #[cfg(test)]

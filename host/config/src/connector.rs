@@ -1,6 +1,6 @@
 //! `connectors:` and `defaults:` → [`ConnectorPlan`]s.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::check::items;
 use crate::codes;
@@ -15,6 +15,7 @@ use crate::vocabulary::{Built, Vocabulary, closest, listing};
 use crate::yaml::{Entry, Kind, Node};
 
 const NAME_CHARS_MAX: usize = 200;
+const CONVERTER_ROLES: [&str; 3] = ["key.converter", "value.converter", "header.converter"];
 const CLASS_KEYS: [&str; 2] = ["connector", "connector.class"];
 
 /// What all connectors of one load share.
@@ -89,6 +90,7 @@ fn connector(
     };
     let settings = reader.read(&bodies);
     let topics_hold = topics_hold(report, entry, class, &settings);
+    let converters_hold = converters_hold(report, entry, around.catalog, &settings);
     if let Some(own) = settings.get("name").filter(|own| own.text != name) {
         report.push(
             Draft::error(
@@ -102,7 +104,7 @@ fn connector(
             .help("remove `name`: the key is the name"),
         );
     }
-    (named && topics_hold).then(|| plan(report, entry, class, settings))
+    (named && topics_hold && converters_hold).then(|| plan(report, entry, class, settings))
 }
 
 fn name_is_good(report: &mut Report, entry: &Entry) -> bool {
@@ -311,6 +313,70 @@ fn topics_hold(
     good
 }
 
+/// Each converter must exist, and take the options that stand below it.
+fn converters_hold(
+    report: &mut Report,
+    entry: &Entry,
+    catalog: &dyn Catalog,
+    settings: &BTreeMap<String, Setting>,
+) -> bool {
+    let mut good = true;
+    for role in CONVERTER_ROLES {
+        let prefix = format!("{role}.");
+        let below: BTreeMap<String, String> = settings
+            .iter()
+            .filter_map(|(name, setting)| {
+                Some((
+                    name.strip_prefix(&prefix)?.to_owned(),
+                    setting.resolved.clone()?,
+                ))
+            })
+            .collect();
+        let chosen = settings
+            .get(role)
+            .and_then(|setting| setting.resolved.as_deref());
+        let class = match chosen {
+            Some(class) => class,
+            None if below.is_empty() => continue,
+            None => "auto",
+        };
+        for problem in catalog.converter_problems(role, class, &below) {
+            good = false;
+            let option = match problem.option.as_str() {
+                "" => role.to_owned(),
+                option => format!("{prefix}{option}"),
+            };
+            let span = settings
+                .get(&option)
+                .map_or(entry.key_span, |setting| setting.span);
+            let code = match (problem.option.is_empty(), problem.known.is_empty()) {
+                (true, _) => &codes::UNKNOWN_CLASS,
+                (false, false) => &codes::UNKNOWN_KEY,
+                (false, true) => &codes::NOT_ALLOWED,
+            };
+            let mut draft = Draft::error(
+                code,
+                span,
+                format!("connector `{}`: `{option}` {}", entry.key, problem.message),
+            );
+            let written = if problem.option.is_empty() {
+                class
+            } else {
+                &problem.option
+            };
+            let known = || problem.known.iter().map(String::as_str);
+            if let Some(near) = closest(written, known()) {
+                draft = draft.label(format!("did you mean `{near}`?"));
+            }
+            if !problem.known.is_empty() {
+                draft = draft.note(format!("known here: {}", listing(known())));
+            }
+            report.push(draft);
+        }
+    }
+    good
+}
+
 fn plan(
     report: &Report,
     entry: &Entry,
@@ -341,10 +407,6 @@ fn plan(
             delay_max_ms: number("restart.delay.max.ms", 60_000),
         },
     };
-    let framework: BTreeSet<&str> = framework::CONNECTOR
-        .iter()
-        .map(|option| option.def.name.as_str())
-        .collect();
     let declared = |name: &str| class.options.iter().any(|def| def.name == name);
     let mut config: BTreeMap<String, String> = settings
         .iter()
@@ -358,7 +420,7 @@ fn plan(
         kind: class.kind,
         class_options: config
             .keys()
-            .filter(|name| declared(name) || !framework.contains(name.as_str()))
+            .filter(|name| declared(name) || !is_of_framework(name))
             .cloned()
             .collect(),
         origins: settings
@@ -392,6 +454,17 @@ fn plan(
             .collect(),
         config,
     }
+}
+
+/// Whether an option is the host's own: named in its table, or below a pattern of it.
+fn is_of_framework(name: &str) -> bool {
+    framework::CONNECTOR.iter().any(|option| {
+        let known = option.def.name.as_str();
+        let below = known
+            .strip_suffix('*')
+            .is_some_and(|prefix| name.starts_with(prefix));
+        known == name || below
+    })
 }
 
 /// Defaults of a class nobody uses are still checked for the class's name and shape.

@@ -204,24 +204,21 @@ static CONNECTOR_ROWS: &[Row] = &[
     row(
         "key.converter",
         OptionType::String,
-        "How keys become bytes.",
+        "How keys become bytes: auto, row, json, string, bytes, boolean, short, integer, long, float, double; Connect's class names too.",
     )
-    .default("auto")
-    .only(&["auto"]),
+    .default("auto"),
     row(
         "value.converter",
         OptionType::String,
-        "How values become bytes.",
+        "How values become bytes: auto, row, json, string, bytes, boolean, short, integer, long, float, double; Connect's class names too.",
     )
-    .default("auto")
-    .only(&["auto"]),
+    .default("auto"),
     row(
         "header.converter",
         OptionType::String,
-        "How headers become bytes.",
+        "How headers become bytes: auto, row, json, string, bytes, boolean, short, integer, long, float, double, simple; Connect's class names too.",
     )
-    .default("auto")
-    .only(&["auto"]),
+    .default("auto"),
     row(
         "errors.tolerance",
         OptionType::String,
@@ -251,9 +248,21 @@ static CONNECTOR_ROWS: &[Row] = &[
     later("transforms.*", "Options of transforms."),
     later("predicates", "Predicates."),
     later("predicates.*", "Options of predicates."),
-    later("key.converter.*", "Options of the key converter."),
-    later("value.converter.*", "Options of the value converter."),
-    later("header.converter.*", "Options of the header converter."),
+    row(
+        "key.converter.*",
+        OptionType::String,
+        "Options of the key converter.",
+    ),
+    row(
+        "value.converter.*",
+        OptionType::String,
+        "Options of the value converter.",
+    ),
+    row(
+        "header.converter.*",
+        OptionType::String,
+        "Options of the header converter.",
+    ),
     later(
         "errors.retry.timeout",
         "How long a failing record is retried.",

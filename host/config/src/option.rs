@@ -195,6 +195,28 @@ pub trait Catalog {
     fn class(&self, name: &str) -> Option<&Class>;
     /// Returns the names of all classes, without aliases.
     fn names(&self) -> Vec<String>;
+    /// Says what is wrong with a converter: `role` is `key.converter`, `value.converter` or `header.converter`, `options`
+    /// are those below it without their prefix. A catalog that knows no converters finds nothing wrong.
+    fn converter_problems(
+        &self,
+        role: &str,
+        class: &str,
+        options: &std::collections::BTreeMap<String, String>,
+    ) -> Vec<ConverterProblem> {
+        let _known_nothing_about = (role, class, options);
+        Vec::new()
+    }
+}
+
+/// What is wrong with a converter of a connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConverterProblem {
+    /// The option below the converter's prefix; empty: the class itself.
+    pub option: String,
+    /// What is wrong, as a fragment.
+    pub message: String,
+    /// The names that exist, where the class or the option is not known.
+    pub known: Vec<String>,
 }
 
 /// A catalog that is a list.

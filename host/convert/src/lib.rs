@@ -15,6 +15,7 @@
 //! most of what they pass on.
 
 mod base64;
+pub mod boundary;
 mod calendar;
 pub mod converter;
 mod decimal;
@@ -35,7 +36,9 @@ pub mod transform;
 mod value;
 pub mod values;
 
-pub use converter::{Converter, ConverterClass, Role};
+pub use converter::{
+    Converter, ConverterClass, JsonConverter, PrimitiveConverter, Role, StringConverter,
+};
 pub use decimal::Decimal;
 pub use error::{Class, Error, Refusal};
 pub use errors::{Exception, Failure, Stage, error_headers};

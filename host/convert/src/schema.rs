@@ -5,7 +5,7 @@ mod logical;
 mod parameters;
 mod validate;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 pub use fields::{Field, Fields};
 pub use logical::Logical;
@@ -141,6 +141,31 @@ impl Schema {
         let mut schema = Self::new(kind);
         schema.optional = true;
         schema
+    }
+
+    /// Returns the schema of a primitive type without a name, shared by all who ask; `None` for arrays, maps and structs.
+    #[must_use]
+    pub fn shared(schema_type: Type, optional: bool) -> Option<Arc<Self>> {
+        const KINDS: [Kind; 9] = [
+            Kind::Int8,
+            Kind::Int16,
+            Kind::Int32,
+            Kind::Int64,
+            Kind::Float32,
+            Kind::Float64,
+            Kind::Boolean,
+            Kind::String,
+            Kind::Bytes,
+        ];
+        static SHARED: LazyLock<Vec<Arc<Schema>>> = LazyLock::new(|| {
+            let required = KINDS.map(|kind| Arc::new(Schema::new(kind)));
+            let optional = KINDS.map(|kind| Arc::new(Schema::optional(kind)));
+            required.into_iter().chain(optional).collect()
+        });
+        let found = SHARED
+            .iter()
+            .find(|schema| schema.schema_type() == schema_type && schema.optional == optional);
+        found.cloned()
     }
 
     /// Returns a required struct schema.

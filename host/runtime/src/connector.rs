@@ -12,6 +12,7 @@ use linkspan_plugin::{Class, Task};
 use linkspan_types::{Clock, FenceEpoch, OwnerId};
 use serde_json::json;
 
+use crate::convert::Converters;
 use crate::error::TaskError;
 use crate::services::Services;
 use crate::spec::{ConnectorSpec, KindOfConnector, Settings};
@@ -96,6 +97,15 @@ impl TaskContext {
             "bounded": self.bounded, "config": config,
         });
         Ok(self.class.create_task(instance, &document.to_string())?)
+    }
+
+    /// Returns the converters that the configuration names.
+    pub(crate) fn converters(&self) -> Result<Converters, TaskError> {
+        let resolved = (self.spec.resolve)()
+            .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
+        Converters::from_config(&resolved.config).map_err(|problems| {
+            TaskError::permanent("LS0210", "config_invalid", problems.join("; "))
+        })
     }
 
     pub(crate) fn running(&self) {

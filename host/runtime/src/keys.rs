@@ -1,12 +1,11 @@
 //! `key.fields`: the key of a record made from columns of its value.
 //!
-//! The key is a struct of these columns, in the order of the option, stored as JSON like every typed row. Its partition
-//! is murmur2 over these bytes, so a Java client that writes other typed bytes for the same columns chooses another one.
+//! The key is a struct of these columns, in the order of the option, stored as `key.converter` says: by default as JSON,
+//! like every typed row. Its partition is murmur2 over these bytes, so a Java client that writes other typed bytes for the same columns chooses another one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use linkspan_plugin::json;
 use linkspan_plugin::row;
 use linkspan_plugin::schema::{Field, Kind, Schema};
 use linkspan_plugin::value::{Struct, Value};
@@ -29,7 +28,7 @@ impl KeyFields {
         }
     }
 
-    /// Writes the key of a typed row as JSON; returns the key's schema.
+    /// Writes the key of a typed row as a row of its own; returns the key's schema.
     pub(crate) fn write_typed(
         &mut self,
         registry: &SchemaRegistry,
@@ -59,11 +58,8 @@ impl KeyFields {
             .collect();
         let key = Struct::from_values(Arc::clone(&entry.schema), values)
             .map_err(|error| TaskError::data(format!("key: {error}")))?;
-        let mut bytes = Vec::new();
-        row::write_value(&entry.schema, &Value::Struct(key), &mut bytes)
-            .map_err(|error| TaskError::data(format!("key: {error}")))?;
         out.clear();
-        json::row_to_json(&entry.schema, &bytes, out)
+        row::write_value(&entry.schema, &Value::Struct(key), out)
             .map_err(|error| TaskError::data(format!("key: {error}")))?;
         Ok(entry)
     }

@@ -12,6 +12,7 @@ use linkspan_types::{Clock, FenceEpoch, OwnerId, TopicName};
 use serde::Serialize;
 
 use crate::connector::{Shared, TaskContext};
+use crate::convert::Converters;
 use crate::error::{StartError, TaskError};
 use crate::services::Services;
 use crate::sink::group_of;
@@ -204,6 +205,12 @@ impl Runtime {
                         ),
                     )
                 })
+                .collect());
+        }
+        if let Err(problems) = Converters::from_config(&config) {
+            return Err(problems
+                .into_iter()
+                .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
                 .collect());
         }
         let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;

@@ -1,5 +1,6 @@
 //! `linkspan run`: load the configuration, open the log, start the connectors, wait.
 
+mod catalog;
 pub(crate) mod plan;
 mod progress;
 mod signals;

@@ -14,6 +14,7 @@ use linkspan_runtime::{
 };
 use linkspan_types::TopicName;
 
+use super::catalog::Installed;
 use crate::args::ConfigArgs;
 use crate::exit::{Exit, Failure};
 use crate::plugins::{self, Plugins};
@@ -143,9 +144,9 @@ pub(crate) fn discover(
     plugins::discover(&explicit, cache, plugins::level())
 }
 
-/// The classes of all plugins, as the configuration crate wants them.
-fn catalog(plugins: &Plugins) -> Result<Vec<Class>, Failure> {
-    plugins
+/// The classes of all plugins and of converters, as the configuration crate wants them.
+fn catalog(plugins: &Plugins) -> Result<Installed, Failure> {
+    let classes: Result<Vec<Class>, Failure> = plugins
         .registry
         .classes()
         .iter()
@@ -162,7 +163,8 @@ fn catalog(plugins: &Plugins) -> Result<Vec<Class>, Failure> {
                 )
             })
         })
-        .collect()
+        .collect();
+    Ok(Installed(classes?))
 }
 
 /// `--timeout`.

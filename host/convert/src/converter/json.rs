@@ -88,6 +88,12 @@ impl JsonConverter {
         })
     }
 
+    /// Returns whether values stand bare, without an envelope: JSON text is stored as it is.
+    #[must_use]
+    pub const fn is_bare(&self) -> bool {
+        !self.envelope
+    }
+
     /// Returns the JSON of a value; null only where there is neither schema nor value.
     ///
     /// # Errors

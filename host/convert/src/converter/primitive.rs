@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::{Error, Kind, Schema, SchemaAndValue, Type, Value};
+use crate::{Error, Schema, SchemaAndValue, Type, Value};
 
 /// Which type is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,8 +75,10 @@ impl PrimitiveConverter {
                 ))
             })?,
         };
-        let schema = Schema::optional(self.kind());
-        Ok(SchemaAndValue::new(Some(Arc::new(schema)), value))
+        Ok(SchemaAndValue::new(
+            Schema::shared(self.schema_type(), true),
+            value,
+        ))
     }
 
     fn read(self, bytes: &[u8]) -> Option<Value> {
@@ -95,15 +97,15 @@ impl PrimitiveConverter {
         })
     }
 
-    const fn kind(self) -> Kind {
+    const fn schema_type(self) -> Type {
         match self {
-            Self::Bytes => Kind::Bytes,
-            Self::Boolean => Kind::Boolean,
-            Self::Int16 => Kind::Int16,
-            Self::Int32 => Kind::Int32,
-            Self::Int64 => Kind::Int64,
-            Self::Float32 => Kind::Float32,
-            Self::Float64 => Kind::Float64,
+            Self::Bytes => Type::Bytes,
+            Self::Boolean => Type::Boolean,
+            Self::Int16 => Type::Int16,
+            Self::Int32 => Type::Int32,
+            Self::Int64 => Type::Int64,
+            Self::Float32 => Type::Float32,
+            Self::Float64 => Type::Float64,
         }
     }
 

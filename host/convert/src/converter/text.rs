@@ -1,12 +1,10 @@
 //! The converter `string`: Java's text of a value, in any of the usual encodings.
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use encoding_rs::{EncoderResult, Encoding};
 
 use crate::options::{ConfigProblem, OptionDef, Settings};
-use crate::{Error, Kind, Schema, SchemaAndValue, Value, java};
+use crate::{Error, Schema, SchemaAndValue, Type, Value, java};
 
 pub(super) const OPTIONS: &[OptionDef] = &[OptionDef::string(
     "converter.encoding",
@@ -49,6 +47,12 @@ impl StringConverter {
             })
     }
 
+    /// Returns whether text is stored as it is.
+    #[must_use]
+    pub const fn is_utf8(self) -> bool {
+        matches!(self.charset, Charset::Utf8)
+    }
+
     /// Returns the text of a value, null for null; `?` stands for what the encoding lacks.
     ///
     /// # Errors
@@ -68,8 +72,10 @@ impl StringConverter {
     /// Never; the result is one for the sake of its siblings.
     pub fn to_connect(self, bytes: Option<&[u8]>) -> Result<SchemaAndValue, Error> {
         let value = bytes.map_or(Value::Null, |bytes| Value::string(self.decode(bytes)));
-        let schema = Arc::new(Schema::optional(Kind::String));
-        Ok(SchemaAndValue::new(Some(schema), value))
+        Ok(SchemaAndValue::new(
+            Schema::shared(Type::String, true),
+            value,
+        ))
     }
 
     fn encode(self, text: String) -> Bytes {

@@ -1,55 +1,38 @@
-//! Header values as text, in the manner of Connect's `SimpleHeaderConverter`.
+//! Header values as stored bytes. `auto` keeps bytes, text and JSON and writes all else as `simple` does, the way of
+//! Connect's `SimpleHeaderConverter`.
 
+use linkspan_convert::{Converter, Value, values};
 use linkspan_plugin::batch::Data;
-use linkspan_plugin::schema::Kind;
 
+use super::typed::{Models, data_error};
 use crate::error::TaskError;
-use crate::schemas::SchemaRegistry;
 
 /// Appends the stored form of a header value to `out`; returns whether it is null.
 pub(crate) fn write(
     data: &Data<'_>,
-    schemas: &SchemaRegistry,
+    converter: &Converter,
+    models: &mut Models,
     out: &mut Vec<u8>,
 ) -> Result<bool, TaskError> {
-    match data {
-        Data::Null => return Ok(true),
-        Data::Bytes(bytes) | Data::Json(bytes) => out.extend_from_slice(bytes),
-        Data::Utf8(text) => out.extend_from_slice(text.as_bytes()),
-        Data::Typed { schema, row } => {
-            let entry = schemas
-                .by_handle(*schema)
-                .ok_or_else(|| TaskError::internal("header names an unknown schema"))?;
-            let start = out.len();
-            linkspan_plugin::json::row_to_json(&entry.schema, row, out)
-                .map_err(|error| TaskError::data(format!("header: {error}")))?;
-            if out.get(start..) == Some(b"null") {
-                out.truncate(start);
-                return Ok(true);
-            }
-            if matches!(entry.schema.kind, Kind::String) && entry.schema.name.is_none() {
-                unquote(out, start);
-            }
+    if converter.is_host() {
+        match data {
+            Data::Null => return Ok(true),
+            Data::Bytes(bytes) | Data::Json(bytes) => out.extend_from_slice(bytes),
+            Data::Utf8(text) => out.extend_from_slice(text.as_bytes()),
+            Data::Typed { .. } | Data::Tagged(_) => match models.read(data)?.value {
+                Value::Null => return Ok(true),
+                value => out.extend_from_slice(values::to_string(&value).as_bytes()),
+            },
         }
-        Data::Tagged(bytes) => {
-            let start = out.len();
-            linkspan_plugin::tagged::to_json(bytes, out)
-                .map_err(|error| TaskError::data(format!("header: {error}")))?;
-            if out.get(start) == Some(&b'"') {
-                unquote(out, start);
-            }
-        }
+        return Ok(false);
     }
-    Ok(false)
-}
-
-/// Replaces the JSON string that begins at `start` by its text.
-fn unquote(out: &mut Vec<u8>, start: usize) {
-    let text: Option<String> = out
-        .get(start..)
-        .and_then(|json| serde_json::from_slice(json).ok());
-    if let Some(text) = text {
-        out.truncate(start);
-        out.extend_from_slice(text.as_bytes());
+    let value = models.read(data)?;
+    let stored = converter.from_connect(value.schema.as_ref(), &value.value);
+    match stored.map_err(|error| data_error(&error))? {
+        None => Ok(true),
+        Some(bytes) => {
+            out.extend_from_slice(&bytes);
+            Ok(false)
+        }
     }
 }

@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use linkspan_convert::{Converter, PrimitiveConverter};
 use linkspan_log::LogBackend;
 use linkspan_plugin::batch::Data;
-use linkspan_plugin::json;
+use linkspan_plugin::{json, row};
 use linkspan_wire::Record;
+use serde::de::IgnoredAny;
 
-use super::{KEY_SCHEMA_HEADER, VALUE_SCHEMA_HEADER};
+use super::typed::{Form, Models, data_error};
+use super::{Converters, KEY_SCHEMA_HEADER, ROW_SUFFIX, VALUE_SCHEMA_HEADER};
 use crate::error::TaskError;
 use crate::schemas::{Registered, SchemaRegistry};
 
@@ -16,9 +19,37 @@ use crate::schemas::{Registered, SchemaRegistry};
 pub(crate) struct SinkConverter {
     schemas: Arc<SchemaRegistry>,
     log: Arc<dyn LogBackend>,
+    converters: Converters,
+    models: Models,
     recent: Vec<Arc<Registered>>,
     key: Vec<u8>,
     value: Vec<u8>,
+    headers: Vec<u8>,
+    /// Where each kept header's value lies.
+    spans: Vec<Span>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    part: Part,
+    from: usize,
+    to: usize,
+}
+
+/// Where a part of the record in hand lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// The stored bytes, in this form.
+    Stored(Form),
+    /// Written to the scratch space, in this form.
+    Scratch(Form),
+}
+
+/// The two parts of a record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Parts {
+    key: Part,
+    value: Part,
 }
 
 /// The schemas that a record's headers name.
@@ -55,14 +86,27 @@ impl<'a> Named<'a> {
 }
 
 impl SinkConverter {
-    pub(crate) fn new(schemas: Arc<SchemaRegistry>, log: Arc<dyn LogBackend>) -> Self {
+    pub(crate) fn new(
+        schemas: Arc<SchemaRegistry>,
+        log: Arc<dyn LogBackend>,
+        converters: Converters,
+    ) -> Self {
         Self {
+            models: Models::new(Arc::clone(&schemas)),
             schemas,
             log,
+            converters,
             recent: Vec::new(),
             key: Vec::new(),
             value: Vec::new(),
+            headers: Vec::new(),
+            spans: Vec::new(),
         }
+    }
+
+    /// Whether a record without headers passes as it is.
+    pub(crate) fn passes_plain(&self) -> bool {
+        self.converters.all_host()
     }
 
     fn by_id(&mut self, id: &[u8]) -> Result<Arc<Registered>, TaskError> {
@@ -79,84 +123,196 @@ impl SinkConverter {
         Ok(found)
     }
 
-    /// Fills the scratch rows for a record that names schemas; returns the handles of key and value.
+    /// Converts key, value and headers of a record into the scratch space.
     pub(crate) fn prepare(
         &mut self,
         record: &Record<'_>,
         named: &Named<'_>,
-    ) -> Result<Handles, TaskError> {
-        let key = match named.key {
-            None => None,
-            Some(id) => {
-                let entry = self.by_id(id)?;
-                self.key.clear();
-                read(&entry, record.key, &mut self.key)?;
-                Some(entry.handle)
-            }
+    ) -> Result<Parts, TaskError> {
+        let mut key = std::mem::take(&mut self.key);
+        let mut value = std::mem::take(&mut self.value);
+        key.clear();
+        value.clear();
+        let key_part = if self.converters.key.is_host() {
+            self.host(named.key, record.key, &mut key)
+        } else {
+            let converter = self.converters.key.clone();
+            self.foreign(&converter, record.key, &mut key)
         };
-        let value = match named.value {
-            None => None,
-            Some(id) => {
-                let entry = self.by_id(id)?;
-                self.value.clear();
-                read(&entry, record.value, &mut self.value)?;
-                Some(entry.handle)
-            }
+        let value_part = if self.converters.value.is_host() {
+            self.host(named.value, record.value, &mut value)
+        } else {
+            let converter = self.converters.value.clone();
+            self.foreign(&converter, record.value, &mut value)
         };
-        Ok(Handles { key, value })
+        self.key = key;
+        self.value = value;
+        let parts = Parts {
+            key: key_part.map_err(|error| within("key", error))?,
+            value: value_part.map_err(|error| within("value", error))?,
+        };
+        self.prepare_headers(record)?;
+        Ok(parts)
     }
 
-    pub(crate) fn key<'s>(&'s self, record: &Record<'s>, handles: &Handles) -> Data<'s> {
-        part(handles.key, record.key, &self.key)
+    /// `auto` and `row`: what the header names, else the bytes.
+    fn host(
+        &mut self,
+        id: Option<&[u8]>,
+        stored: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Result<Part, TaskError> {
+        let Some(id) = id else {
+            return Ok(Part::Stored(plain_form(stored)));
+        };
+        let binary = id.strip_suffix(ROW_SUFFIX.as_bytes());
+        let entry = self.by_id(binary.unwrap_or(id))?;
+        match (binary, stored) {
+            (Some(_), Some(bytes)) => {
+                row::validate_row(&entry.schema, bytes)
+                    .map_err(|error| no_row(&entry, &error.to_string()))?;
+                out.extend_from_slice(bytes);
+            }
+            // Null is the JSON `null`, valid where the schema is optional.
+            (_, stored) => json::json_to_row(&entry.schema, stored.unwrap_or(b"null"), out)
+                .map_err(|error| no_row(&entry, &error.to_string()))?,
+        }
+        Ok(Part::Scratch(Form::Typed(entry.handle)))
     }
 
-    pub(crate) fn value<'s>(&'s self, record: &Record<'s>, handles: &Handles) -> Data<'s> {
-        part(handles.value, record.value, &self.value)
+    fn foreign(
+        &mut self,
+        converter: &Converter,
+        stored: Option<&[u8]>,
+        out: &mut Vec<u8>,
+    ) -> Result<Part, TaskError> {
+        if let Some(form) = stored.and_then(|bytes| as_stored(converter, bytes)) {
+            return Ok(Part::Stored(form));
+        }
+        let value = converter
+            .to_connect(stored)
+            .map_err(|error| data_error(&error))?;
+        self.models.write(&value, out).map(Part::Scratch)
+    }
+
+    fn prepare_headers(&mut self, record: &Record<'_>) -> Result<(), TaskError> {
+        self.spans.clear();
+        if self.converters.header.is_host() {
+            return Ok(());
+        }
+        let converter = self.converters.header.clone();
+        let mut bytes = std::mem::take(&mut self.headers);
+        bytes.clear();
+        let mut outcome = Ok(());
+        for (name, value) in record.headers {
+            if Named::default().note(name, value) {
+                continue;
+            }
+            let from = bytes.len();
+            match self.foreign(&converter, value, &mut bytes) {
+                Ok(part) => self.spans.push(Span {
+                    part,
+                    from,
+                    to: bytes.len(),
+                }),
+                Err(error) => {
+                    let name = String::from_utf8_lossy(name);
+                    outcome = Err(within(&format!("header `{name}`"), error));
+                    break;
+                }
+            }
+        }
+        self.headers = bytes;
+        outcome
+    }
+
+    pub(crate) fn key<'s>(&'s self, record: &Record<'s>, parts: &Parts) -> Data<'s> {
+        data(parts.key, record.key, &self.key)
+    }
+
+    pub(crate) fn value<'s>(&'s self, record: &Record<'s>, parts: &Parts) -> Data<'s> {
+        data(parts.value, record.value, &self.value)
+    }
+
+    /// The headers of the record prepared last, without the host's own.
+    pub(crate) fn kept_headers<'s>(
+        &'s self,
+        record: &Record<'s>,
+        kept: usize,
+    ) -> Result<Vec<(&'s str, Data<'s>)>, TaskError> {
+        let mut headers = Vec::with_capacity(kept);
+        for (name, value) in record.headers {
+            if Named::default().note(name, value) {
+                continue;
+            }
+            let name = std::str::from_utf8(name)
+                .map_err(|_| TaskError::data("header name is not UTF-8"))?;
+            let value = match self.spans.get(headers.len()) {
+                Some(span) => {
+                    let scratch = self.headers.get(span.from..span.to).unwrap_or_default();
+                    data(span.part, value, scratch)
+                }
+                None => plain(value),
+            };
+            headers.push((name, value));
+        }
+        Ok(headers)
     }
 }
 
-/// Schema handles of a record's parts; `None` where the bytes stay as they are.
-#[derive(Debug, Default)]
-pub(crate) struct Handles {
-    key: Option<u32>,
-    value: Option<u32>,
+#[cold]
+fn no_row(entry: &Registered, error: &str) -> TaskError {
+    TaskError::data(format!(
+        "stored row does not fit schema `{}`: {error}",
+        entry.id
+    ))
 }
 
-fn part<'a>(handle: Option<u32>, stored: Option<&'a [u8]>, row: &'a [u8]) -> Data<'a> {
-    match (handle, stored) {
-        (Some(schema), _) => Data::Typed { schema, row },
-        (None, Some(bytes)) => Data::Bytes(bytes),
-        (None, None) => Data::Null,
+#[cold]
+fn within(part: &str, error: TaskError) -> TaskError {
+    TaskError {
+        message: format!("{part}: {}", error.message),
+        ..error
     }
 }
 
-/// Stored JSON to a row; stored null is the JSON `null`, valid where the schema is optional.
-fn read(entry: &Registered, stored: Option<&[u8]>, out: &mut Vec<u8>) -> Result<(), TaskError> {
-    json::json_to_row(&entry.schema, stored.unwrap_or(b"null"), out).map_err(|error| {
-        TaskError::data(format!(
-            "stored row does not fit schema `{}`: {error}",
-            entry.id
-        ))
-    })
+/// The form in which a converter hands stored bytes on untouched.
+fn as_stored(converter: &Converter, bytes: &[u8]) -> Option<Form> {
+    match converter {
+        Converter::Primitive(PrimitiveConverter::Bytes) => Some(Form::Bytes),
+        Converter::String(text) if text.is_utf8() => {
+            std::str::from_utf8(bytes).is_ok().then_some(Form::Utf8)
+        }
+        // Strict JSON is handed on with every digit; what Connect reads beyond it is read by the converter.
+        Converter::Json(json) if json.is_bare() => {
+            let strict = serde_json::from_slice::<IgnoredAny>(bytes).is_ok();
+            strict.then_some(Form::Json)
+        }
+        _ => None,
+    }
+}
+
+fn plain_form(stored: Option<&[u8]>) -> Form {
+    stored.map_or(Form::Null, |_| Form::Bytes)
+}
+
+fn data<'a>(part: Part, stored: Option<&'a [u8]>, scratch: &'a [u8]) -> Data<'a> {
+    let (form, bytes) = match part {
+        Part::Stored(form) => (form, stored.unwrap_or_default()),
+        Part::Scratch(form) => (form, scratch),
+    };
+    match form {
+        Form::Null => Data::Null,
+        Form::Bytes => Data::Bytes(bytes),
+        // Checked where the form was chosen.
+        Form::Utf8 => Data::Utf8(std::str::from_utf8(bytes).unwrap_or_default()),
+        Form::Json => Data::Json(bytes),
+        Form::Typed(schema) => Data::Typed { schema, row: bytes },
+        Form::Tagged => Data::Tagged(bytes),
+    }
 }
 
 /// A part without a schema header: bytes as they are.
 pub(crate) fn plain(stored: Option<&[u8]>) -> Data<'_> {
     stored.map_or(Data::Null, Data::Bytes)
-}
-
-/// The headers of a record without the host's own.
-pub(crate) fn kept_headers<'a>(
-    record: &Record<'a>,
-    kept: usize,
-) -> Result<Vec<(&'a str, Data<'a>)>, TaskError> {
-    let mut headers = Vec::with_capacity(kept);
-    for (name, value) in record.headers {
-        if !Named::default().note(name, value) {
-            let name = std::str::from_utf8(name)
-                .map_err(|_| TaskError::data("header name is not UTF-8"))?;
-            headers.push((name, plain(value)));
-        }
-    }
-    Ok(headers)
 }

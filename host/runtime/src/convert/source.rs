@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use linkspan_convert::{Converter, PrimitiveConverter};
 use linkspan_plugin::batch::Data;
-use linkspan_plugin::{json, tagged};
+use linkspan_plugin::{json, row, tagged};
 
-use super::{KEY_SCHEMA_HEADER, VALUE_SCHEMA_HEADER, header};
+use super::typed::{Models, data_error};
+use super::{Converters, KEY_SCHEMA_HEADER, ROW_SUFFIX, VALUE_SCHEMA_HEADER, header};
 use crate::error::TaskError;
 use crate::keys::KeyFields;
 use crate::schemas::{Registered, SchemaRegistry};
@@ -25,6 +27,8 @@ pub(crate) enum Stored {
 #[derive(Debug)]
 pub(crate) struct SourceConverter {
     schemas: Arc<SchemaRegistry>,
+    converters: Converters,
+    models: Models,
     key_fields: Option<KeyFields>,
     /// Last schema met; a task rarely mixes them.
     recent: Vec<Arc<Registered>>,
@@ -32,6 +36,8 @@ pub(crate) struct SourceConverter {
     pub(crate) used: Vec<Arc<Registered>>,
     pub(crate) key: Vec<u8>,
     pub(crate) value: Vec<u8>,
+    /// The key made by `key.fields`, before its converter.
+    key_row: Vec<u8>,
     header_bytes: Vec<u8>,
     header_spans: Vec<(usize, Option<(usize, usize)>)>,
 }
@@ -44,15 +50,22 @@ pub(crate) struct Converted {
 }
 
 impl SourceConverter {
-    pub(crate) fn new(schemas: Arc<SchemaRegistry>, key_fields: &[String]) -> Self {
+    pub(crate) fn new(
+        schemas: Arc<SchemaRegistry>,
+        key_fields: &[String],
+        converters: Converters,
+    ) -> Self {
         let key_fields = (!key_fields.is_empty()).then(|| KeyFields::new(key_fields));
         Self {
+            models: Models::new(Arc::clone(&schemas)),
             schemas,
+            converters,
             key_fields,
             recent: Vec::new(),
             used: Vec::new(),
             key: Vec::new(),
             value: Vec::new(),
+            key_row: Vec::new(),
             header_bytes: Vec::new(),
             header_spans: Vec::new(),
         }
@@ -104,6 +117,54 @@ impl SourceConverter {
     }
 
     fn data(&mut self, data: &Data<'_>, is_value: bool) -> Result<Stored, TaskError> {
+        let converter = if is_value {
+            &self.converters.value
+        } else {
+            &self.converters.key
+        };
+        match (converter, data) {
+            (Converter::Auto, _) => self.auto(data, is_value),
+            (Converter::Row, Data::Typed { schema, row }) => self.row(*schema, row, is_value),
+            (Converter::Row, _) => self.auto(data, is_value),
+            _ if passes(converter, data) => Ok(Stored::Borrowed),
+            _ => {
+                let value = self.models.read(data)?;
+                let stored = converter.from_connect(value.schema.as_ref(), &value.value);
+                let Some(stored) = stored.map_err(|error| data_error(&error))? else {
+                    return Ok(Stored::Null);
+                };
+                let scratch = if is_value {
+                    &mut self.value
+                } else {
+                    &mut self.key
+                };
+                scratch.clear();
+                scratch.extend_from_slice(&stored);
+                Ok(Stored::Scratch)
+            }
+        }
+    }
+
+    /// Stores a row in binary.
+    fn row(&mut self, schema: u32, bytes: &[u8], is_value: bool) -> Result<Stored, TaskError> {
+        let entry = self.lookup(schema)?;
+        let (scratch, header) = if is_value {
+            (&mut self.value, VALUE_SCHEMA_HEADER)
+        } else {
+            (&mut self.key, KEY_SCHEMA_HEADER)
+        };
+        scratch.clear();
+        scratch.extend_from_slice(bytes);
+        self.note_used(&entry);
+        self.span(header, Some(&format!("{}{ROW_SUFFIX}", entry.id)));
+        Ok(if row::is_null(&entry.schema, bytes) {
+            Stored::Null
+        } else {
+            Stored::Scratch
+        })
+    }
+
+    fn auto(&mut self, data: &Data<'_>, is_value: bool) -> Result<Stored, TaskError> {
         match data {
             Data::Null => Ok(Stored::Null),
             Data::Bytes(_) | Data::Json(_) | Data::Utf8(_) => Ok(Stored::Borrowed),
@@ -149,25 +210,38 @@ impl SourceConverter {
         let outcome = match value {
             Data::Typed { schema, row } => {
                 let entry = self.lookup(*schema)?;
-                fields
-                    .write_typed(&self.schemas, &entry, row, &mut self.key)
-                    .map(Some)
+                let mut key = std::mem::take(&mut self.key_row);
+                let key_entry = fields.write_typed(&self.schemas, &entry, row, &mut key);
+                let stored = key_entry.and_then(|entry| {
+                    let schema = entry.handle;
+                    self.data(&Data::Typed { schema, row: &key }, false)
+                });
+                self.key_row = key;
+                stored
             }
-            Data::Json(bytes) => fields.write_json(bytes, &mut self.key).map(|()| None),
+            Data::Json(bytes) => {
+                let mut key = std::mem::take(&mut self.key_row);
+                let stored = fields
+                    .write_json(bytes, &mut key)
+                    .and_then(|()| self.data(&Data::Json(&key), false));
+                if matches!(stored, Ok(Stored::Borrowed)) {
+                    self.key.clear();
+                    self.key.extend_from_slice(&key);
+                }
+                self.key_row = key;
+                stored.map(|_| Stored::Scratch)
+            }
             _ => Err(TaskError::data(
                 "`key.fields` needs a row or a JSON object as the value, this record has neither",
             )),
         };
         self.key_fields = Some(fields);
-        if let Some(entry) = outcome? {
-            self.schema_header(KEY_SCHEMA_HEADER, &entry);
-        }
-        Ok(Stored::Scratch)
+        outcome
     }
 
     fn schema_header(&mut self, name: &'static str, entry: &Arc<Registered>) {
         self.note_used(entry);
-        self.span(name, Some(entry.id.as_bytes()));
+        self.span(name, Some(&entry.id));
     }
 
     fn push_header(&mut self, name: &str, data: &Data<'_>) -> Result<(), TaskError> {
@@ -179,7 +253,16 @@ impl SourceConverter {
         let name_start = self.header_bytes.len();
         self.header_bytes.extend_from_slice(name.as_bytes());
         let value_start = self.header_bytes.len();
-        let null = header::write(data, &self.schemas, &mut self.header_bytes)?;
+        let null = header::write(
+            data,
+            &self.converters.header,
+            &mut self.models,
+            &mut self.header_bytes,
+        )
+        .map_err(|error| TaskError {
+            message: format!("header `{name}`: {}", error.message),
+            ..error
+        })?;
         let value = (!null).then_some((value_start, self.header_bytes.len()));
         self.header_spans.push((name_start, value));
         if null {
@@ -189,12 +272,12 @@ impl SourceConverter {
         Ok(())
     }
 
-    fn span(&mut self, name: &str, value: Option<&[u8]>) {
+    fn span(&mut self, name: &str, value: Option<&str>) {
         let name_start = self.header_bytes.len();
         self.header_bytes.extend_from_slice(name.as_bytes());
         let value_start = self.header_bytes.len();
         if let Some(value) = value {
-            self.header_bytes.extend_from_slice(value);
+            self.header_bytes.extend_from_slice(value.as_bytes());
         }
         self.header_spans.push((
             name_start,
@@ -243,5 +326,15 @@ impl SourceConverter {
                 Data::Null | Data::Typed { .. } | Data::Tagged(_) => None,
             },
         }
+    }
+}
+
+/// Whether a converter stores what the plugin gave as it is.
+fn passes(converter: &Converter, data: &Data<'_>) -> bool {
+    match (converter, data) {
+        (Converter::Primitive(PrimitiveConverter::Bytes), Data::Bytes(_)) => true,
+        (Converter::String(text), Data::Utf8(_)) => text.is_utf8(),
+        (Converter::Json(json), Data::Json(_)) => json.is_bare(),
+        _ => false,
     }
 }

@@ -5,7 +5,7 @@ use linkspan_plugin::batch::{GroupKey, SinkBatchWriter};
 use linkspan_types::{LeaderEpoch, Offset};
 use linkspan_wire::{Batch, Batches, TimestampType};
 
-use crate::convert::{Named, SinkConverter, kept_headers, plain};
+use crate::convert::{Named, SinkConverter, plain};
 use crate::error::TaskError;
 
 /// What a record weighs in a `put` beyond its bytes, so that many empty ones are bounded too.
@@ -125,7 +125,7 @@ fn push(
     record: &linkspan_wire::Record<'_>,
 ) -> Result<(), TaskError> {
     let timestamp = Some(record.timestamp);
-    if record.headers.is_empty() {
+    if record.headers.is_empty() && converter.passes_plain() {
         return writer
             .record(
                 record.offset,
@@ -137,10 +137,10 @@ fn push(
             .map_err(too_large);
     }
     let (names, kept) = Named::of(record);
-    let handles = converter.prepare(record, &names)?;
-    let key = converter.key(record, &handles);
-    let value = converter.value(record, &handles);
-    let headers = kept_headers(record, kept)?;
+    let parts = converter.prepare(record, &names)?;
+    let key = converter.key(record, &parts);
+    let value = converter.value(record, &parts);
+    let headers = converter.kept_headers(record, kept)?;
     writer
         .record(record.offset, timestamp, key, value, headers.into_iter())
         .map_err(too_large)

@@ -88,6 +88,7 @@ fn deliver(
     let converter = SinkConverter::new(
         Arc::clone(ctx.runtime.services.schemas()),
         Arc::clone(&ctx.runtime.log),
+        ctx.converters()?,
     );
     let mut delivery = Delivery {
         ctx,

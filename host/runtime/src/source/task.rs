@@ -70,6 +70,7 @@ fn poll_loop(
     let converter = SourceConverter::new(
         Arc::clone(ctx.runtime.services.schemas()),
         &ctx.spec.key_fields,
+        ctx.converters()?,
     );
     let mut assembler = Assembler::new(
         Arc::clone(&ctx.runtime.log),

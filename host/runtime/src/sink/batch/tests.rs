@@ -6,6 +6,7 @@ use linkspan_types::{PartitionId, SystemClock, TopicId, TopicName, TopicPartitio
 use linkspan_wire::{BatchBuilder, Compression, set_base_offset_and_epoch};
 
 use super::*;
+use crate::convert::Converters;
 use crate::schemas::SchemaRegistry;
 
 fn builder(limit: usize) -> PutBuilder {
@@ -16,7 +17,11 @@ fn builder(limit: usize) -> PutBuilder {
     )
     .unwrap();
     PutBuilder::new(
-        SinkConverter::new(Arc::new(SchemaRegistry::default()), log),
+        SinkConverter::new(
+            Arc::new(SchemaRegistry::default()),
+            log,
+            Converters::default(),
+        ),
         limit,
     )
 }
