@@ -63,7 +63,17 @@ pub(crate) fn find(
 }
 
 fn by_time(core: &Core, partition: &Partition, time: i64) -> Result<Option<(i64, i64)>> {
-    let (from, end) = {
+    let first = || {
+        let state = partition.lock();
+        let mut segments = state.segments.iter();
+        let segment = segments.find(|segment| segment.max_timestamp >= time)?;
+        Some(segment.whole(&state.epochs))
+    };
+    // Without an index this would read the segment from its start on.
+    if let Some(place) = first() {
+        partition.index(core, &place)?;
+    }
+    let begin = || {
         let state = partition.lock();
         let segment = state
             .segments
@@ -72,7 +82,13 @@ fn by_time(core: &Core, partition: &Partition, time: i64) -> Result<Option<(i64,
         let start = segment.map_or(state.flushed_next, |segment| segment.place_for_time(time));
         (start.max(state.log_start), state.high_watermark)
     };
-    scan(core, partition, from, end, time)
+    let (from, end) = begin();
+    let found = scan(core, partition, from, end, time)?;
+    // The scan may have caught the index at a lie and made it anew: then it began in the wrong place.
+    match begin() {
+        (now, _) if now != from => scan(core, partition, now, end, time),
+        _ => Ok(found),
+    }
 }
 
 /// A run of records and the greatest timestamp that it may hold.

@@ -252,6 +252,22 @@ impl Local {
         Ok(topic)
     }
 
+    fn write_last_indexes(&self) {
+        let catalog = self
+            .core
+            .catalog
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let partitions: Vec<_> = catalog
+            .all()
+            .flat_map(|entry| entry.partitions.iter().map(Arc::clone))
+            .collect();
+        drop(catalog);
+        partitions
+            .iter()
+            .for_each(|partition| partition.write_last_index(&self.core));
+    }
+
     fn end_threads(&self) -> Result<()> {
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         if !self.core.condition.mark_closing() {
@@ -275,7 +291,10 @@ impl Local {
         let result = match alive {
             Ok(()) => match short {
                 Some(error) => Err(error),
-                None => checkpoint::checkpoint(&self.core, true),
+                None => {
+                    self.write_last_indexes();
+                    checkpoint::checkpoint(&self.core, true)
+                }
             },
             Err(error) => Err(error),
         };

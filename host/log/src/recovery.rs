@@ -485,7 +485,8 @@ fn cut_segments(core: &Core) -> Result<()> {
             .map(|m| m.segments.as_slice())
             .unwrap_or_default();
         for file in core.fs.list(&dir).map_err(|e| Error::io("list", &dir, e))? {
-            let base = crate::segment::parse_name(&file);
+            let base = crate::segment::parse_name(&file)
+                .or_else(|| crate::segment::index_file::parse_name(&file));
             if base.is_none() && !file.ends_with(crate::segment::CLEANED) {
                 continue;
             }
@@ -531,6 +532,13 @@ fn cut_segments(core: &Core) -> Result<()> {
             if len > segment.len {
                 file.truncate(segment.len)
                     .map_err(|e| Error::io("cut segment", &path, e))?;
+                // It may know more than the segment has now.
+                let index = path.with_file_name(crate::segment::index_file::name(segment.base));
+                if let Err(e) = core.fs.remove(&index)
+                    && e.kind() != std::io::ErrorKind::NotFound
+                {
+                    return Err(Error::io("remove", &index, e));
+                }
             }
         }
     }

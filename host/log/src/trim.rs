@@ -176,6 +176,7 @@ impl Retired {
         for (partition, bases) in self.0 {
             for base in bases {
                 remove_quietly(fs, &partition.segment_path(base));
+                remove_quietly(fs, &partition.index_path(base));
             }
         }
     }

@@ -17,7 +17,7 @@ use crate::journal::frame;
 use crate::journal::search::search;
 use crate::partition::Partition;
 use crate::recovery;
-use crate::segment::walk_batches;
+use crate::segment::{index_file, walk_batches};
 
 /// What a check found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -128,10 +128,10 @@ fn segments(core: &Core, partition: &Partition, report: &mut Report) {
         state
             .segments
             .iter()
-            .map(|segment| segment.whole(&state.epochs))
+            .map(|segment| (segment.whole(&state.epochs), segment.max_timestamp))
             .collect()
     };
-    for place in places {
+    for (place, max_timestamp) in places {
         let (base, next) = (place.base, place.next);
         let path = partition.path_of(&place);
         let file = match core.fs.open(&path, Open::Read) {
@@ -144,7 +144,8 @@ fn segments(core: &Core, partition: &Partition, report: &mut Report) {
         report.segments += 1;
         let mut scratch = Vec::new();
         let mut last = base;
-        let walked = walk_batches(&*file, &path, &place, |_, batch| {
+        let (mut begins, mut youngest) = (Vec::new(), -1);
+        let walked = walk_batches(&*file, &path, &place, |position, batch| {
             batch.verify_crc().map_err(|e| e.to_string())?;
             for record in batch.records(&mut scratch).map_err(|e| e.to_string())? {
                 record.map_err(|e| e.to_string())?;
@@ -153,6 +154,8 @@ fn segments(core: &Core, partition: &Partition, report: &mut Report) {
             report.batches += 1;
             report.bytes += batch.bytes().len() as u64;
             last = batch.header().next_offset();
+            begins.push((batch.header().base_offset, position, youngest));
+            youngest = youngest.max(batch.header().max_timestamp);
             Ok(())
         });
         match walked {
@@ -165,7 +168,13 @@ fn segments(core: &Core, partition: &Partition, report: &mut Report) {
                     format!("the segment ends at offset {last}, the checkpoint says {next}"),
                 );
             }
-            Ok(()) => {}
+            Ok(()) => {
+                if let Some(what) =
+                    index_file::check(core, partition, &place, max_timestamp, &begins)
+                {
+                    report.add(&partition.index_path(base), 0, what);
+                }
+            }
         }
     }
 }

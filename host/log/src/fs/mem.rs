@@ -94,6 +94,7 @@ struct Machine {
     faults: Vec<Fault>,
     len_limits: Vec<(String, u64)>,
     faults_hit: u64,
+    bytes_read: u64,
     /// The call that failed last was a write of which a part went well.
     short: bool,
     calls: u64,
@@ -159,6 +160,12 @@ impl MemFs {
     /// Lets every write fail as on a full disk that would make a file whose path contains `path` longer than `len`.
     pub fn limit_len(&self, path: &str, len: u64) {
         self.lock().len_limits.push((path.to_owned(), len));
+    }
+
+    /// Returns how many bytes were read so far.
+    #[must_use]
+    pub fn bytes_read(&self) -> u64 {
+        self.lock().bytes_read
     }
 
     /// Returns how many calls failed because of `fail`.
@@ -481,14 +488,16 @@ fn at(offset: u64) -> usize {
 
 impl File for MemFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.with(Some(FaultOp::Read), |inode, _| {
+        let n = self.with(Some(FaultOp::Read), |inode, _| {
             let bytes = inode.now.get(at(offset)..).unwrap_or_default();
             let n = bytes.len().min(buf.len());
             if let (Some(to), Some(from)) = (buf.get_mut(..n), bytes.get(..n)) {
                 to.copy_from_slice(from);
             }
             n
-        })
+        })?;
+        self.fs.lock().bytes_read += n as u64;
+        Ok(n)
     }
 
     fn read_at_nowait(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {

@@ -298,7 +298,7 @@ impl Writer {
                 .read()
                 .unwrap_or_else(PoisonError::into_inner);
             if let Some(entry) = catalog.by_name(&name) {
-                entry.partitions.iter().for_each(|p| p.mark_deleted());
+                // Readers and checkpoints hear of it when the frame is durable: until then the topic is there.
                 self.deleted.insert(entry.topic.id);
             }
         }
@@ -306,10 +306,9 @@ impl Writer {
 
     /// Refuses records of a deleted topic, and leaves out positions in one: whoever reads it is about to hear that it is gone.
     fn check_deleted(&self, submission: &mut Submission) -> Result<()> {
-        let gone = submission
-            .appends
-            .iter()
-            .find(|append| append.partition.is_deleted());
+        let gone = submission.appends.iter().find(|append| {
+            append.partition.is_deleted() || self.deleted.contains(&append.partition.id.topic)
+        });
         if let Some(append) = gone {
             return Err(Error::UnknownPartition {
                 topic: append.partition.id.topic,

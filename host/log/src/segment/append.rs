@@ -132,12 +132,17 @@ impl Partition {
         if !appender.unsynced.contains_key(&base) && core.flush.keep_unsynced() {
             appender.unsynced.insert(base, file);
         }
+        let mut sealed = None;
         let mut state = self.lock();
         if state
             .segments
             .last()
             .is_none_or(|segment| segment.base != base)
         {
+            sealed = state
+                .segments
+                .last()
+                .map(|segment| (segment.clone(), state.epochs.clone()));
             state.segments.push(Segment::new(base));
         }
         if let Some(segment) = state.segments.last_mut() {
@@ -154,6 +159,9 @@ impl Partition {
             state.flushed(last.next, bytes);
         }
         drop(state);
+        if let Some((segment, epochs)) = sealed {
+            self.write_index(core, &segment, &epochs);
+        }
         core.flush.written(bytes);
         Ok(bytes)
     }

@@ -14,13 +14,14 @@
 //! - INV-S2: bytes up to the recorded length are final, until compaction replaces the whole file by another generation.
 //! - INV-S3: offsets grow inside a segment. A segment as it was appended (generation 0) has no holes; one that compaction
 //!   wrote may have them, and may end before `next`.
-//! - The index is derived: it lives in memory, is built from the batches, and is never evidence.
+//! - The index is derived and never evidence: it lives in memory, comes from the batches or from a file (`index_file`).
 //!
 //! # Recovery
 //! Cut to the length in the checkpoint, then replay the journal. A bad batch below that length is corruption: reads of
 //! its range fail with the file and offset, other ranges go on, nothing is cut.
 
 mod append;
+pub(crate) mod index_file;
 mod read;
 
 pub(crate) use append::Appender;
@@ -28,8 +29,8 @@ pub(crate) use read::{Stop, walk_batches};
 
 use crate::snapshot::SegmentRecord;
 
-/// Bytes between two entries of an index.
-const INDEX_GAP: u64 = 64 * 1024;
+/// Bytes between two entries of an index; few in this crate's own tests, whose segments are small.
+const INDEX_GAP: u64 = if cfg!(test) { 512 } else { 64 * 1024 };
 /// The most bytes that one call writes into a segment.
 const WRITE_BYTES_MAX: usize = 8 << 20;
 /// The most segment files that wait for their sync one by one; beyond it the whole file system is synced.
@@ -71,6 +72,8 @@ pub(crate) struct Segment {
     index: Vec<IndexEntry>,
     /// The index covers the file from its start.
     indexed: bool,
+    /// The index came from a file, and nothing has confirmed it.
+    doubtful: bool,
 }
 
 /// Where to begin reading a segment.
@@ -84,7 +87,18 @@ pub(crate) struct Place {
     unswapped: bool,
     from: IndexEntry,
     indexed: bool,
+    doubtful: bool,
     epochs: Vec<(i32, i64)>,
+}
+
+impl Place {
+    /// Returns the leader epoch that a batch of this offset must have.
+    fn epoch_at(&self, offset: i64) -> Option<i32> {
+        let mut epochs = self.epochs.iter().rev();
+        epochs
+            .find(|(_, start)| *start <= offset)
+            .map(|(epoch, _)| *epoch)
+    }
 }
 
 /// Returns the name of a segment's file.
@@ -128,6 +142,7 @@ impl Segment {
             sealed: false,
             index: Vec::new(),
             indexed: true,
+            doubtful: false,
         }
     }
 
@@ -149,6 +164,7 @@ impl Segment {
             sealed: false,
             index: Vec::new(),
             indexed: len == 0,
+            doubtful: false,
         }
     }
 
@@ -204,6 +220,7 @@ impl Segment {
             unswapped: self.unswapped,
             from: IndexEntry::start(self.base),
             indexed: self.indexed,
+            doubtful: self.doubtful,
             epochs: epochs.to_vec(),
         }
     }

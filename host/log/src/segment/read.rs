@@ -74,7 +74,16 @@ impl Partition {
             let Some(file) = self.file(core, &place)? else {
                 continue;
             };
-            match read_batches(&*file, &path, &place, wanted, max_bytes, wait)? {
+            let read = read_batches(&*file, &path, &place, wanted, max_bytes, wait);
+            if matches!(read, Err(Error::Corrupt { .. })) && place.doubtful {
+                // Perhaps the index lies, not the segment.
+                if !wait {
+                    return Ok(None);
+                }
+                self.confirm_index(core, &place);
+                continue;
+            }
+            match read? {
                 Outcome::Found(read) => {
                     core.counters.cache_misses.fetch_add(1, Ordering::Relaxed);
                     return Ok(Some(read));
@@ -117,19 +126,61 @@ impl Partition {
             .map(Some)
     }
 
-    /// Builds the index of a segment that was written in an earlier life.
+    /// Makes the index of a segment that was written in an earlier life: from its file, or by walking over the batches.
     pub(crate) fn index(&self, core: &Core, place: &Place) -> Result<()> {
-        let path = self.path_of(place);
-        // Replaced or deleted meanwhile: the caller looks again.
-        let Some(file) = self.file(core, place)? else {
-            return Ok(());
+        let max_timestamp = {
+            let state = self.lock();
+            let found = state.segments.iter().find(|segment| place.is_of(segment));
+            let Some(segment) = found.filter(|segment| !segment.indexed) else {
+                return Ok(());
+            };
+            segment.max_timestamp
         };
-        let mut built = Segment::new(place.base);
-        let whole = Place {
-            from: IndexEntry::start(place.base),
+        let known = self.read_index(core, place, max_timestamp);
+        let walked = known.as_ref().is_none_or(|known| known.len < place.len);
+        let built = match walked {
+            true => self.walk_index(core, place, known)?,
+            false => known,
+        };
+        if let Some(built) = built {
+            self.set_index(core, place, built, walked);
+        }
+        Ok(())
+    }
+
+    /// Builds the index again from the batches. If these cannot be walked, the index that there is has to do.
+    fn confirm_index(&self, core: &Core, place: &Place) {
+        if let Ok(Some(built)) = self.walk_index(core, place, None) {
+            return self.set_index(core, place, built, true);
+        }
+        let mut state = self.lock();
+        let mut segments = state.segments.iter_mut();
+        if let Some(segment) = segments.find(|segment| place.is_of(segment)) {
+            segment.doubtful = false;
+        }
+    }
+
+    /// Walks over the batches behind what is known, or over all. `None` when the segment was replaced or deleted meanwhile.
+    fn walk_index(
+        &self,
+        core: &Core,
+        place: &Place,
+        known: Option<Segment>,
+    ) -> Result<Option<Segment>> {
+        let path = self.path_of(place);
+        let Some(file) = self.file(core, place)? else {
+            return Ok(None);
+        };
+        let mut built = known.unwrap_or(Segment::new(place.base));
+        let rest = Place {
+            from: IndexEntry {
+                offset: built.next,
+                position: built.len,
+                max_timestamp: built.max_timestamp,
+            },
             ..place.clone()
         };
-        walk(&*file, &path, &whole, |_, header| {
+        walk(&*file, &path, &rest, |_, header| {
             built.add(
                 header.base_offset,
                 header.next_offset(),
@@ -137,19 +188,38 @@ impl Partition {
                 header.max_timestamp,
             );
         })?;
+        Ok(Some(built))
+    }
+
+    fn set_index(&self, core: &Core, place: &Place, built: Segment, walked: bool) {
         let mut state = self.lock();
-        let same = |segment: &&mut Segment| {
-            segment.base == place.base && segment.generation == place.generation
+        let sealed = state.segments.last().is_some_and(|last| !place.is_of(last));
+        let Some(segment) = state
+            .segments
+            .iter_mut()
+            .find(|segment| place.is_of(segment))
+        else {
+            return;
         };
-        if let Some(segment) = state.segments.iter_mut().find(same)
-            && !segment.indexed
-        {
-            segment.index = built.index;
-            segment.indexed = true;
+        // A last segment may have grown meanwhile: then what was built is an index of its first part.
+        if !segment.indexed || segment.doubtful {
+            (segment.doubtful, segment.index) = (built.doubtful, built.index);
+            segment.indexed = segment.len == place.len;
         }
-        Ok(())
+        let (segment, epochs) = (segment.clone(), state.epochs.clone());
+        drop(state);
+        if walked && sealed {
+            self.write_index(core, &segment, &epochs);
+        }
     }
 }
+
+impl Place {
+    fn is_of(&self, segment: &Segment) -> bool {
+        segment.base == self.base && segment.generation == self.generation
+    }
+}
+
 pub(super) enum Outcome {
     Found(Read),
     Nothing,
@@ -161,7 +231,9 @@ pub(super) enum Outcome {
 /// of a batch's checksum: this is what notices damage to them.
 fn check_place(header: &BatchHeader, expected: i64, place: &Place) -> Result<(), String> {
     let (base, next) = (header.base_offset, header.next_offset());
-    let in_order = if place.generation == 0 {
+    // An entry of the index names the batch that begins there.
+    let named = place.from.position > 0 && expected == place.from.offset;
+    let in_order = if place.generation == 0 || named {
         base == expected
     } else {
         base >= expected
@@ -172,12 +244,7 @@ fn check_place(header: &BatchHeader, expected: i64, place: &Place) -> Result<(),
             place.next
         ));
     }
-    let epoch = place
-        .epochs
-        .iter()
-        .rev()
-        .find(|(_, start)| *start <= base)
-        .map(|(epoch, _)| *epoch);
+    let epoch = place.epoch_at(base);
     if epoch.is_some_and(|epoch| epoch != header.leader_epoch) {
         return Err(format!(
             "offset {base} has leader epoch {}, expected {epoch:?}",

@@ -33,6 +33,7 @@ fn place(len: u64, generation: u32) -> Place {
         unswapped: false,
         from: IndexEntry::start(0),
         indexed: true,
+        doubtful: false,
         epochs: vec![(0, 0)],
     }
 }

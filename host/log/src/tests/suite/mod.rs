@@ -7,6 +7,7 @@
 //!  threads  the same with several producers at a time
 //!  nth      the Nth call of each kind fails: EIO, ENOSPC, EMFILE, short writes, a panic; also during recovery and close
 //!  flips    every byte of every file flipped, tails cut at every byte with garbage, zeros, stale bytes
+//!  index    indexes that are missing, cut, garbled, of another segment, or lie: the same reads
 //!  clock    the wall clock jumps by days in both directions
 //! ```
 //!
@@ -17,6 +18,7 @@
 
 mod clock;
 mod flips;
+mod index;
 mod nth;
 mod oracle;
 mod power;

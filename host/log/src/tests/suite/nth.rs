@@ -91,7 +91,7 @@ fn sweep(row: &mut Row, op: FaultOp, failure: Failure, times: u64) {
         });
         let hit = result.clone().unwrap_or(1);
         row.case(what, result.map(drop));
-        if hit == 0 {
+        if hit == 0 || row.failures.len() > 50 {
             return;
         }
         n += 1;

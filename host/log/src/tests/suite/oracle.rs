@@ -32,6 +32,22 @@ pub(super) enum Op {
     Forget {
         group: String,
     },
+    Delete {
+        topic: String,
+    },
+    /// Records below an offset go.
+    Trim {
+        topic: String,
+        partition: i32,
+        before: i64,
+    },
+    /// A setting that is not seen in the records.
+    Alter {
+        topic: String,
+        bytes_max: u32,
+    },
+    /// Changes nothing that a reader sees.
+    Retention,
     /// Changes nothing that a reader sees.
     Checkpoint,
     Rest,
@@ -42,6 +58,8 @@ pub(super) enum Op {
 pub(super) struct State {
     /// Records of each partition with their offsets, from log start to high watermark.
     topics: BTreeMap<String, Vec<Partition>>,
+    /// `max.message.bytes` of the topics that have it.
+    settings: BTreeMap<String, String>,
     keys: BTreeMap<String, String>,
     /// By group, topic and partition.
     positions: BTreeMap<(String, String, i32), i64>,
@@ -92,7 +110,26 @@ impl State {
                 self.positions.insert(key, *next);
             }
             Op::Forget { group } => self.positions.retain(|(name, ..), _| name != group),
-            Op::Checkpoint | Op::Rest => {}
+            Op::Delete { topic } => {
+                self.topics.remove(topic);
+                self.settings.remove(topic);
+                self.positions.retain(|(_, name, _), _| name != topic);
+            }
+            Op::Trim {
+                topic,
+                partition,
+                before,
+            } => {
+                let all = self.topics.get_mut(topic).expect("the script knows it");
+                let found = &mut all[usize::try_from(*partition).unwrap()];
+                found.start = found.start.max(*before);
+                found.records.retain(|(offset, _)| offset >= before);
+            }
+            Op::Alter { topic, bytes_max } => {
+                let text = bytes_max.to_string();
+                self.settings.insert(topic.clone(), text);
+            }
+            Op::Checkpoint | Op::Rest | Op::Retention => {}
         }
     }
 
@@ -105,12 +142,45 @@ impl State {
         self.topics[topic][usize::try_from(partition).unwrap()].end
     }
 
+    pub(super) fn start(&self, topic: &str, partition: i32) -> i64 {
+        self.topics[topic][usize::try_from(partition).unwrap()].start
+    }
+
     pub(super) fn topics(&self) -> Vec<String> {
         self.topics.keys().cloned().collect()
     }
 
     pub(super) fn has_group(&self, group: &str) -> bool {
         self.positions.keys().any(|(name, ..)| name == group)
+    }
+
+    /// Whether an operation makes sense: what it is about may have been refused.
+    pub(super) fn allows(&self, op: &Op) -> bool {
+        match op {
+            Op::Forget { group } => self.has_group(group),
+            Op::Create { topic, .. } => !self.topics.contains_key(topic),
+            Op::Grow { topic, .. } | Op::Delete { topic } | Op::Alter { topic, .. } => {
+                self.topics.contains_key(topic)
+            }
+            Op::Trim {
+                topic,
+                partition,
+                before,
+            } => self.partitions(topic) > *partition && self.end(topic, *partition) >= *before,
+            Op::Position {
+                topic,
+                partition,
+                next,
+                ..
+            } => {
+                self.partitions(topic) > *partition
+                    && (self.start(topic, *partition)..=self.end(topic, *partition)).contains(next)
+            }
+            Op::Commit { records, .. } => records
+                .iter()
+                .all(|(topic, partition, _)| self.partitions(topic) > *partition),
+            Op::Retention | Op::Checkpoint | Op::Rest => true,
+        }
     }
 
     /// Reads everything out of a log.
@@ -125,6 +195,9 @@ impl State {
                     end: marks.high_watermark.0,
                     records: read_all(log, &topic.id, number)?,
                 });
+            }
+            if let Some(text) = topic.settings.get("max.message.bytes") {
+                state.settings.insert(topic.name.to_string(), text.clone());
             }
             state.topics.insert(topic.name.to_string(), partitions);
         }
@@ -168,8 +241,8 @@ impl State {
         }
         let topics = (self.topics(), expected.topics());
         format!(
-            "positions {:?}, expected {:?}, topics {topics:?}",
-            self.positions, expected.positions
+            "positions {:?}, expected {:?}, topics {topics:?}, settings {:?}, expected {:?}",
+            self.positions, expected.positions, self.settings, expected.settings
         )
     }
 }

@@ -75,7 +75,25 @@ pub(super) fn fixed() -> Vec<Op> {
         ));
     }
     ops.push(Op::Forget { group: "g0".into() });
+    ops.push(create("gone", 2));
+    ops.push(commit(
+        20,
+        vec![("gone", 1, format!("20{}", "x".repeat(700)))],
+    ));
+    ops.push(Op::Alter {
+        topic: "a".into(),
+        bytes_max: 500_000,
+    });
+    ops.push(Op::Trim {
+        topic: "a".into(),
+        partition: 0,
+        before: 7,
+    });
+    ops.push(Op::Delete {
+        topic: "gone".into(),
+    });
     ops.push(Op::Checkpoint);
+    ops.push(Op::Retention);
     for number in 14..18 {
         ops.push(commit(
             number,
@@ -99,7 +117,11 @@ pub(super) fn random(number: u64, state: &State, random: &mut Random) -> Op {
     let group = GROUPS[usize::try_from(random.below(2)).unwrap()].to_owned();
     match dice {
         0 if topics.len() < 4 => Op::Create {
-            topic: format!("t{}", topics.len()),
+            // The same name again after a deletion, sometimes.
+            topic: (0..)
+                .map(|n| format!("t{n}"))
+                .find(|name| !topics.contains(name))
+                .unwrap(),
             partitions: 1 + i32::try_from(random.below(3)).unwrap(),
         },
         1 => {
@@ -114,7 +136,7 @@ pub(super) fn random(number: u64, state: &State, random: &mut Random) -> Op {
             let topic = pick(random);
             let n = u64::try_from(state.partitions(&topic)).unwrap();
             let partition = i32::try_from(random.below(n)).unwrap();
-            let next = state.end(&topic, partition) / 2;
+            let next = (state.start(&topic, partition) + state.end(&topic, partition)) / 2;
             Op::Position {
                 group,
                 topic,
@@ -125,6 +147,26 @@ pub(super) fn random(number: u64, state: &State, random: &mut Random) -> Op {
         4 if state.has_group(&group) => Op::Forget { group },
         5 => Op::Checkpoint,
         6 => Op::Rest,
+        7 => Op::Retention,
+        8 if topics.len() > 2 => Op::Delete {
+            topic: pick(random),
+        },
+        9 | 10 => {
+            let topic = pick(random);
+            let n = u64::try_from(state.partitions(&topic)).unwrap();
+            let partition = i32::try_from(random.below(n)).unwrap();
+            let end = state.end(&topic, partition);
+            let before = i64::try_from(random.below(1 + end.cast_unsigned())).unwrap();
+            Op::Trim {
+                topic,
+                partition,
+                before,
+            }
+        }
+        11 => Op::Alter {
+            topic: pick(random),
+            bytes_max: 500_000 + u32::try_from(random.below(8)).unwrap(),
+        },
         _ => {
             let records = (0..1 + random.below(4))
                 .map(|index| {
@@ -189,6 +231,9 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// The log has stopped.
     pub(super) fn step(&mut self, op: &Op, model: &mut Model) -> Result<()> {
+        if !model.expected().allows(op) {
+            return Ok(());
+        }
         if let Op::Commit { records, puts, .. } = op {
             let commit = self.commit(records, puts)?;
             return match self.producer.submit(commit) {
@@ -207,8 +252,7 @@ impl<'a> Runner<'a> {
             };
         }
         self.drain(0, model)?;
-        // What it is about may have been refused.
-        if matches!(op, Op::Forget { group } if !model.expected().has_group(group)) {
+        if !model.expected().allows(op) {
             return Ok(());
         }
         model.submit(op);
@@ -219,8 +263,8 @@ impl<'a> Runner<'a> {
                 self.refused += 1;
                 self.wait_until_well()?;
             }
-            // A checkpoint changes nothing that is seen, and a later one does its work.
-            Err(error) if *op == Op::Checkpoint && error.is_shortage() => {
+            // These change nothing that is seen, and a later one does their work.
+            Err(error) if matches!(op, Op::Checkpoint | Op::Retention) && error.is_shortage() => {
                 model.acknowledge();
                 self.wait_until_well()?;
             }
@@ -258,7 +302,11 @@ impl<'a> Runner<'a> {
         let name = |text: &str| TopicName::try_new(text).unwrap();
         match op {
             Op::Create { topic, partitions } => {
-                let spec = TopicSpec::with_partitions(*partitions);
+                let spec = TopicSpec {
+                    partitions: *partitions,
+                    // The records are of 1970.
+                    settings: [("retention.ms".to_owned(), "-1".to_owned())].into(),
+                };
                 self.log.create_topic(&name(topic), &spec).map(drop)
             }
             Op::Grow { topic, partitions } => {
@@ -276,6 +324,24 @@ impl<'a> Runner<'a> {
             }
             Op::Forget { group } => self.log.delete_group(&group.as_str().into()),
             Op::Checkpoint => self.log.checkpoint(),
+            Op::Retention => self.log.run_retention_now(),
+            Op::Delete { topic } => self.log.delete_topic(&name(topic)),
+            Op::Trim {
+                topic,
+                partition,
+                before,
+            } => {
+                let found = self.log.topic(&name(topic))?.expect("the script made it");
+                let before = Some(Offset(*before));
+                self.log
+                    .delete_records(&found.id, (*partition).into(), before)
+                    .map(drop)
+            }
+            Op::Alter { topic, bytes_max } => {
+                let text = Some(bytes_max.to_string());
+                let changes = [("max.message.bytes".to_owned(), text)].into();
+                self.log.alter_topic(&name(topic), &changes).map(drop)
+            }
             Op::Rest => {
                 std::thread::sleep(Duration::from_millis(5));
                 Ok(())
