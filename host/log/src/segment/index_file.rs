@@ -113,16 +113,14 @@ pub(crate) fn decode(
         && word(28)? == place.generation
         && i64_at(32)? == place.base;
     ours.then_some(())?;
+    // Only the index of it is used.
     let mut segment = Segment {
-        base: place.base,
         next: i64_at(40)?,
         len: u64_at(header, 48)?,
         max_timestamp: i64_at(56)?,
         generation: place.generation,
-        unswapped: place.unswapped,
-        index: Vec::new(),
-        indexed: true,
         doubtful: true,
+        ..Segment::new(place.base)
     };
     let whole = (segment.next, segment.len, segment.max_timestamp)
         == (place.next, place.len, max_timestamp);
