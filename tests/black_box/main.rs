@@ -40,3 +40,5 @@ mod symbols;
 
 #[cfg(test)]
 mod tasks;
+#[cfg(test)]
+mod transforms;

@@ -36,6 +36,9 @@ pub(crate) enum Command {
     /// See which plugins there are.
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// See what the transforms of a connector do.
+    #[command(subcommand)]
+    Transform(TransformCommand),
     /// Say what a code of a message means and what to do; `all` lists them.
     #[command(after_help = "Examples:\n  linkspan explain LS0103\n  linkspan explain all")]
     Explain {
@@ -106,6 +109,34 @@ pub(crate) struct ValidateArgs {
     /// YAML files, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// How the result is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TransformCommand {
+    /// Show a record before and after each step.
+    #[command(
+        after_help = "Examples:\n  linkspan transform try configs/transforms.yaml --record record.json\n  linkspan consume orders --exit -o json | head -1 | linkspan transform try pipeline.yaml --connector orders-out\n\n\
+        A record is a JSON object as `consume -o json` prints it. Text is text, any other JSON is a value without a schema, an object of schema and payload is a value with Connect's schema."
+    )]
+    Try(TransformTryArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TransformTryArgs {
+    /// YAML files, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The connector; without it the first one with transforms
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connector: Option<String>,
+    /// The record, a JSON file or - for stdin
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    pub(crate) record: PathBuf,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// How the result is printed

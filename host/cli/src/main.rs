@@ -16,6 +16,7 @@ mod plugins;
 mod run;
 mod socket;
 mod terminal;
+mod transform_cmd;
 mod validate;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Some(Command::Consume(args)) => consume::run(&args),
         Some(Command::Log(command)) => log_cmd::run(&command),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),
+        Some(Command::Transform(command)) => transform_cmd::run(&command),
         Some(Command::Explain { code }) if code == "all" => Ok(explain::list()),
         Some(Command::Explain { code }) => explain::run(&code),
         Some(Command::PluginProbe { file }) => {

@@ -88,9 +88,11 @@ fn connector(
         owner: format!("connector `{name}`"),
         span: entry.key_span,
     };
-    let settings = reader.read(&bodies);
+    let mut settings = reader.read(&bodies);
+    name_predicates(&mut settings);
     let topics_hold = topics_hold(report, entry, class, &settings);
     let converters_hold = converters_hold(report, entry, around.catalog, &settings);
+    let steps_hold = steps_hold(report, entry, around.catalog, &settings);
     if let Some(own) = settings.get("name").filter(|own| own.text != name) {
         report.push(
             Draft::error(
@@ -104,7 +106,8 @@ fn connector(
             .help("remove `name`: the key is the name"),
         );
     }
-    (named && topics_hold && converters_hold).then(|| plan(report, entry, class, settings))
+    (named && topics_hold && converters_hold && steps_hold)
+        .then(|| plan(report, entry, class, settings))
 }
 
 fn name_is_good(report: &mut Report, entry: &Entry) -> bool {
@@ -375,6 +378,110 @@ fn converters_hold(
         }
     }
     good
+}
+
+/// Predicates written as a map need no list of their names: they have no order.
+fn name_predicates(settings: &mut BTreeMap<String, Setting>) {
+    if settings.contains_key("predicates") {
+        return;
+    }
+    let named: Vec<(String, Setting)> = settings
+        .iter()
+        .filter_map(|(key, setting)| {
+            let name = key.strip_prefix("predicates.")?.strip_suffix(".type")?;
+            Some((name.to_owned(), setting.clone()))
+        })
+        .collect();
+    let Some((_, first)) = named.first() else {
+        return;
+    };
+    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    let text = names.join(",");
+    let list = Setting {
+        text: text.clone(),
+        resolved: Some(text),
+        late: false,
+        ..first.clone()
+    };
+    settings.insert("predicates".to_owned(), list);
+}
+
+/// Each step and predicate must exist, and take the options that stand below it.
+fn steps_hold(
+    report: &mut Report,
+    entry: &Entry,
+    catalog: &dyn Catalog,
+    settings: &BTreeMap<String, Setting>,
+) -> bool {
+    let of_steps = |key: &str| key.starts_with("transforms") || key.starts_with("predicates");
+    let config: BTreeMap<String, String> = settings
+        .iter()
+        .filter(|(key, _)| of_steps(key))
+        .map(|(key, setting)| {
+            let text = setting.resolved.as_ref().unwrap_or(&setting.text);
+            (key.clone(), text.clone())
+        })
+        .collect();
+    if config.is_empty() {
+        return true;
+    }
+    for key in catalog.step_secrets(&config) {
+        let Some(setting) = settings.get(&key) else {
+            continue;
+        };
+        report.conceal(setting.span);
+        if !setting.late && !setting.text.is_empty() {
+            let message = format!(
+                "connector `{}`: the secret `{key}` stands in the file",
+                entry.key
+            );
+            let draft = Draft::warning(&codes::SECRET_LITERAL, setting.span, message);
+            report.push(draft.label("write `${env:NAME}` instead"));
+        }
+    }
+    let mut good = true;
+    for problem in catalog.step_problems(&config) {
+        let setting = settings.get(&problem.key);
+        // What is not resolved yet cannot be judged yet.
+        if setting.is_some_and(|setting| setting.resolved.is_none()) {
+            continue;
+        }
+        good = false;
+        let span = setting
+            .or_else(|| beside(settings, &problem.key))
+            .map_or(entry.key_span, |setting| setting.span);
+        let code = if problem.known.is_empty() {
+            &codes::NOT_ALLOWED
+        } else {
+            &codes::UNKNOWN_KEY
+        };
+        let mut draft = Draft::error(
+            code,
+            span,
+            format!(
+                "connector `{}`: `{}` {}",
+                entry.key, problem.key, problem.message
+            ),
+        );
+        let known = || problem.known.iter().map(String::as_str);
+        if let Some(near) = closest(&problem.key, known()) {
+            draft = draft.label(format!("did you mean `{near}`?"));
+        }
+        if !problem.known.is_empty() {
+            draft = draft.note(format!("known here: {}", listing(known())));
+        }
+        report.push(draft);
+    }
+    good
+}
+
+/// Where a missing option of a step would stand: at the step's type, else at the list of steps.
+fn beside<'a>(settings: &'a BTreeMap<String, Setting>, key: &str) -> Option<&'a Setting> {
+    let mut parts = key.splitn(3, '.');
+    let (list, name) = (parts.next()?, parts.next().unwrap_or_default());
+    settings
+        .get(&format!("{list}.{name}.type"))
+        .or_else(|| settings.get(list))
 }
 
 fn plan(

@@ -244,10 +244,26 @@ static CONNECTOR_ROWS: &[Row] = &[
     .values(&["none", "restart"])
     .only(&["none"]),
     later("topics.regex", "Topics by pattern.").of_sink(),
-    later("transforms", "Transforms, in order."),
-    later("transforms.*", "Options of transforms."),
-    later("predicates", "Predicates."),
-    later("predicates.*", "Options of predicates."),
+    row(
+        "transforms",
+        OptionType::List,
+        "Steps that every record goes through, in order: a list of {name, type, …}, or names with `transforms.NAME.type`.",
+    ),
+    row(
+        "transforms.*",
+        OptionType::String,
+        "Options of the steps.",
+    ),
+    row(
+        "predicates",
+        OptionType::List,
+        "Conditions that steps name: a map or a list of {name, type, …}.",
+    ),
+    row(
+        "predicates.*",
+        OptionType::String,
+        "Options of the conditions.",
+    ),
     row(
         "key.converter.*",
         OptionType::String,

@@ -206,6 +206,32 @@ pub trait Catalog {
         let _known_nothing_about = (role, class, options);
         Vec::new()
     }
+
+    /// Says what is wrong with the transforms and predicates of a connector, whose flat options these are. A catalog that
+    /// knows no transforms finds nothing wrong.
+    fn step_problems(
+        &self,
+        config: &std::collections::BTreeMap<String, String>,
+    ) -> Vec<StepProblem> {
+        let _known_nothing_about = config;
+        Vec::new()
+    }
+    /// Returns the options of steps that hold secrets.
+    fn step_secrets(&self, config: &std::collections::BTreeMap<String, String>) -> Vec<String> {
+        let _known_nothing_about = config;
+        Vec::new()
+    }
+}
+
+/// What is wrong with a step of a connector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepProblem {
+    /// The whole key, such as `transforms.hide.fields`.
+    pub key: String,
+    /// What is wrong, as a fragment.
+    pub message: String,
+    /// The keys that exist, where this one is not known.
+    pub known: Vec<String>,
 }
 
 /// What is wrong with a converter of a connector.

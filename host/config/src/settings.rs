@@ -23,6 +23,33 @@ use crate::yaml::{Entry, Kind, Node};
 /// Lists that are stored with commas.
 const COMMA_LISTS: [&str; 3] = ["topics", "transforms", "predicates"];
 
+/// Lists whose items may be maps with a `name`: below it stand the options of `LIST.NAME`.
+const STEP_LISTS: [&str; 2] = ["transforms", "predicates"];
+
+/// Whether a list is stored with commas: those of Connect's own names, and the options of steps.
+fn has_commas(name: &str) -> bool {
+    COMMA_LISTS.contains(&name) || is_step_option(name)
+}
+
+fn is_step_option(name: &str) -> bool {
+    STEP_LISTS.iter().any(|list| {
+        name.strip_prefix(list)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
+}
+
+/// The name of a step that is written as a map.
+fn step_name(item: &Node) -> Option<&str> {
+    let Kind::Map(entries) = &item.kind else {
+        return None;
+    };
+    entries
+        .iter()
+        .find(|entry| entry.key == "name")?
+        .value
+        .text()
+}
+
 /// One map to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Body<'n> {
@@ -107,6 +134,11 @@ impl<'a> Reader<'a> {
                 Kind::Map(entries) => Some(entries.as_slice()),
                 Kind::Null | Kind::Scalar(_) | Kind::List(_) => None,
             };
+            if STEP_LISTS.contains(&name.as_str())
+                && let Kind::List(items) = &entry.value.kind
+            {
+                self.steps(&name, items, body, found, meant);
+            }
             match (self.vocabulary.find(&name), nested) {
                 (Some((term, _)), Some(entries))
                     if term.def.kind != OptionType::Map
@@ -122,6 +154,37 @@ impl<'a> Reader<'a> {
                     self.flatten(&name, Body { entries, ..body }, found, meant);
                 }
                 (None, _) => self.unknown(&name, prefix, entry, meant),
+            }
+        }
+    }
+
+    /// The options of steps that are written as maps.
+    fn steps(
+        &mut self,
+        list: &str,
+        items: &'a [Node],
+        body: Body<'a>,
+        found: &mut Vec<Flat<'a>>,
+        meant: &mut BTreeSet<String>,
+    ) {
+        for item in items {
+            let Kind::Map(entries) = &item.kind else {
+                continue;
+            };
+            let Some(name) = step_name(item).filter(|name| !name.is_empty()) else {
+                let message = format!("{}: an item of `{list}` has no `name`", self.owner);
+                self.report
+                    .push(Draft::error(&codes::MISSING_OPTION, item.span, message));
+                continue;
+            };
+            for entry in entries.iter().filter(|entry| entry.key != "name") {
+                let entries = std::slice::from_ref(entry);
+                self.flatten(
+                    &format!("{list}.{name}"),
+                    Body { entries, ..body },
+                    found,
+                    meant,
+                );
             }
         }
     }
@@ -341,7 +404,9 @@ impl<'a> Reader<'a> {
                     .push(Draft::error(&codes::NO_VALUE, flat.key_span, message).help(help));
                 return false;
             }
-            Kind::List(_) => matches!(def.kind, OptionType::List | OptionType::Path),
+            Kind::List(_) => {
+                matches!(def.kind, OptionType::List | OptionType::Path) || is_step_option(name)
+            }
             Kind::Map(_) => def.kind == OptionType::Map,
             Kind::Scalar(_) => true,
         };
@@ -478,9 +543,11 @@ impl<'a> Reader<'a> {
         };
         let mut good = true;
         for item in items {
-            let comma =
-                COMMA_LISTS.contains(&name) && item.text().is_some_and(|text| text.contains(','));
-            let nested = COMMA_LISTS.contains(&name) && item.text().is_none();
+            if STEP_LISTS.contains(&name) && step_name(item).is_some() {
+                continue;
+            }
+            let comma = has_commas(name) && item.text().is_some_and(|text| text.contains(','));
+            let nested = has_commas(name) && item.text().is_none();
             let fault = match item.kind {
                 Kind::Null => Some((&codes::NO_VALUE, "an item has no value")),
                 Kind::Scalar(_) | Kind::List(_) | Kind::Map(_) if nested => {
@@ -535,9 +602,9 @@ fn encode(name: &str, node: &Node, scalar: &mut dyn FnMut(&str) -> String) -> St
     match &node.kind {
         Kind::Null => String::new(),
         Kind::Scalar(value) => scalar(&value.text),
-        Kind::List(items) if COMMA_LISTS.contains(&name) => items
+        Kind::List(items) if has_commas(name) => items
             .iter()
-            .filter_map(Node::text)
+            .filter_map(|item| item.text().or_else(|| step_name(item)))
             .map(scalar)
             .collect::<Vec<_>>()
             .join(","),

@@ -17,6 +17,7 @@ use crate::error::TaskError;
 use crate::services::Services;
 use crate::spec::{ConnectorSpec, KindOfConnector, Settings};
 use crate::task::{TaskShared, TaskState};
+use crate::transforms::Chain;
 use crate::{sink, source};
 
 /// First pause before a retry or a restart; doubles up to the connector's `restart.delay.max.ms`.
@@ -106,6 +107,16 @@ impl TaskContext {
         Converters::from_config(&resolved.config).map_err(|problems| {
             TaskError::permanent("LS0210", "config_invalid", problems.join("; "))
         })
+    }
+
+    /// Returns the transforms that the configuration names, if there are any.
+    pub(crate) fn chain(&self) -> Result<Option<Chain>, TaskError> {
+        let resolved = (self.spec.resolve)()
+            .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
+        let schemas = self.runtime.services.schemas();
+        Chain::from_config(&resolved.config, schemas, self.runtime.clock.now_ms()).map_err(
+            |problems| TaskError::permanent("LS0210", "config_invalid", problems.join("; ")),
+        )
     }
 
     pub(crate) fn running(&self) {

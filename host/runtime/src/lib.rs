@@ -28,6 +28,7 @@ mod stop;
 mod summary;
 mod supervisor;
 mod task;
+mod transforms;
 
 pub use crate::error::{StartError, TaskError};
 pub use crate::job::Outcome;

@@ -60,7 +60,7 @@ fn report(connector: &Running) -> ConnectorReport {
         kind: connector.kind_word(),
         state,
         records,
-        filtered: 0,
+        filtered: connector.filtered(),
         dlq: 0,
         bytes: connector.bytes(),
         files,

@@ -19,6 +19,7 @@ use crate::sink::group_of;
 use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs, conceal};
 use crate::stop::Pulse;
 use crate::task::{TaskShared, TaskState};
+use crate::transforms::Chain;
 
 /// A class that never ends by itself; it cannot be part of a bounded job.
 const FEATURE_UNBOUNDED: &str = "unbounded";
@@ -213,6 +214,16 @@ impl Runtime {
                 .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
                 .collect());
         }
+        if let Err(problems) = Chain::from_config(
+            &config,
+            self.shared.services.schemas(),
+            self.shared.clock.now_ms(),
+        ) {
+            return Err(problems
+                .into_iter()
+                .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
+                .collect());
+        }
         let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;
         if task_configs.len() > spec.tasks_max as usize {
             return Err(vec![TaskError::internal(format!(
@@ -372,6 +383,13 @@ impl Running {
         self.tasks
             .iter()
             .map(|task| task.counters.records.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    pub(crate) fn filtered(&self) -> u64 {
+        self.tasks
+            .iter()
+            .map(|task| task.counters.filtered.load(Ordering::Relaxed))
             .sum()
     }
 

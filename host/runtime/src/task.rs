@@ -49,6 +49,8 @@ pub(crate) struct Counters {
     pub(crate) records: AtomicU64,
     /// Bytes of these records as polled or put.
     pub(crate) bytes: AtomicU64,
+    /// Records that transforms dropped.
+    pub(crate) filtered: AtomicU64,
     /// Restarts after failures.
     pub(crate) restarts: AtomicU64,
 }

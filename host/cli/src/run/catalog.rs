@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use linkspan_config::{Catalog, Class, ConverterProblem};
+use linkspan_config::{Catalog, Class, ConverterProblem, StepProblem};
 use linkspan_convert::converter::CLASSES;
+use linkspan_convert::options::OptionType;
+use linkspan_convert::transform::read_steps;
 use linkspan_convert::{ConverterClass, Role};
 
 /// Everything that is installed.
@@ -60,5 +62,32 @@ impl Catalog for Installed {
             }));
         }
         problems
+    }
+
+    fn step_problems(&self, config: &BTreeMap<String, String>) -> Vec<StepProblem> {
+        let read = read_steps(config, &|_| false);
+        let problems = read.problems.into_iter().map(|problem| StepProblem {
+            key: problem.key,
+            message: problem.message,
+            known: Vec::new(),
+        });
+        let unknown = read.unknown.into_iter().map(|unknown| StepProblem {
+            key: unknown.key,
+            message: "is no option of a step".to_owned(),
+            known: unknown.known,
+        });
+        problems.chain(unknown).collect()
+    }
+
+    fn step_secrets(&self, config: &BTreeMap<String, String>) -> Vec<String> {
+        let read = read_steps(config, &|_| false);
+        let mut secrets = Vec::new();
+        for step in &read.steps {
+            let options = step.builtin.iter().flat_map(|builtin| builtin.options());
+            for option in options.filter(|option| option.kind == OptionType::Password) {
+                secrets.push(format!("transforms.{}.{}", step.name, option.name));
+            }
+        }
+        secrets
     }
 }

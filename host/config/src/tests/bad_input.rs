@@ -162,9 +162,6 @@ fn mistakes_of_connectors_have_a_place_and_a_code() {
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
     for option in [
-        "transforms: [ { name: hide, type: MaskField } ]",
-        "transforms: { hide: { type: MaskField } }",
-        "predicates: [a]",
         "errors: { tolerance: all }",
         "errors.deadletterqueue.topic.name: dlq",
         "errors.retry.timeout: 5s",

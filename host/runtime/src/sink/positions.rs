@@ -14,6 +14,8 @@ struct Position {
     assignment: Assignment,
     /// First offset not yet handed to the plugin.
     fetched: Offset,
+    /// Behind the last record that the plugin was given: what lies between here and `fetched`, transforms dropped.
+    given: Offset,
     /// What the group has durably.
     committed: Option<(Offset, String)>,
     /// Where each leader epoch among the records put begins: a position belongs to the epoch of the record before it.
@@ -46,6 +48,7 @@ impl Positions {
             let position = Position {
                 assignment: assignment.clone(),
                 fetched: assignment.next,
+                given: assignment.next,
                 committed,
                 epochs: Vec::new(),
             };
@@ -90,6 +93,7 @@ impl Positions {
     pub(crate) fn seek(&mut self, partition: &TopicPartition, to: Offset, epoch: LeaderEpoch) {
         if let Some(position) = self.map.get_mut(partition) {
             position.fetched = to;
+            position.given = to;
             position.assignment.leader_epoch = epoch;
             position.epochs.clear();
         }
@@ -120,6 +124,20 @@ impl Positions {
     pub(crate) fn advance(&mut self, partition: &TopicPartition, next: Offset) {
         if let Some(position) = self.map.get_mut(partition) {
             position.fetched = next;
+            position.given = next;
+        }
+    }
+
+    /// The same where transforms may have dropped records: `kept` is behind the last one that was not.
+    pub(crate) fn advance_past(
+        &mut self,
+        partition: &TopicPartition,
+        next: Offset,
+        kept: Option<Offset>,
+    ) {
+        if let Some(position) = self.map.get_mut(partition) {
+            position.fetched = next;
+            position.given = kept.unwrap_or(position.given);
         }
     }
 
@@ -144,6 +162,12 @@ impl Positions {
                     report.offset, report.topic, report.partition, position.fetched
                 )));
             }
+            // What was dropped behind the last record given is passed with it.
+            let next = if next >= position.given {
+                position.fetched
+            } else {
+                next
+            };
             let same = position
                 .committed
                 .as_ref()
@@ -161,7 +185,31 @@ impl Positions {
                 ));
             }
         }
+        self.dropped_news(&mut news, now_ms);
         Ok(news)
+    }
+
+    /// Partitions whose plugin has nothing left to report, because transforms dropped all that came: the host passes it.
+    fn dropped_news(&self, news: &mut Vec<(TopicPartition, GroupOffset)>, now_ms: i64) {
+        for (partition, position) in &self.map {
+            let (at, metadata) = match &position.committed {
+                Some((offset, metadata)) => (*offset, metadata),
+                None => (position.assignment.next, &position.assignment.metadata),
+            };
+            let known = news.iter().any(|(reported, _)| reported == partition);
+            if !known && at >= position.given && position.fetched > at {
+                news.push((
+                    partition.clone(),
+                    GroupOffset {
+                        topic_id: position.assignment.topic_id,
+                        next: position.fetched,
+                        leader_epoch: position.epoch_before(position.fetched),
+                        metadata: metadata.clone(),
+                        commit_ts: now_ms,
+                    },
+                ));
+            }
+        }
     }
 
     pub(crate) fn committed(&mut self, offsets: &[(TopicPartition, GroupOffset)]) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
@@ -94,7 +95,7 @@ fn deliver(
         ctx,
         task,
         handle,
-        builder: PutBuilder::new(converter, settings.put_bytes),
+        builder: PutBuilder::new(converter, ctx.chain()?, settings.put_bytes),
         positions: Positions::default(),
         pending: Vec::new(),
         next_tick: Instant::now() + ctx.spec.flush_interval,
@@ -306,8 +307,19 @@ impl Delivery<'_> {
     /// Partitions whose fetched batches held nothing for the sink stand behind them all the same.
     fn pass_pending(&mut self) {
         for (partition, next) in std::mem::take(&mut self.pending) {
-            self.positions.advance(&partition, next);
+            if self.builder.transforms() {
+                let kept = self.builder.take_kept(&partition);
+                self.positions.advance_past(&partition, next, kept);
+            } else {
+                self.positions.advance(&partition, next);
+            }
         }
+        let filtered = std::mem::take(&mut self.builder.filtered);
+        self.ctx
+            .task
+            .counters
+            .filtered
+            .fetch_add(filtered, Ordering::Relaxed);
     }
 
     /// One `put`, also without records: that is how a buffering sink reports progress while nothing arrives.

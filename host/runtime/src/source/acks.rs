@@ -1,6 +1,7 @@
 //! Waits for the tickets of one source task, in order, off its thread.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use linkspan_log::Ticket;
 use linkspan_plugin::TaskControl;
@@ -18,6 +19,8 @@ pub(crate) struct Submitted {
     pub(crate) ticket: Ticket,
     pub(crate) seq: u64,
     pub(crate) records: u64,
+    /// Of these, dropped by transforms.
+    pub(crate) filtered: u64,
     /// Bytes counted against the flight.
     pub(crate) weight: usize,
     /// Bytes of the records.
@@ -41,6 +44,9 @@ pub(crate) async fn follow(
                     schema.mark_stored();
                 }
                 task.counters.add(batch.records, batch.bytes);
+                task.counters
+                    .filtered
+                    .fetch_add(batch.filtered, Ordering::Relaxed);
                 task.keep_files(batch.files);
                 control.durable(batch.seq);
                 flight.land(batch.weight);

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use linkspan_convert::TimestampType;
 use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic, TopicSpec};
-use linkspan_plugin::batch::{OffsetChange, SourceBatch, SourceRecord};
+use linkspan_plugin::batch::{Data, OffsetChange, SourceBatch, SourceRecord};
 use linkspan_types::{PartitionId, TopicName};
 use linkspan_wire::{BatchBuilder, Compression};
 
@@ -14,6 +15,7 @@ use crate::error::TaskError;
 use crate::offsets::offset_key;
 use crate::partitioner::Partitioner;
 use crate::schemas::Registered;
+use crate::transforms::{Chain, Incoming};
 
 /// Kafka's default of `max.message.bytes`: most bytes of one stored record batch.
 const MESSAGE_BYTES_MAX: usize = 1_048_588;
@@ -40,6 +42,7 @@ pub(crate) struct Assembler {
     first_partition: i32,
     compression: Compression,
     pub(crate) converter: SourceConverter,
+    chain: Option<Chain>,
     targets: HashMap<String, Target>,
 }
 
@@ -48,6 +51,8 @@ pub(crate) struct Assembler {
 pub(crate) struct Assembled {
     pub(crate) commit: Commit,
     pub(crate) records: u64,
+    /// Of these, dropped by transforms.
+    pub(crate) filtered: u64,
     pub(crate) bytes: u64,
     pub(crate) schemas: Vec<Arc<Registered>>,
 }
@@ -59,6 +64,7 @@ impl Assembler {
         num_partitions: i32,
         task_index: u32,
         converter: SourceConverter,
+        chain: Option<Chain>,
     ) -> Self {
         Self {
             log,
@@ -67,6 +73,7 @@ impl Assembler {
             first_partition: i32::try_from(task_index).unwrap_or(0),
             compression: Compression::None,
             converter,
+            chain,
             targets: HashMap::new(),
         }
     }
@@ -78,12 +85,39 @@ impl Assembler {
         now_ms: i64,
     ) -> Result<Assembled, TaskError> {
         let mut appends = Vec::new();
+        self.converter.used.clear();
+        let (records, filtered, bytes) = if self.chain.is_some() {
+            self.transformed(batch, now_ms, &mut appends)?
+        } else {
+            self.plain(batch, now_ms, &mut appends)?
+        };
+        let schemas = std::mem::take(&mut self.converter.used);
+        let mut puts: Vec<KvPut> = schemas
+            .iter()
+            .filter_map(|schema| schema.put_if_new())
+            .collect();
+        self.add_offsets(batch, &mut puts)?;
+        Ok(Assembled {
+            commit: Commit { appends, puts },
+            records,
+            filtered,
+            bytes,
+            schemas,
+        })
+    }
+
+    /// Records without transforms; returns how many they are, how many were dropped, and their bytes.
+    fn plain(
+        &mut self,
+        batch: &SourceBatch<'_>,
+        now_ms: i64,
+        appends: &mut Vec<Append>,
+    ) -> Result<(u64, u64, u64), TaskError> {
         let mut bytes = 0_u64;
         let mut records = 0_u64;
         for name in batch.topics() {
             self.ensure_target(name)?;
         }
-        self.converter.used.clear();
         for (index, record) in batch.records().enumerate() {
             let name = *batch
                 .topics()
@@ -94,31 +128,98 @@ impl Assembler {
                     "topic `{name}` was not prepared"
                 )));
             };
-            let size = push(target, &mut self.converter, &record, now_ms, &mut appends)
+            let sent = Sent {
+                partition: record.partition,
+                timestamp: record.timestamp.unwrap_or(now_ms),
+                key: record.key.clone(),
+                value: record.value.clone(),
+            };
+            let headers = record.headers.clone();
+            let size = push(target, &mut self.converter, &sent, headers, appends)
                 .map_err(|error| locate(error, &self.connector, index, batch, &record, name))?;
             bytes += size as u64;
             records += 1;
         }
         for name in batch.topics() {
             if let Some(target) = self.targets.get_mut(*name) {
-                target.flush(&mut appends)?;
+                target.flush(appends)?;
                 target.partitioner.next_batch();
             }
         }
-        let schemas = std::mem::take(&mut self.converter.used);
-        let mut puts: Vec<KvPut> = schemas
-            .iter()
-            .filter_map(|schema| schema.put_if_new())
-            .collect();
-        self.add_offsets(batch, &mut puts)?;
-        Ok(Assembled {
-            commit: Commit { appends, puts },
-            records,
-            bytes,
-            schemas,
-        })
+        Ok((records, 0, bytes))
     }
 
+    /// Records through the transforms, which may drop them and route them to topics of their own.
+    fn transformed(
+        &mut self,
+        batch: &SourceBatch<'_>,
+        now_ms: i64,
+        appends: &mut Vec<Append>,
+    ) -> Result<(u64, u64, u64), TaskError> {
+        let (mut records, mut filtered, mut bytes) = (0_u64, 0_u64, 0_u64);
+        let mut written: Vec<Arc<str>> = Vec::new();
+        for (index, record) in batch.records().enumerate() {
+            let name = *batch
+                .topics()
+                .get(usize::from(record.topic))
+                .ok_or_else(|| TaskError::internal("topic index out of range"))?;
+            records += 1;
+            let sent = self.transform_one(name, &record, now_ms, &mut written, appends);
+            let connector = &self.connector;
+            match sent.map_err(|error| locate(error, connector, index, batch, &record, name))? {
+                Some(size) => bytes += size as u64,
+                None => filtered += 1,
+            }
+        }
+        for name in &written {
+            if let Some(target) = self.targets.get_mut(&**name) {
+                target.flush(appends)?;
+                target.partitioner.next_batch();
+            }
+        }
+        Ok((records, filtered, bytes))
+    }
+
+    /// One record; returns its size, `None` where it was dropped.
+    fn transform_one(
+        &mut self,
+        topic: &str,
+        record: &SourceRecord<'_>,
+        now_ms: i64,
+        written: &mut Vec<Arc<str>>,
+        appends: &mut Vec<Append>,
+    ) -> Result<Option<usize>, TaskError> {
+        let Some(chain) = &mut self.chain else {
+            return Ok(None);
+        };
+        let incoming = Incoming {
+            topic,
+            partition: (record.partition >= 0).then_some(record.partition),
+            timestamp: record.timestamp,
+            timestamp_type: TimestampType::NoTimestamp,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            origin: None,
+        };
+        let Some(outgoing) = chain.apply(&incoming, record.headers.clone())? else {
+            return Ok(None);
+        };
+        self.ensure_target(&outgoing.topic)?;
+        let (Some(chain), Some(target)) = (&self.chain, self.targets.get_mut(&*outgoing.topic))
+        else {
+            return Err(TaskError::internal("a topic was not prepared"));
+        };
+        if !written.contains(&outgoing.topic) {
+            written.push(Arc::clone(&outgoing.topic));
+        }
+        let sent = Sent {
+            partition: outgoing.partition.unwrap_or(-1),
+            timestamp: outgoing.timestamp.unwrap_or(now_ms),
+            key: chain.key(&outgoing, record.key.clone()),
+            value: chain.value(&outgoing, record.value.clone()),
+        };
+        push(target, &mut self.converter, &sent, chain.headers(), appends).map(Some)
+    }
     fn add_offsets(&self, batch: &SourceBatch<'_>, puts: &mut Vec<KvPut>) -> Result<(), TaskError> {
         for position in batch.source_partitions() {
             let value = match position.offset {
@@ -221,14 +322,23 @@ impl Target {
     }
 }
 
-fn push(
+/// A record as it goes to its topic.
+struct Sent<'a> {
+    /// -1: the partitioner decides.
+    partition: i32,
+    timestamp: i64,
+    key: Data<'a>,
+    value: Data<'a>,
+}
+
+fn push<'h>(
     target: &mut Target,
     converter: &mut SourceConverter,
-    record: &SourceRecord<'_>,
-    now_ms: i64,
+    record: &Sent<'_>,
+    headers: impl Iterator<Item = (&'h str, Data<'h>)>,
     appends: &mut Vec<Append>,
 ) -> Result<usize, TaskError> {
-    let converted = converter.convert(&record.key, &record.value, record.headers.clone())?;
+    let converted = converter.convert(&record.key, &record.value, headers)?;
     let key = SourceConverter::bytes(converted.key, &converter.key, &record.key);
     let partitions = target.topic.partitions;
     let Some(partition) = target.partitioner.pick(record.partition, key, partitions) else {
@@ -264,7 +374,7 @@ fn push(
     if builder.is_empty() && !target.open.contains(&slot) {
         target.open.push(slot);
     }
-    let timestamp = record.timestamp.unwrap_or(now_ms);
+    let timestamp = record.timestamp;
     let pushed = if converter.header_len() == 0 {
         builder.push_plain(timestamp, key, value)
     } else {

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use linkspan_log::Producer;
@@ -78,6 +79,7 @@ fn poll_loop(
         settings.num_partitions,
         ctx.task.index,
         converter,
+        ctx.chain()?,
     );
     let limits = Limits::default();
     let mut appetite = Appetite::new(settings.poll_bytes_max);
@@ -183,6 +185,11 @@ fn submit(
     task: &TaskShared,
 ) -> Result<(), TaskError> {
     if assembled.commit.appends.is_empty() && assembled.commit.puts.is_empty() {
+        // Nothing to make durable, but perhaps records that transforms dropped.
+        task.counters.add(assembled.records, 0);
+        task.counters
+            .filtered
+            .fetch_add(assembled.filtered, Ordering::Relaxed);
         return Ok(());
     }
     let weight = COMMIT_WEIGHT + usize::try_from(assembled.bytes).unwrap_or(usize::MAX / 2);
@@ -192,6 +199,7 @@ fn submit(
         ticket,
         seq,
         records: assembled.records,
+        filtered: assembled.filtered,
         weight,
         bytes: assembled.bytes,
         schemas: assembled.schemas,

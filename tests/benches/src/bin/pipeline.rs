@@ -71,7 +71,10 @@ fn bench(options: &Options, folder: &Path) -> Result<()> {
     write_lines(&input, options.lines, options.size)?;
     let bytes = fs::metadata(&input)?.len();
     let generator = folder.join("generator.yaml");
-    fs::write(&generator, generator_yaml(options))?;
+    fs::write(&generator, generator_yaml(options, 0))?;
+    let (one, five) = (folder.join("one.yaml"), folder.join("five.yaml"));
+    fs::write(&one, generator_yaml(options, 1))?;
+    fs::write(&five, generator_yaml(options, 5))?;
     let copy = folder.join("copy.yaml");
     fs::write(&copy, copy_yaml(&input, &folder.join("output.txt")))?;
     println!(
@@ -80,6 +83,8 @@ fn bench(options: &Options, folder: &Path) -> Result<()> {
     );
     let mut raw = Vec::new();
     let mut generated = Vec::new();
+    let mut with_one = Vec::new();
+    let mut with_five = Vec::new();
     let mut copied = Vec::new();
     let mut peer = Vec::new();
     for _ in 0..options.rounds {
@@ -88,6 +93,8 @@ fn bench(options: &Options, folder: &Path) -> Result<()> {
             peak_kib: 0,
         });
         generated.push(job(&options.binary, &generator, folder)?);
+        with_one.push(job(&options.binary, &one, folder)?);
+        with_five.push(job(&options.binary, &five, folder)?);
         copied.push(job(&options.binary, &copy, folder)?);
         same_multiset(&input, &folder.join("output.txt"))?;
         if let Some(command) = &options.peer {
@@ -108,6 +115,12 @@ fn bench(options: &Options, folder: &Path) -> Result<()> {
         bytes,
         Some(raw_rate),
     );
+    for (name, runs) in [
+        ("the same with 1 transform", &with_one),
+        ("the same with 5 transforms", &with_five),
+    ] {
+        report(name, runs, options.lines, bytes, Some(raw_rate));
+    }
     let copy_rate = report(
         "file -> log -> file",
         &copied,
@@ -180,9 +193,24 @@ fn raw_write(folder: &Path, bytes: u64) -> Result<f64> {
     Ok(seconds)
 }
 
-fn generator_yaml(options: &Options) -> String {
+/// Steps of the source: the first touches the topic only, the last two take the value apart and put it together again.
+const STEPS: [&str; 5] = [
+    "{ name: a, type: RegexRouter, regex: nothing, replacement: else }",
+    "{ name: b, type: InsertHeader, header: h, value.literal: x }",
+    "{ name: c, type: DropHeaders, headers: h }",
+    "{ name: d, type: HoistField$Value, field: f }",
+    "{ name: e, type: ExtractField$Value, field: f }",
+];
+
+fn generator_yaml(options: &Options, steps: usize) -> String {
+    let steps: Vec<&str> = STEPS.iter().take(steps).copied().collect();
+    let transforms = if steps.is_empty() {
+        String::new()
+    } else {
+        format!(", transforms: [ {} ]", steps.join(", "))
+    };
     format!(
-        "topics: {{ bench: {{ partitions: 4 }} }}\nconnectors:\n  in: {{ connector: generator-source, topic: bench, count: {}, size: {}B }}\n  \
+        "topics: {{ bench: {{ partitions: 4 }} }}\nconnectors:\n  in: {{ connector: generator-source, topic: bench, count: {}, size: {}B{transforms} }}\n  \
          out: {{ connector: blackhole-sink, topics: [bench] }}\n",
         options.lines, options.size
     )

@@ -144,6 +144,7 @@ impl Reader<'_> {
         }
         let first = at;
         let mut value: i64 = 0;
+        let mut overflow = false;
         while at < end {
             let Some(digit) = self
                 .text
@@ -153,13 +154,23 @@ impl Reader<'_> {
             else {
                 break;
             };
-            value = value.saturating_mul(10).saturating_add(i64::from(digit));
+            value = value
+                .checked_mul(10)
+                .and_then(|value| value.checked_add(i64::from(digit)))
+                .unwrap_or_else(|| {
+                    overflow = true;
+                    0
+                });
             at += 1;
         }
         if at == first {
             return None;
         }
         self.at = at;
+        if overflow {
+            // Java reads on as a float, which stops at the bounds.
+            return Some(i64::from(if negative { i32::MIN } else { i32::MAX }));
+        }
         let value = if negative { -value } else { value };
         // `Long.intValue` keeps the low 32 bits.
         let [a, b, c, d, ..] = value.to_le_bytes();

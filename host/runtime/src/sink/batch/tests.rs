@@ -22,6 +22,7 @@ fn builder(limit: usize) -> PutBuilder {
             log,
             Converters::default(),
         ),
+        None,
         limit,
     )
 }
