@@ -91,15 +91,17 @@ fn everything_wrong_with_steps_is_said_at_once_and_with_its_place() {
         &[
             "transforms: [ { name: a, type: HoistFeild, of: value, field: x }, { name: b, type: Filter, predicate: nope } ]",
         ],
-        &["transforms: [ { name: c, type: RegexRouter, regex: \"(\", replacment: x } ]"],
+        &[
+            "transforms: [ { name: c, type: RegexRouter, regex: \"(\", replacement: x }, { name: d, type: RegexRouter, regex: a, replacment: x } ]",
+        ],
     );
     pipeline.input("a\n");
     pipeline.run().expect_code(2).says(&[
         "`transforms.a.type` `HoistFeild` is no transform",
         "`transforms.b.predicate` names `nope`",
         "`transforms.c.regex` is not a valid regular expression",
-        "`transforms.c.replacement` is required",
-        "did you mean `transforms.c.replacement`?",
+        "`transforms.d.replacement` is required",
+        "did you mean `transforms.d.replacement`?",
         "pipeline.yaml:",
     ]);
 }

@@ -140,6 +140,12 @@ impl<'a> Reader<'a> {
                 self.steps(&name, items, body, found, meant);
             }
             match (self.vocabulary.find(&name), nested) {
+                // A predicate written as a map below its name.
+                (Some(_), Some(entries))
+                    if is_step_option(&name) && name.matches('.').count() == 1 =>
+                {
+                    self.flatten(&name, Body { entries, ..body }, found, meant);
+                }
                 (Some((term, _)), Some(entries))
                     if term.def.kind != OptionType::Map
                         && term.built != Built::No
