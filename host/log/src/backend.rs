@@ -284,6 +284,18 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
         next: Offset,
     ) -> Result<()>;
 
+    /// Hands out a producer id that nobody has, with its first epoch: for batches with a producer, see [`Append::batch`].
+    ///
+    /// # Errors
+    /// The write failed.
+    fn init_producer_id(&self) -> Result<(i64, i16)>;
+
+    /// Returns the idempotent producers that a partition remembers, by id.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPartition`].
+    fn producers(&self, topic: &TopicId, partition: PartitionId) -> Result<Vec<ProducerStateView>>;
+
     /// Returns figures about the log for people.
     ///
     /// # Errors
@@ -448,7 +460,9 @@ pub struct Append {
     /// The partition inside it.
     pub partition: PartitionId,
     /// Exactly one encoded record batch v2 with base offset 0 and at least one record. The header is checked;
-    /// the checksum is the encoder's word. The buffer is kept in the tail cache: no excess capacity, please.
+    /// the checksum is the encoder's word. With a producer id, its sequence is checked when the commit is written: a batch
+    /// that one of the producer's last five batches equals is answered with the old offset, one that does not follow fails
+    /// the commit with [`Error::OutOfOrderSequence`] or [`Error::ProducerFenced`]. The buffer is kept in the tail cache: no excess capacity, please.
     pub batch: Vec<u8>,
 }
 
@@ -468,6 +482,21 @@ pub struct KvPut {
 pub struct Committed {
     /// The offset of the first record of each append, in the order of [`Commit::appends`].
     pub base_offsets: Vec<Offset>,
+    /// Of each append, whether it was stored before: nothing was written, and its offset is that of the first time.
+    pub duplicates: Vec<bool>,
+}
+
+/// An idempotent producer as a partition remembers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProducerStateView {
+    /// The producer.
+    pub producer_id: i64,
+    /// Its newest epoch.
+    pub epoch: i16,
+    /// The last sequence of that epoch.
+    pub last_sequence: i32,
+    /// The greatest timestamp of its last batch, in milliseconds since 1970.
+    pub last_timestamp_ms: i64,
 }
 
 /// Where a partition begins and ends.

@@ -66,11 +66,14 @@ pub struct BackupReport {
 struct Plan {
     slot: Slot,
     last_lsn: u64,
-    segments: BTreeMap<(PartitionKey, i64), (SegmentRecord, Vec<(i32, i64)>)>,
+    segments: BTreeMap<(PartitionKey, i64), (Recorded, Vec<(i32, i64)>)>,
 }
 
+/// A segment as the plan names it: compaction may replace one by another of the same length.
+type Recorded = (SegmentRecord, u32);
+
 struct Copied {
-    record: SegmentRecord,
+    record: Recorded,
     entry: Entry,
     records: u64,
 }
@@ -242,7 +245,10 @@ fn plan(core: &Core, target: &Path, small: &mut Vec<Entry>) -> Result<Plan> {
     let mut segments = BTreeMap::new();
     for (key, manifest) in &chain.manifests {
         for record in &manifest.segments {
-            segments.insert((*key, record.base), (*record, manifest.epochs.clone()));
+            let written = &manifest.cleaning.segments;
+            let written = written.iter().find(|w| w.base == record.base);
+            let recorded = (*record, written.map_or(0, |w| w.generation));
+            segments.insert((*key, record.base), (recorded, manifest.epochs.clone()));
         }
     }
     Ok(Plan {
@@ -306,9 +312,10 @@ fn copy_segment(
     core: &Core,
     target: &Path,
     at: (PartitionKey, i64),
-    record: SegmentRecord,
+    recorded: Recorded,
     epochs: &[(i32, i64)],
 ) -> Result<Copied, Failed> {
+    let (record, generation) = recorded;
     let fs = &*core.fs;
     let relative = relative(at);
     let (source, path) = (core.options.dir.join(&relative), target.join(&relative));
@@ -319,7 +326,9 @@ fn copy_segment(
     fs.create_dir(&dir)
         .map_err(|e| Failed::Target(Error::io("make directory", &dir, e)))?;
     let mut copy = Copy::new(fs, &path).map_err(Failed::Target)?;
-    let place = Segment::recorded(record).whole(epochs);
+    let mut segment = Segment::recorded(record);
+    segment.generation = generation;
+    let place = segment.whole(epochs);
     let (mut records, mut next) = (0, record.base);
     let walked = walk_batches(&*file, &source, &place, |_, batch| {
         batch.verify_crc().map_err(|e| e.to_string())?;
@@ -341,7 +350,7 @@ fn copy_segment(
         sha256,
     };
     Ok(Copied {
-        record,
+        record: recorded,
         entry,
         records,
     })

@@ -24,6 +24,7 @@ use crate::journal::queue::{OwnerFence, Queue};
 use crate::journal::ring::Ring;
 use crate::options::LocalOptions;
 use crate::partition::Partition;
+use crate::producers::ids::ProducerIds;
 use crate::retention::Retention;
 use crate::space::Space;
 use crate::store::Stores;
@@ -76,6 +77,7 @@ pub(crate) struct Core {
     pub(crate) flush: Flush,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) cleaner: Cleaner,
+    pub(crate) producer_ids: ProducerIds,
     pub(crate) groups: Groups,
     pub(crate) queue: Arc<Queue>,
     pub(crate) ring: OnceLock<Arc<Ring>>,
@@ -135,6 +137,7 @@ impl Core {
             opened_ms: clock.now_ms(),
             clock,
             cleaner: Cleaner::default(),
+            producer_ids: ProducerIds::default(),
             options,
         }
     }
@@ -224,6 +227,35 @@ impl Core {
             topic: entry.topic.id,
             partition: tp.partition,
         })
+    }
+
+    /// Forgets what a restart does not remember about idempotent producers, see `producers`.
+    pub(crate) fn forget_producers(&self, unclean: bool) {
+        let (now, age) = (self.clock.now_ms(), self.producer_age_ms());
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        for partition in catalog.all().flat_map(|entry| &entry.partitions) {
+            let mut state = partition.lock();
+            if state.log_start == state.high_watermark {
+                state.producers.clear();
+            }
+            if !unclean {
+                state.producers.keep_last_batches();
+            }
+            state.producers.expire(now, age);
+        }
+    }
+
+    /// Forgets idempotent producers that have not written for long.
+    pub(crate) fn expire_producers(&self) {
+        let (now, age) = (self.clock.now_ms(), self.producer_age_ms());
+        let catalog = self.catalog.read().unwrap_or_else(PoisonError::into_inner);
+        for partition in catalog.all().flat_map(|entry| &entry.partitions) {
+            partition.lock().producers.expire(now, age);
+        }
+    }
+
+    fn producer_age_ms(&self) -> i64 {
+        i64::try_from(self.options.producer_id_expiration.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Returns an owner's fence.

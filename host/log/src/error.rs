@@ -70,6 +70,41 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// An idempotent producer's batch does not follow its last one: a batch before it is missing.
+    #[error(
+        "producer {producer_id} (epoch {epoch}) sent sequence {found} to `{topic}` partition {partition}, {expected} was due: \
+         a batch before it was lost, begin again with a new producer epoch"
+    )]
+    OutOfOrderSequence {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: PartitionId,
+        /// The producer.
+        producer_id: i64,
+        /// Its epoch.
+        epoch: i16,
+        /// The first sequence of the batch.
+        found: i32,
+        /// The sequence that would follow.
+        expected: i32,
+    },
+    /// An idempotent producer has a newer epoch: this one must not write any more.
+    #[error(
+        "producer {producer_id} was fenced on `{topic}` partition {partition}: its epoch {found} is older than {current}"
+    )]
+    ProducerFenced {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: PartitionId,
+        /// The producer.
+        producer_id: i64,
+        /// The epoch of the batch.
+        found: i16,
+        /// The newest epoch.
+        current: i16,
+    },
     /// A record without a key for a topic that keeps the newest record of every key.
     #[error(
         "record {index} of the batch for `{topic}` partition {partition} has no key, and the topic is compacted: \

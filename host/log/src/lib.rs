@@ -39,6 +39,7 @@ mod local;
 mod lock;
 mod options;
 mod partition;
+mod producers;
 mod query;
 mod read_only;
 mod readers;
@@ -63,8 +64,8 @@ mod verify;
 pub use assign::Assignor;
 pub use backend::{
     Append, Assignment, Commit, Committed, Consumer, ConsumerOptions, Event, Fetched, FetchedBatch,
-    GroupOffset, Health, KvPut, LogBackend, Producer, Start, Store, Topic, TopicSpec, Watermarks,
-    group_offset_key, list_group,
+    GroupOffset, Health, KvPut, LogBackend, Producer, ProducerStateView, Start, Store, Topic,
+    TopicSpec, Watermarks, group_offset_key, list_group,
 };
 pub use backup::BackupReport;
 pub use compaction::Compacted;

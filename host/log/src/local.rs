@@ -24,7 +24,7 @@ use linkspan_types::{
 
 use crate::admin;
 use crate::backend::{
-    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic,
+    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, ProducerStateView, Store, Topic,
     TopicSpec, Watermarks,
 };
 use crate::backup::{self, BackupReport};
@@ -120,6 +120,7 @@ pub fn open_local(
         core.set_leader_epoch(core.leader_epoch().0 + 1);
     }
     core.retention.start_clock(&core);
+    core.forget_producers(recovered.unclean);
     let opened = opened(&recovered);
     let first_journal_seq = recovered.journal.next_seq;
     let ring = Arc::new(Ring::new(
@@ -505,6 +506,14 @@ impl LogBackend for Local {
         next: Offset,
     ) -> Result<()> {
         query::check_position(&self.core, topic, partition, epoch, next)
+    }
+
+    fn init_producer_id(&self) -> Result<(i64, i16)> {
+        Ok((self.core.producer_ids.take(&self.core)?, 0))
+    }
+
+    fn producers(&self, topic: &TopicId, partition: PartitionId) -> Result<Vec<ProducerStateView>> {
+        query::producers(&self.core, topic, partition)
     }
 
     fn stat(&self) -> Result<LogStat> {

@@ -65,6 +65,8 @@ pub struct LocalOptions {
     pub log_bytes_max: Option<u64>,
     /// Time between two looks for what retention may delete.
     pub retention_check_interval: Duration,
+    /// How long a partition remembers an idempotent producer after its last record (`producer.id.expiration.ms`).
+    pub producer_id_expiration: Duration,
     /// Time between two looks for topics that need compaction.
     pub compaction_interval: Duration,
     /// The most keys that one pass of compaction holds in memory (about 32 bytes each); more take several passes.
@@ -100,6 +102,7 @@ impl LocalOptions {
             open_files_max: 512,
             log_bytes_max: None,
             retention_check_interval: Duration::from_secs(300),
+            producer_id_expiration: Duration::from_secs(24 * 60 * 60),
             compaction_interval: Duration::from_secs(15),
             compaction_keys_max: crate::compaction::KEYS_DEFAULT,
         }

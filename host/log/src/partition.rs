@@ -27,6 +27,7 @@ use crate::compaction::state::{Cleaning, Written};
 use crate::compaction::swap::Pending;
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::producers::{Claim, Producers};
 use crate::segment::{Appender, Place, Segment};
 use crate::snapshot::Manifest;
 use crate::stat::PartitionStat;
@@ -84,6 +85,8 @@ pub(crate) struct State {
     queued: bool,
     /// In the list of partitions that changed since the last checkpoint.
     touched: bool,
+    /// What is remembered of idempotent producers, as of `high_watermark`.
+    pub(crate) producers: Producers,
     /// Offsets below it have been through compaction.
     pub(crate) cleaned_to: i64,
     /// The last generation that a file got.
@@ -183,6 +186,7 @@ impl Partition {
             .map(|s| Segment::recorded(*s))
             .collect();
         let cleaning = &manifest.cleaning;
+        state.producers.clone_from(&manifest.producers);
         state.cleaned_to = cleaning.cleaned_to;
         state.generation = cleaning.generation;
         for segment in &mut state.segments {
@@ -214,6 +218,7 @@ impl Partition {
                 .filter(|(_, start)| *start < state.flushed_next)
                 .collect(),
             segments: segments.iter().map(|(s, _)| s.record()).collect(),
+            producers: state.producers.clone(),
             cleaning: Cleaning {
                 cleaned_to,
                 generation: state.generation,
@@ -245,8 +250,12 @@ impl Partition {
     ) {
         let bytes = Bytes::from(batch);
         let len = bytes.len();
-        let next = self.next_offset_after(base.0, &bytes);
+        let header = linkspan_wire::BatchHeader::read(&bytes);
+        let next = header.map_or(base.0, |header| header.next_offset());
         let mut state = self.lock();
+        if let Some(claim) = header.as_ref().and_then(Claim::of) {
+            state.producers.note(&claim, base.0);
+        }
         if state.epochs.last().is_none_or(|(last, _)| *last < epoch) {
             state.epochs.push((epoch, base.0));
         }
@@ -271,8 +280,9 @@ impl Partition {
         self.wake_watchers();
     }
 
-    fn next_offset_after(&self, base: i64, batch: &[u8]) -> i64 {
-        linkspan_wire::BatchHeader::read(batch).map_or(base, |header| header.next_offset())
+    /// Returns the offset that `assign` gives next. Only the journal's writer may ask.
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.next_offset.load(Ordering::Relaxed)
     }
 
     /// Sets the offset that `assign` gives next; for recovery.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use linkspan_types::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName, TopicPartition};
 
-use crate::backend::{Fetched, Health, Store, Topic, Watermarks};
+use crate::backend::{Fetched, Health, ProducerStateView, Store, Topic, Watermarks};
 use crate::consumer;
 use crate::core::Core;
 use crate::error::{Error, Result};
@@ -56,6 +56,28 @@ pub(crate) fn offsets(core: &Core, topic: &TopicId, partition: PartitionId) -> R
     Ok(core
         .partition(topic, partition)?
         .watermarks(core.leader_epoch()))
+}
+
+pub(crate) fn producers(
+    core: &Core,
+    topic: &TopicId,
+    partition: PartitionId,
+) -> Result<Vec<ProducerStateView>> {
+    let partition = core.partition(topic, partition)?;
+    let state = partition.lock();
+    let mut views: Vec<ProducerStateView> = state
+        .producers
+        .iter()
+        .map(|(producer_id, entry)| ProducerStateView {
+            producer_id,
+            epoch: entry.epoch,
+            last_sequence: entry.last_sequence(),
+            last_timestamp_ms: entry.timestamp_ms,
+        })
+        .collect();
+    drop(state);
+    views.sort_unstable_by_key(|view| view.producer_id);
+    Ok(views)
 }
 
 pub(crate) fn check_position(

@@ -14,7 +14,7 @@ use linkspan_types::{
 };
 
 use crate::backend::{
-    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, Store, Topic,
+    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, ProducerStateView, Store, Topic,
     TopicSpec, Watermarks,
 };
 use crate::backup::{self, BackupReport};
@@ -205,6 +205,14 @@ impl LogBackend for ReadOnly {
         next: Offset,
     ) -> Result<()> {
         query::check_position(&self.core, topic, partition, epoch, next)
+    }
+
+    fn init_producer_id(&self) -> Result<(i64, i16)> {
+        Err(Error::ReadOnly)
+    }
+
+    fn producers(&self, topic: &TopicId, partition: PartitionId) -> Result<Vec<ProducerStateView>> {
+        query::producers(&self.core, topic, partition)
     }
 
     fn stat(&self) -> Result<LogStat> {

@@ -9,6 +9,7 @@
 //! puts   1  { store u8 · flags u8 (1 = delete) · reserved u16 · key len u32 · value len u32 · key · value }*
 //! parts  2  { topic id 16 · partition i32 · log start i64 · next i64
 //!             · n u32 · { leader epoch i32 · start i64 }* · n u32 · { base i64 · next i64 · len u64 · max ts i64 }* }*
+//! prods  3  idempotent producers, see `producers::record`; only partitions that are in a section 2 before it
 //! clean  4  what compaction has done, see `compaction::state`; only partitions that are in a section 2 before it
 //! end  255  number of sections before u32
 //! ```
@@ -29,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::fs::{Fs, Open, read_file};
 use crate::journal::frame::{u32_at, u64_at};
 use crate::partition::PartitionKey;
+use crate::producers::{Producers, record};
 
 const MAGIC: u32 = u32::from_le_bytes(*b"LSSN");
 const VERSION: u16 = 1;
@@ -37,6 +39,7 @@ const VERSIONS_TO_COME: u16 = 1000;
 const FLAG_BASE: u16 = 1;
 const KIND_PUTS: u8 = 1;
 const KIND_PARTITIONS: u8 = 2;
+const KIND_PRODUCERS: u8 = 3;
 const KIND_CLEANING: u8 = 4;
 const KIND_END: u8 = 255;
 /// A section is closed at about this size.
@@ -53,6 +56,7 @@ pub(crate) struct Manifest {
     pub(crate) epochs: Vec<(i32, i64)>,
     pub(crate) segments: Vec<SegmentRecord>,
     pub(crate) cleaning: Cleaning,
+    pub(crate) producers: Producers,
 }
 
 /// A segment as a checkpoint knows it.
@@ -126,6 +130,13 @@ fn encode(seq: u64, base: bool, content: &Content) -> Vec<u8> {
         section(&mut out, KIND_PARTITIONS, &mut body, SECTION_BYTES);
     }
     section(&mut out, KIND_PARTITIONS, &mut body, 0);
+    for (key, manifest) in &content.partitions {
+        if manifest.producers.iter().next().is_some() {
+            record::encode(&mut body, key, &manifest.producers);
+            section(&mut out, KIND_PRODUCERS, &mut body, SECTION_BYTES);
+        }
+    }
+    section(&mut out, KIND_PRODUCERS, &mut body, 0);
     for (key, manifest) in &content.partitions {
         if manifest.cleaning != Cleaning::default() {
             state::encode(&mut body, key, &manifest.cleaning);
@@ -266,7 +277,14 @@ fn decode(bytes: &[u8], seq: u64, base: bool) -> std::result::Result<Content, Fa
         match kind {
             KIND_PUTS => decode_puts(body, &mut content.puts).ok_or(fault)?,
             KIND_PARTITIONS => decode_manifests(body, &mut content.partitions).ok_or(fault)?,
-            KIND_CLEANING => decode_cleaning(body, &mut content.partitions).ok_or(fault)?,
+            KIND_PRODUCERS => {
+                let put = |manifest: &mut Manifest, producers| manifest.producers = producers;
+                add(body, &mut content.partitions, record::decode, put).ok_or(fault)?;
+            }
+            KIND_CLEANING => {
+                let put = |manifest: &mut Manifest, cleaning| manifest.cleaning = cleaning;
+                add(body, &mut content.partitions, state::decode, put).ok_or(fault)?;
+            }
             KIND_END if u32_at(body, 0) == Some(n_sections) => return Ok(content),
             KIND_END => return Err((at, "sections are missing").into()),
             other => {
@@ -341,6 +359,7 @@ fn decode_manifests(body: &[u8], partitions: &mut Vec<(PartitionKey, Manifest)>)
             epochs: Vec::new(),
             segments: Vec::new(),
             cleaning: Cleaning::default(),
+            producers: Producers::default(),
         };
         for _ in 0..cursor.count(12)? {
             manifest.epochs.push((cursor.i32()?, cursor.i64()?));
@@ -358,8 +377,13 @@ fn decode_manifests(body: &[u8], partitions: &mut Vec<(PartitionKey, Manifest)>)
     Some(())
 }
 
-/// Adds what compaction has done to partitions that were read before.
-fn decode_cleaning(body: &[u8], partitions: &mut [(PartitionKey, Manifest)]) -> Option<()> {
+/// Adds what a further section knows about partitions that were read before.
+fn add<T>(
+    body: &[u8],
+    partitions: &mut [(PartitionKey, Manifest)],
+    decode: impl Fn(&mut Cursor<'_>) -> Option<(PartitionKey, T)>,
+    put: impl Fn(&mut Manifest, T),
+) -> Option<()> {
     let places: HashMap<PartitionKey, usize> = partitions
         .iter()
         .enumerate()
@@ -367,9 +391,9 @@ fn decode_cleaning(body: &[u8], partitions: &mut [(PartitionKey, Manifest)]) -> 
         .collect();
     let mut cursor = Cursor(body);
     while !cursor.0.is_empty() {
-        let (key, cleaning) = state::decode(&mut cursor)?;
+        let (key, value) = decode(&mut cursor)?;
         let (_, manifest) = partitions.get_mut(*places.get(&key)?)?;
-        manifest.cleaning = cleaning;
+        put(manifest, value);
     }
     Some(())
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::PoisonError;
 
-use linkspan_wire::Batch;
+use linkspan_wire::{Batch, BatchHeader};
 
 use crate::backend::{Append, COMMIT_ENTRIES_MAX, Commit, KEY_BYTES_MAX, KvPut, Producer, Store};
 use crate::core::Core;
@@ -12,6 +12,7 @@ use crate::group::InFlight;
 use crate::journal::queue::{FenceRule, Lane, OwnerFence, PendingAppend, Submission};
 use crate::journal::writer::{journal_bytes, raise_bytes};
 use crate::partition::Partition;
+use crate::producers::{self, Claim};
 use crate::ticket::Ticket;
 use crate::topics;
 use crate::{declared, trim};
@@ -122,21 +123,23 @@ fn resolve(core: &Core, appends: Vec<Append>) -> Result<Vec<PendingAppend>> {
             .partition(&topic, partition)
             .map(Arc::clone)
             .ok_or(unknown)?;
-        let (offsets, max_timestamp) = check_batch(&batch, entry.batch_bytes_max)?;
+        let header = check_batch(&batch, entry.batch_bytes_max)?;
         if entry.settings.compact {
             check_keys(&batch, &partition)?;
         }
         Ok(PendingAppend {
             partition,
             batch,
-            offsets,
-            max_timestamp,
+            offsets: i64::from(header.record_count),
+            max_timestamp: header.max_timestamp,
+            claim: Claim::of(&header),
+            duplicate_of: None,
         })
     };
     appends.into_iter().map(resolve).collect()
 }
 
-fn check_batch(batch: &[u8], limit: usize) -> Result<(i64, i64)> {
+fn check_batch(batch: &[u8], limit: usize) -> Result<BatchHeader> {
     let invalid = |why: String| Error::InvalidCommit { why };
     if batch.len() > limit {
         return Err(Error::TooLarge {
@@ -162,17 +165,28 @@ fn check_batch(batch: &[u8], limit: usize) -> Result<(i64, i64)> {
     if header.is_control() {
         return Err(invalid("a control batch".to_owned()));
     }
-    Ok((i64::from(header.record_count), header.max_timestamp))
+    if header.is_transactional() {
+        return Err(invalid("a batch of a transaction".to_owned()));
+    }
+    if header.producer_id >= 0 && header.base_sequence < 0 {
+        let id = header.producer_id;
+        return Err(invalid(format!(
+            "a batch of producer {id} without a sequence"
+        )));
+    }
+    Ok(*header)
 }
 
 /// Keys of `Store::Meta` that only the log writes.
-const OWN_PREFIXES: [&str; 5] = [
+const OWN_PREFIXES: [&str; 6] = [
     topics::KEY_PREFIX,
     trim::START_PREFIX,
     trim::LOST_PREFIX,
     trim::GONE_PREFIX,
     declared::KEY_PREFIX,
+    producers::ids::KEY,
 ];
+
 /// Checks that every record has a key.
 fn check_keys(batch: &[u8], partition: &Partition) -> Result<()> {
     let invalid = |e: linkspan_wire::Error| Error::InvalidCommit {

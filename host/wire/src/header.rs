@@ -44,7 +44,7 @@ pub(crate) const ATTRIBUTES_AT: usize = 21;
 pub(crate) const PRODUCER_AT: usize = 43;
 
 const CODEC_MASK: i16 = 0x07;
-const APPEND_TIME: i16 = 0x08;
+pub(crate) const APPEND_TIME: i16 = 0x08;
 const TRANSACTIONAL: i16 = 0x10;
 const CONTROL: i16 = 0x20;
 pub(crate) const DELETE_HORIZON: i16 = 0x40;

@@ -19,6 +19,7 @@ mod error;
 pub mod header;
 mod partition;
 mod patch;
+mod produce;
 mod record;
 mod retain;
 pub mod varint;
@@ -30,6 +31,7 @@ pub use error::{Error, ErrorClass, RecordFault};
 pub use header::{BatchHeader, HEADER_LEN, LOG_OVERHEAD, TimestampType};
 pub use partition::{murmur2, partition_for_key};
 pub use patch::{set_base_offset_and_epoch, set_producer};
+pub use produce::{Accepted, ProduceError, ProduceRules, RECORD_FAULTS_MAX, check_produce_batch};
 pub use record::{ControlKey, Headers, Record, Records};
 pub use retain::{Retained, retain_records, without_records};
 

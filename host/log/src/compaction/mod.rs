@@ -21,7 +21,6 @@ mod rewrite;
 pub(crate) mod state;
 pub(crate) mod swap;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use linkspan_types::{TopicName, error_chain};
@@ -99,6 +98,7 @@ impl Cleaner {
             if core.check_alive().is_err() {
                 return;
             }
+            core.expire_producers();
             if let Err(error) = round(core) {
                 tracing::debug!(error = %error_chain(&error), "a round of compaction ended early");
             }
@@ -268,7 +268,7 @@ fn pass(
         keys_end,
         now_ms: core.clock.now_ms(),
         delete_retention_ms: policy.delete_retention_ms,
-        producers: HashMap::new(),
+        producers: partition.lock().producers.last_offsets(),
         counts: Counts::default(),
     };
     let touched = sources

@@ -10,6 +10,7 @@ use linkspan_types::{FenceEpoch, OwnerId};
 use crate::backend::KvPut;
 use crate::group::InFlight;
 use crate::partition::Partition;
+use crate::producers::Claim;
 use crate::ticket::Promise;
 
 /// One owner's fence, shared by its producers and the journal's writer.
@@ -52,6 +53,10 @@ pub(crate) struct PendingAppend {
     /// Offsets that the batch takes: its last offset delta + 1.
     pub(crate) offsets: i64,
     pub(crate) max_timestamp: i64,
+    /// What its idempotent producer says about it.
+    pub(crate) claim: Option<Claim>,
+    /// It is stored already, from this offset on; the writer finds out.
+    pub(crate) duplicate_of: Option<i64>,
 }
 
 /// What the frame does about a fence.

@@ -26,6 +26,7 @@ use crate::backend::{Append, Committed, KvPut, Store};
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::options::Durability;
+use crate::producers::trial::Unpublished;
 use crate::{thread, topics, trim};
 
 /// Batches from this size on are written from their own memory instead of being copied into the group's buffer.
@@ -65,6 +66,8 @@ pub(crate) struct Writer {
     group: Group,
     /// Topics that were deleted in this life of the log.
     deleted: HashSet<TopicId>,
+    /// What idempotent producers wrote into the unfinished group.
+    unpublished: Unpublished,
 }
 
 /// Frames that one write will carry.
@@ -135,6 +138,7 @@ impl Writer {
             witnessed: true,
             last_sync: Instant::now(),
             group: Group::default(),
+            unpublished: Unpublished::default(),
             deleted: HashSet::new(),
         }
     }
@@ -267,6 +271,7 @@ impl Writer {
     fn add(&mut self, mut submission: Submission) {
         let outcome = self
             .check(&mut submission)
+            .and_then(|()| self.unpublished.judge(&mut submission.appends))
             .map(|()| self.encode(&mut submission));
         if outcome.is_ok() {
             self.note_deletions(&submission.puts);
@@ -358,24 +363,37 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a frame into the group.
+    /// Writes a frame into the group; batches that are stored already are left out, and a frame of nothing else too.
     fn encode(&mut self, submission: &mut Submission) -> Vec<Offset> {
+        let n_new = submission
+            .appends
+            .iter()
+            .filter(|append| append.duplicate_of.is_none())
+            .count();
+        if n_new == 0 && !submission.appends.is_empty() && submission.puts.is_empty() {
+            let offsets = submission.appends.iter().filter_map(|a| a.duplicate_of);
+            return offsets.map(Offset).collect();
+        }
         let lsn = self.take_lsn();
         let epoch = self.core.leader_epoch();
         let appends: usize = submission
             .appends
             .iter()
+            .filter(|append| append.duplicate_of.is_none())
             .map(|a| APPEND_OVERHEAD + a.batch.len())
             .sum();
         let puts: usize = submission.puts.iter().map(put_bytes).sum();
         let len = u32::try_from(HEADER_LEN + appends + puts).unwrap_or(u32::MAX);
-        let n_entries =
-            u16::try_from(submission.appends.len() + submission.puts.len()).unwrap_or(u16::MAX);
+        let n_entries = u16::try_from(n_new + submission.puts.len()).unwrap_or(u16::MAX);
         let (start, first_cut) = (self.group.staged.len(), self.group.cuts.len());
         let staged = &mut self.group.staged;
         frame::put_header(staged, len, n_entries, lsn, self.durable_lsn);
         let mut base_offsets = Vec::with_capacity(submission.appends.len());
         for (index, append) in submission.appends.iter_mut().enumerate() {
+            if let Some(base) = append.duplicate_of {
+                base_offsets.push(Offset(base));
+                continue;
+            }
             let base = append.partition.assign(append.offsets);
             if let Err(error) =
                 linkspan_wire::set_base_offset_and_epoch(&mut append.batch, base, epoch.0)
@@ -497,7 +515,11 @@ impl Writer {
                 ..
             } = submission;
             let outcome = outcome.map(|base_offsets| {
+                let duplicates = appends.iter().map(|a| a.duplicate_of.is_some()).collect();
                 for (append, base) in appends.into_iter().zip(&base_offsets) {
+                    if append.duplicate_of.is_some() {
+                        continue;
+                    }
                     append.partition.publish(
                         &self.core,
                         *base,
@@ -511,10 +533,14 @@ impl Writer {
                         .durable
                         .store(fence.written.load(Ordering::Acquire), Ordering::Release);
                 }
-                Committed { base_offsets }
+                Committed {
+                    base_offsets,
+                    duplicates,
+                }
             });
             answers.push((promise, outcome, in_flight));
         }
+        self.unpublished.clear();
         self.core
             .published_lsn
             .store(self.next_lsn - 1, Ordering::Release);

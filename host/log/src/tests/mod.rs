@@ -13,6 +13,7 @@ mod faults;
 mod fetch;
 mod fixtures;
 mod groups;
+mod producers;
 mod reading;
 mod retention;
 mod shortage;
