@@ -5,6 +5,8 @@
 //!  consumer-behaviour.json     config       settings of a topic, taken or refused
 //!  murmur2.jsonl               murmur2      the partition of a key
 //!  groups.jsonl                groups       who gets which partition
+//!  sequence.json               sequence     idempotent producers, duplicates, restarts
+//!  consumer-behaviour.json     produce      what a broker takes and how it stores it; also `produce` in segments/bad-*
 //! ```
 //!
 //! Besides the usual lines it prints for each class `CLASS: N passed, M failed`, then what differs on purpose, by rule
@@ -22,7 +24,9 @@ mod config;
 mod groups;
 mod json;
 mod murmur2;
+mod produce;
 mod segments;
+mod sequence;
 mod suite;
 
 fn main() -> ExitCode {
@@ -33,5 +37,7 @@ fn main() -> ExitCode {
     murmur2::add(&mut suite, &dir);
     config::add(&mut suite, &dir);
     groups::add(&mut suite, &dir);
+    sequence::add(&mut suite, &dir);
+    produce::add(&mut suite, &dir);
     suite.run(&arguments)
 }

@@ -76,11 +76,6 @@ impl Suite {
     }
 
     /// Counts a case that is not asked here, and says why: neither passed nor failed.
-    #[allow(
-        dead_code,
-        clippy::allow_attributes,
-        reason = "used by classes that are added"
-    )]
     pub(crate) fn elsewhere(&mut self, class: &'static str, name: &str, why: &'static str) {
         if let Ok(mut tally) = self.tally.lock() {
             let names = tally.elsewhere.entry((class, why)).or_default();

@@ -105,6 +105,18 @@ pub enum Error {
         /// The newest epoch.
         current: i16,
     },
+    /// A batch breaks a rule of its topic's settings.
+    #[error("the batch for `{topic}` partition {partition} is refused ({kafka}): {why}")]
+    RefusedBatch {
+        /// The topic.
+        topic: TopicName,
+        /// The partition.
+        partition: PartitionId,
+        /// Kafka's name of the error.
+        kafka: &'static str,
+        /// What is wrong.
+        why: String,
+    },
     /// A record without a key for a topic that keeps the newest record of every key.
     #[error(
         "record {index} of the batch for `{topic}` partition {partition} has no key, and the topic is compacted: \

@@ -39,6 +39,7 @@ mod local;
 mod lock;
 mod options;
 mod partition;
+mod produce;
 mod producers;
 mod query;
 mod read_only;
@@ -76,6 +77,7 @@ pub use fs::{DiskFs, Failure, FaultOp, File, Fs, Lock, LockMode, MemFs, Open, Vo
 pub use group::view::{GroupDescription, GroupMember, GroupPosition, GroupState, GroupSummary};
 pub use local::{Local, Opened, open_local};
 pub use options::{Durability, LocalOptions};
+pub use produce::produce_rules;
 pub use read_only::{ReadOnly, open_read_only};
 pub use recovery::TornTail;
 pub use reset::{Beginning, Reset, UnknownReset, beginning};

@@ -24,8 +24,8 @@ use linkspan_types::{
 
 use crate::admin;
 use crate::backend::{
-    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, ProducerStateView, Store, Topic,
-    TopicSpec, Watermarks,
+    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, ProducerStateView,
+    Store, Topic, TopicSpec, Watermarks,
 };
 use crate::backup::{self, BackupReport};
 use crate::checkpoint;

@@ -14,8 +14,8 @@ use linkspan_types::{
 };
 
 use crate::backend::{
-    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, ProducerStateView, Store, Topic,
-    TopicSpec, Watermarks,
+    BoxFuture, Consumer, ConsumerOptions, Fetched, Health, LogBackend, Producer, ProducerStateView,
+    Store, Topic, TopicSpec, Watermarks,
 };
 use crate::backup::{self, BackupReport};
 use crate::core::Core;

@@ -12,6 +12,7 @@ use crate::group::InFlight;
 use crate::journal::queue::{FenceRule, Lane, OwnerFence, PendingAppend, Submission};
 use crate::journal::writer::{journal_bytes, raise_bytes};
 use crate::partition::Partition;
+use crate::produce;
 use crate::producers::{self, Claim};
 use crate::ticket::Ticket;
 use crate::topics;
@@ -57,7 +58,7 @@ impl Producer for LocalProducer {
 /// Checks and queues a commit.
 pub(crate) fn submit(
     core: &Core,
-    commit: Commit,
+    mut commit: Commit,
     fence: FenceRule,
     lane: Option<Arc<Lane>>,
     in_flight: Option<InFlight>,
@@ -66,6 +67,7 @@ pub(crate) fn submit(
     if !commit.appends.is_empty() {
         core.room()?;
     }
+    produce::by_topic(core, &mut commit.appends)?;
     let raise = match &fence {
         FenceRule::Raise(fence) => raise_bytes(&fence.owner),
         FenceRule::None | FenceRule::Check(..) => 0,

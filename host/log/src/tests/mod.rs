@@ -6,6 +6,7 @@ mod admin;
 mod backup;
 mod compaction;
 mod compaction_crash;
+mod compaction_dump;
 mod conformance;
 mod crash;
 mod damage;
