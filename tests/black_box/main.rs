@@ -12,6 +12,7 @@ mod bad_plugins;
 mod configs;
 #[cfg(test)]
 mod connect_files;
+#[cfg(test)]
 mod converters;
 #[cfg(test)]
 mod host_log;
