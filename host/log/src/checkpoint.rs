@@ -294,6 +294,11 @@ pub(crate) fn begin_life(core: &Core, first_journal_seq: u64) -> Result<()> {
     take(core, false, Some(first_journal_seq))
 }
 
+/// Takes a checkpoint of a state that a repair has put together, marked clean.
+pub(crate) fn take_repaired(core: &Core, first_journal_seq: u64) -> Result<()> {
+    take(core, true, Some(first_journal_seq))
+}
+
 fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> {
     let mut chain = core
         .checkpoints

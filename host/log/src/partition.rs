@@ -349,7 +349,14 @@ impl Partition {
         if state.chunks.front().is_some_and(|chunk| chunk.base <= from) {
             return Ok(Located::Memory(state.join(from, max_bytes)));
         }
-        Ok(state.place(from).map_or(Located::End, Located::Disk))
+        if let Some(place) = state.place(from) {
+            return Ok(Located::Disk(place));
+        }
+        // What was here is gone: a repair left a hole behind the last segment.
+        let next = state.chunks.front().map(|chunk| chunk.base);
+        Ok(next.map_or(Located::End, |next| {
+            Located::Memory(state.join(next, max_bytes))
+        }))
     }
 
     /// Returns the offset at which the history of `epoch` ends.

@@ -76,7 +76,7 @@ pub(crate) enum Mode {
 }
 
 /// A journal file with a readable header.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct UsedFile {
     pub(crate) path: PathBuf,
     pub(crate) len: u64,
@@ -177,14 +177,7 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
         swap::finish(core, &chain.manifests, mode == Mode::Write)?;
     }
     let unclean = !slot.clean || files.iter().any(|f| f.header.seq > slot.journal_seq);
-    let mut replay = Replay {
-        core,
-        mode,
-        need: slot.replay_lsn,
-        next: None,
-        replayed: 0,
-        torn: None,
-    };
+    let mut replay = Replay::new(core, mode, slot.replay_lsn);
     if unclean {
         if mode == Mode::Write {
             cut_segments(core)?;
@@ -269,14 +262,7 @@ pub(crate) fn list_journal(fs: &dyn Fs, dir: &Path) -> Result<(Vec<UsedFile>, Fo
             }
             HeaderState::Blank => {}
             HeaderState::Later(version) => {
-                return Err(Error::LaterVersion {
-                    path,
-                    offset: 4,
-                    what: format!(
-                        "the journal file has version {version}, this build reads up to {}",
-                        file::VERSION
-                    ),
-                });
+                return Err(later_journal(&path, version));
             }
             HeaderState::Broken => {
                 return Err(Error::Damaged {
@@ -289,6 +275,19 @@ pub(crate) fn list_journal(fs: &dyn Fs, dir: &Path) -> Result<(Vec<UsedFile>, Fo
     }
     files.sort_by_key(|f| f.header.seq);
     Ok((files, found))
+}
+
+/// A journal file that only a later build can read.
+pub(crate) fn later_journal(path: &Path, version: u16) -> Error {
+    let what = format!(
+        "the journal file has version {version}, this build reads up to {}",
+        file::VERSION
+    );
+    Error::LaterVersion {
+        path: path.to_owned(),
+        offset: 4,
+        what,
+    }
 }
 
 fn newest_slot(core: &Core, files: &[UsedFile]) -> Result<Option<Slot>> {
@@ -386,7 +385,7 @@ pub(crate) fn read_journal(core: &Core, found: &UsedFile) -> Result<Vec<u8>> {
         .map_err(|e| Error::io("read journal file", &found.path, e))
 }
 
-fn load_snapshots(core: &Core, slot: &Slot) -> Result<()> {
+pub(crate) fn load_snapshots(core: &Core, slot: &Slot) -> Result<()> {
     let mut chain = Chain {
         slot: *slot,
         previous_base: slot.snapshot_base,
@@ -463,7 +462,7 @@ fn load_snapshots(core: &Core, slot: &Slot) -> Result<()> {
 }
 
 /// Cuts every segment to its recorded length and removes those that no checkpoint has recorded.
-fn cut_segments(core: &Core) -> Result<()> {
+pub(crate) fn cut_segments(core: &Core) -> Result<()> {
     let chain = core
         .checkpoints
         .chain
@@ -546,7 +545,7 @@ fn cut_segments(core: &Core) -> Result<()> {
 }
 
 /// Reads frames in order and applies those from `need` on.
-struct Replay<'a> {
+pub(crate) struct Replay<'a> {
     core: &'a Core,
     mode: Mode,
     /// The next frame to apply.
@@ -565,7 +564,19 @@ struct Gap {
     visible: bool,
 }
 
-impl Replay<'_> {
+impl<'a> Replay<'a> {
+    /// Begins at frame `need`.
+    pub(crate) fn new(core: &'a Core, mode: Mode, need: u64) -> Self {
+        Self {
+            core,
+            mode,
+            need,
+            next: None,
+            replayed: 0,
+            torn: None,
+        }
+    }
+
     fn files(&mut self, files: &[UsedFile]) -> Result<()> {
         let mut gap: Option<Gap> = None;
         for found in files {
@@ -624,7 +635,7 @@ impl Replay<'_> {
         Ok(())
     }
 
-    fn apply(&mut self, frame: &Frame<'_>, path: &Path, at: usize) -> Result<()> {
+    pub(crate) fn apply(&mut self, frame: &Frame<'_>, path: &Path, at: usize) -> Result<()> {
         self.next = Some(frame.lsn + 1);
         if frame.lsn < self.need {
             return Ok(());

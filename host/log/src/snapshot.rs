@@ -80,6 +80,12 @@ pub(crate) fn name(seq: u64) -> String {
     format!("meta-{seq:020}.snap")
 }
 
+/// Reads the number out of a file's name.
+pub(crate) fn parse_name(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("meta-")?.strip_suffix(".snap")?;
+    digits.parse().ok()
+}
+
 /// Returns a file's path.
 pub(crate) fn path(dir: &Path, seq: u64) -> PathBuf {
     dir.join(name(seq))

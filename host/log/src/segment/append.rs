@@ -46,6 +46,11 @@ impl Partition {
             let state = self.lock();
             let chunks = state.unflushed(WRITE_BYTES_MAX);
             let last = state.segments.last().filter(|segment| !segment.sealed);
+            // A repair may have left a hole in front of the batch; a segment as it is appended has none.
+            let last = last.filter(|segment| {
+                let first = chunks.first();
+                first.is_none_or(|first| first.base == segment.next)
+            });
             let last = last.map(|segment| (segment.whole(&[]), segment.first_timestamp));
             drop(state);
             let Some(first) = chunks.first() else {

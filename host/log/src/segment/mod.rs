@@ -23,9 +23,11 @@
 mod append;
 pub(crate) mod index_file;
 mod read;
+mod scan;
 
 pub(crate) use append::Appender;
 pub(crate) use read::{Stop, walk_batches};
+pub(crate) use scan::{Piece, Scan, scan};
 
 use crate::snapshot::SegmentRecord;
 

@@ -17,12 +17,12 @@ use crate::{
 
 /// All that a reader can see.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct View {
-    partitions: Vec<Vec<(i64, String)>>,
-    keys: Vec<(Vec<u8>, Vec<u8>)>,
+pub(super) struct View {
+    pub(super) partitions: Vec<Vec<(i64, String)>>,
+    pub(super) keys: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
-fn view(log: &dyn LogBackend) -> Result<View, Error> {
+pub(super) fn view(log: &dyn LogBackend) -> Result<View, Error> {
     let mut partitions = Vec::new();
     for topic in log.topics()? {
         for partition in 0..topic.partitions {
@@ -37,7 +37,7 @@ fn view(log: &dyn LogBackend) -> Result<View, Error> {
     Ok(View { partitions, keys })
 }
 
-fn read_only(fs: &MemFs) -> Result<Arc<ReadOnly>, Error> {
+pub(super) fn read_only(fs: &MemFs) -> Result<Arc<ReadOnly>, Error> {
     open_read_only(
         Arc::new(fs.clone()),
         Arc::new(SystemClock::default()),
@@ -46,7 +46,7 @@ fn read_only(fs: &MemFs) -> Result<Arc<ReadOnly>, Error> {
 }
 
 /// A log whose last commits are in the journal only, vouched for by a witness; its host was killed.
-fn killed(commits: usize) -> MemFs {
+pub(super) fn killed(commits: usize) -> MemFs {
     killed_with(commits, tiny())
 }
 
@@ -90,14 +90,14 @@ fn killed_with(commits: usize, options: LocalOptions) -> MemFs {
     copy
 }
 
-fn files(fs: &MemFs, part: &str) -> Vec<PathBuf> {
+pub(super) fn files(fs: &MemFs, part: &str) -> Vec<PathBuf> {
     fs.files()
         .into_iter()
         .filter(|path| path.to_string_lossy().contains(part))
         .collect()
 }
 
-fn flip(fs: &MemFs, path: &Path, at: usize, bit: u8) -> MemFs {
+pub(super) fn flip(fs: &MemFs, path: &Path, at: usize, bit: u8) -> MemFs {
     let copy = fs.copy();
     let mut bytes = fs.contents(path).unwrap();
     bytes[at] ^= 1 << bit;
@@ -106,7 +106,7 @@ fn flip(fs: &MemFs, path: &Path, at: usize, bit: u8) -> MemFs {
 }
 
 /// The bytes of a file that matter: up to the last one that is not zero.
-fn used(fs: &MemFs, path: &Path) -> usize {
+pub(super) fn used(fs: &MemFs, path: &Path) -> usize {
     fs.contents(path)
         .unwrap()
         .iter()
@@ -325,7 +325,7 @@ fn a_damaged_segment_fails_its_range_only() {
         "the range behind the damage reads"
     );
     log.close().unwrap();
-    let report = read_only(&damaged).unwrap().verify();
+    let report = read_only(&damaged).unwrap().verify().unwrap();
     assert_eq!(
         report
             .problems
@@ -334,7 +334,7 @@ fn a_damaged_segment_fails_its_range_only() {
             .collect::<Vec<_>>(),
         [(&segment, 0)]
     );
-    let sound = read_only(&fs).unwrap().verify();
+    let sound = read_only(&fs).unwrap().verify().unwrap();
     assert_eq!(
         (sound.problems, sound.records),
         (Report::default().problems, 40)
@@ -378,7 +378,7 @@ fn reading_a_stopped_directory_writes_nothing() {
     );
     let log = read_only(&fs).unwrap();
     view(&*log).unwrap();
-    assert_eq!(log.verify().problems, []);
+    assert_eq!(log.verify().unwrap().problems, []);
     let name = TopicName::try_new("new").unwrap();
     assert!(matches!(
         log.create_topic(&name, &crate::TopicSpec::with_partitions(1)),

@@ -16,6 +16,7 @@ mod fixtures;
 mod groups;
 mod producers;
 mod reading;
+mod repair;
 mod retention;
 mod shortage;
 mod suite;
