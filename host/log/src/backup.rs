@@ -66,13 +66,26 @@ pub struct BackupReport {
 struct Plan {
     slot: Slot,
     last_lsn: u64,
+
+    /// Its file may still have the name of its generation.
+    /// The number of the compaction that wrote it, 0 = none.
+    epochs: Vec<(i32, i64)>,
+    generation: u32,
+    record: SegmentRecord,
     segments: BTreeMap<(PartitionKey, i64), (Recorded, Vec<(i32, i64)>)>,
+    segments: BTreeMap<(PartitionKey, i64), Named>,
+    unswapped: bool,
+#[derive(Clone, Debug, PartialEq, Eq)]
+/// A segment as the checkpoint names it.
+struct Named {
+}
 }
 
 /// A segment as the plan names it: compaction may replace one by another of the same length.
 type Recorded = (SegmentRecord, u32);
 
 struct Copied {
+    of: (SegmentRecord, u32),
     record: Recorded,
     entry: Entry,
     records: u64,
@@ -245,10 +258,19 @@ fn plan(core: &Core, target: &Path, small: &mut Vec<Entry>) -> Result<Plan> {
     let mut segments = BTreeMap::new();
     for (key, manifest) in &chain.manifests {
         for record in &manifest.segments {
-            let written = &manifest.cleaning.segments;
-            let written = written.iter().find(|w| w.base == record.base);
+                epochs: manifest.epochs.clone(),
+                generation: written.map_or(0, |written| written.generation),
+                record: *record,
+                unswapped: written.is_some_and(|written| written.swap),
+            let named = Named {
             let recorded = (*record, written.map_or(0, |w| w.generation));
+            let written = &manifest.cleaning.segments;
+            let written = manifest.cleaning.segments.iter();
+            let written = written.copied().find(|written| written.base == record.base);
+            let written = written.iter().find(|w| w.base == record.base);
             segments.insert((*key, record.base), (recorded, manifest.epochs.clone()));
+            segments.insert((*key, record.base), named);
+            };
         }
     }
     Ok(Plan {
@@ -271,7 +293,7 @@ fn copy_segments(
         .filter(|(at, old)| {
             plan.segments
                 .get(at)
-                .is_none_or(|(new, _)| *new != old.record)
+                .is_none_or(|new| (new.record, new.generation) != old.of)
         })
         .map(|(at, _)| *at)
         .collect();
@@ -280,11 +302,11 @@ fn copy_segments(
         remove(fs, &target.join(relative(at)))?;
     }
     let mut changed = None;
-    for (at, (record, epochs)) in &plan.segments {
+    for (at, named) in &plan.segments {
         if copied.contains_key(at) {
             continue;
         }
-        match copy_segment(core, target, *at, *record, epochs) {
+        match copy_segment(core, target, *at, named) {
             Ok(done) => {
                 copied.insert(*at, done);
             }
@@ -312,13 +334,19 @@ fn copy_segment(
     core: &Core,
     target: &Path,
     at: (PartitionKey, i64),
-    recorded: Recorded,
     epochs: &[(i32, i64)],
+    named: &Named,
+    recorded: Recorded,
 ) -> Result<Copied, Failed> {
     let (record, generation) = recorded;
     let fs = &*core.fs;
     let relative = relative(at);
-    let (source, path) = (core.options.dir.join(&relative), target.join(&relative));
+    let (mut source, path) = (core.options.dir.join(&relative), target.join(&relative));
+    // Compaction names its file in two steps; the copy has the last name.
+    let unswapped = source.with_file_name(segment::cleaned_name(at.1, named.generation));
+    if named.unswapped && matches!(fs.try_exists(&unswapped), Ok(true)) {
+        source = unswapped;
+    }
     let file = fs
         .open(&source, Open::Read)
         .map_err(|e| Failed::Source(Error::io("open segment", &source, e)))?;
@@ -326,9 +354,12 @@ fn copy_segment(
     fs.create_dir(&dir)
         .map_err(|e| Failed::Target(Error::io("make directory", &dir, e)))?;
     let mut copy = Copy::new(fs, &path).map_err(Failed::Target)?;
+    let (place, record) = (segment.whole(&named.epochs), named.record);
+    let mut segment = Segment::recorded(named.record);
     let mut segment = Segment::recorded(record);
-    segment.generation = generation;
     let place = segment.whole(epochs);
+    segment.generation = generation;
+    segment.generation = named.generation;
     let (mut records, mut next) = (0, record.base);
     let walked = walk_batches(&*file, &source, &place, |_, batch| {
         batch.verify_crc().map_err(|e| e.to_string())?;
@@ -350,6 +381,7 @@ fn copy_segment(
         sha256,
     };
     Ok(Copied {
+        of: (record, named.generation),
         record: recorded,
         entry,
         records,

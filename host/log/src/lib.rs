@@ -26,6 +26,7 @@ pub mod conformance;
 mod consumer;
 mod core;
 mod declared;
+mod dump;
 mod error;
 mod examine;
 mod fetch;
@@ -72,6 +73,7 @@ pub use backend::{
 };
 pub use backup::BackupReport;
 pub use compaction::Compacted;
+pub use dump::{JournalFrame, dump_journal, dump_segment};
 pub use error::{Error, Result};
 pub use fetch::{FetchPartition, FetchRequest, FetchedPartition};
 pub use find_offset::{FoundOffset, OffsetQuery};

@@ -71,13 +71,14 @@ pub fn open_read_only(
 
 impl ReadOnly {
     /// Checks every byte that the log vouches for.
-    ///
-    /// # Errors
-    /// The system's.
-    pub fn verify(&self) -> Result<Report> {
+    #[must_use]
+    pub fn verify(&self) -> Report {
         let clock = Arc::new(linkspan_types::SystemClock::default());
-        let fs = Arc::clone(&self.core.fs);
-        Ok(examine(fs, clock, &self.core.options.dir, Open::Read)?.report)
+        let (fs, dir) = (Arc::clone(&self.core.fs), &self.core.options.dir);
+        match examine(fs, clock, dir, Open::Read) {
+            Ok(found) => found.report,
+            Err(error) => Report::of_error(dir, &error),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use linkspan_types::Clock;
 use serde::Serialize;
 
 use crate::checkpoint::{self, Slot};
+use crate::compaction::swap;
 use crate::error::{Error, Result};
 use crate::examine::{Examination, Rebuild, examine};
 use crate::fs::{Fs, Open, read_range};
@@ -172,6 +173,11 @@ impl Work<'_> {
         for sub in ["journal", "topics"] {
             self.make_dir(&self.dir.join(sub))?;
         }
+        {
+            let chain = core.checkpoints.chain.lock();
+            let chain = chain.unwrap_or_else(PoisonError::into_inner);
+            swap::finish(core, &chain.manifests, true)?;
+        }
         recovery::cut_segments(core)?;
         core.flush.write_all_out(core)?;
         core.set_leader_epoch(leader_epoch);
@@ -257,6 +263,14 @@ impl Work<'_> {
             .map_err(|e| Error::io("open", &kept, e))?;
         for piece in &rebuild.pieces {
             let target = parent.join(segment::name(piece.base));
+            // What an interrupted compaction or repair left under that name does not count.
+            if self
+                .fs
+                .try_exists(&target)
+                .map_err(|e| Error::io("look for", &target, e))?
+            {
+                self.keep(&target)?;
+            }
             let file = self
                 .fs
                 .open(&target, Open::Create)

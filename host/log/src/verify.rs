@@ -50,6 +50,24 @@ pub struct Problem {
     pub record_offset: Option<i64>,
 }
 
+impl Report {
+    /// The report of a check that could not be done.
+    pub(crate) fn of_error(dir: &Path, error: &Error) -> Self {
+        let problem = Problem {
+            path: dir.to_owned(),
+            offset: 0,
+            what: linkspan_types::error_chain(error),
+            topic: None,
+            partition: None,
+            record_offset: None,
+        };
+        Self {
+            problems: vec![problem],
+            ..Self::default()
+        }
+    }
+}
+
 /// Checks a stopped data directory, also one that refuses to open. Writes nothing.
 ///
 /// # Errors

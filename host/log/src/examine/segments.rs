@@ -7,11 +7,12 @@ use linkspan_types::TopicName;
 
 use super::{Examination, Rebuild, list};
 use crate::backend::Topic;
+use crate::compaction::state::Written;
 use crate::error::{Error, Result};
 use crate::fs::Open;
 use crate::partition::PartitionKey;
 use crate::repair::Cut;
-use crate::segment::{self, Piece, Scan, Segment, scan};
+use crate::segment::{self, Piece, Place, Scan, Segment, scan};
 use crate::snapshot::{Manifest, SegmentRecord};
 use crate::topics;
 use crate::verify::Problem;
@@ -85,8 +86,16 @@ impl Examination {
         let (mut records, mut changed) = (Vec::new(), !self.trusted);
         let candidates = std::mem::take(&mut manifest.segments);
         for record in &candidates {
-            let path = partition.segment_path(record.base);
-            let found = self.scan(&path, *record, &manifest.epochs)?;
+            let written = recorded.cleaning.segments.iter();
+            let written = written.copied().find(|written| written.base == record.base);
+            let mut segment = Segment::recorded(*record);
+            segment.generation = written.map_or(0, |written| written.generation);
+            segment.unswapped = written.is_some_and(|written| written.swap)
+                && self.is_unswapped(&partition.dir, &segment);
+            let unknown_end = record.next == i64::MAX;
+            let place = segment.whole(if unknown_end { &[] } else { &manifest.epochs });
+            let path = partition.path_of(&place);
+            let found = self.scan(&path, *record, &place)?;
             changed |= !found.faults.is_empty();
             self.note(&partition.topic, key, &path, &found);
             if !found.faults.is_empty() {
@@ -97,6 +106,16 @@ impl Examination {
                 records.push(*record);
             } else {
                 records.extend(found.pieces.iter().map(Piece::record));
+                if let Some(written) = written {
+                    // Each piece is of the same compaction, and has its last name.
+                    let all = &mut manifest.cleaning.segments;
+                    all.retain(|known| known.base != record.base);
+                    all.extend(found.pieces.iter().map(|piece| Written {
+                        base: piece.base,
+                        swap: false,
+                        ..written
+                    }));
+                }
             }
         }
         if !changed {
@@ -166,12 +185,12 @@ impl Examination {
         Ok(())
     }
 
-    fn scan(&mut self, path: &Path, record: SegmentRecord, epochs: &[(i32, i64)]) -> Result<Scan> {
-        let mut epochs = epochs.to_vec();
-        if record.next == i64::MAX {
-            epochs.clear();
-        }
-        let place = Segment::recorded(record).whole(&epochs);
+    fn is_unswapped(&self, dir: &Path, segment: &Segment) -> bool {
+        let path = dir.join(segment::cleaned_name(segment.base, segment.generation));
+        matches!(self.core.fs.try_exists(&path), Ok(true))
+    }
+
+    fn scan(&mut self, path: &Path, record: SegmentRecord, place: &Place) -> Result<Scan> {
         let file = match self.core.fs.open(path, Open::Read) {
             Ok(file) => file,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -179,7 +198,7 @@ impl Examination {
             }
             Err(e) => return Err(Error::io("open segment", path, e)),
         };
-        let mut found = scan(&*file, path, &place)?;
+        let mut found = scan(&*file, path, place)?;
         if record.next == i64::MAX {
             // The end of an unrecorded file is where its good batches end.
             let end = found.pieces.last().map_or(record.base, |piece| piece.next);

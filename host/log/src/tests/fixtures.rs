@@ -97,7 +97,7 @@ fn a_directory_of_format_1_opens_with_everything_in_it() {
     copy(&fixture, &data);
     let log = open_read_only(Arc::new(DiskFs), Arc::new(SystemClock::default()), &data).unwrap();
     check(&*log);
-    assert_eq!(log.verify().unwrap().problems, []);
+    assert_eq!(log.verify().problems, []);
     drop(log);
     let log = open_local(
         Arc::new(DiskFs),
