@@ -30,9 +30,33 @@ pub(crate) enum Command {
         after_help = "Examples:\n  linkspan consume flights --exit\n  linkspan consume flights --from 2026-11-01T00:00:00Z -o json | jq .value"
     )]
     Consume(ConsumeArgs),
-    /// Look into the log of a data directory.
+    /// Write records into a topic, from lines of stdin or of a file.
+    #[command(
+        after_help = "Examples:\n  echo hello | linkspan produce greetings\n  linkspan produce orders --file orders.txt --key-separator '\\t'\n  linkspan consume orders -o json --exit | linkspan produce copy -o json"
+    )]
+    Produce(ProduceArgs),
+    /// List, make, describe, change and delete topics.
+    #[command(subcommand)]
+    Topic(TopicCommand),
+    /// List, describe, reset and delete consumer groups.
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// Look into the log of a data directory, check it, mend it.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Copy the log into an empty folder, as of one commit, while a host runs on it or not.
+    #[command(
+        after_help = "Examples:\n  linkspan backup /backups/2026-11-01 --data linkspan-data\n\n\
+        The folder must be missing or empty. Commits go on meanwhile. `backup.json` is written last: a folder without it is no backup."
+    )]
+    Backup(BackupArgs),
+    /// Make a data directory from a backup.
+    #[command(
+        after_help = "Examples:\n  linkspan restore /backups/2026-11-01 --data linkspan-data\n\n\
+        Every file is checked before anything is written; the data directory must be missing or empty. The restored log begins a new leader epoch:\n\
+        positions that sinks keep outside (a database, a file) beyond the backup are refused, not skipped."
+    )]
+    Restore(RestoreArgs),
     /// See which plugins there are.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -151,9 +175,12 @@ pub(crate) struct ConsumeArgs {
     /// The data directory
     #[arg(long, value_name = "DIR", default_value = "linkspan-data")]
     pub(crate) data: PathBuf,
-    /// Where to begin: earliest, latest, an offset or a time
-    #[arg(long, default_value = "earliest")]
-    pub(crate) from: String,
+    /// Where to begin: earliest, latest, an offset or a time [default: earliest]; with --group only where it has no position yet
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// Read as a member of this group and commit what was printed
+    #[arg(long, value_name = "NAME")]
+    pub(crate) group: Option<String>,
     /// Stop at the end instead of waiting for more
     #[arg(long)]
     pub(crate) exit: bool,
@@ -174,6 +201,233 @@ pub(crate) enum LogCommand {
         after_help = "Examples:\n  linkspan log verify --data linkspan-data\n  linkspan log verify -o json"
     )]
     Verify(LogArgs),
+    /// Say what a repair of a stopped data directory would cut; with --yes do it.
+    #[command(
+        after_help = "Examples:\n  linkspan log repair --data linkspan-data\n  linkspan log repair --data linkspan-data --yes\n\n\
+        Everything that is cut or changed is kept in DATA/repair-N.bak. The log begins a new leader epoch afterwards."
+    )]
+    Repair(RepairArgs),
+    /// Print what is stored as JSON, one object a line: records, or batches, key-value stores, journal frames.
+    #[command(
+        after_help = "Examples:\n  linkspan log dump flights --partition 0 --from 100 --to 200\n  linkspan log dump --batches --file 00000000000000000000.log\n  linkspan log dump --stores"
+    )]
+    Dump(DumpArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    /// Do it
+    #[arg(long)]
+    pub(crate) yes: bool,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DumpArgs {
+    /// The topic; all of them without it
+    pub(crate) topic: Option<String>,
+    /// The data directory
+    #[arg(long, value_name = "DIR", default_value = "linkspan-data")]
+    pub(crate) data: PathBuf,
+    /// A single segment file instead of a data directory
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["topic", "stores", "journal"])]
+    pub(crate) file: Option<PathBuf>,
+    /// Only this partition
+    #[arg(long, value_name = "N")]
+    pub(crate) partition: Option<i32>,
+    /// From this offset on
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) from: Option<i64>,
+    /// Up to this offset, exclusive
+    #[arg(long, value_name = "OFFSET")]
+    pub(crate) to: Option<i64>,
+    /// Record batches instead of records
+    #[arg(long)]
+    pub(crate) batches: bool,
+    /// The key-value stores; what may be a secret is concealed
+    #[arg(long, conflicts_with_all = ["topic", "batches"])]
+    pub(crate) stores: bool,
+    /// The frames of the journal
+    #[arg(long, conflicts_with_all = ["topic", "batches", "stores"])]
+    pub(crate) journal: bool,
+}
+
+/// Where a command works, and how it answers.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The data directory, of a running host or a stopped one
+    #[arg(long, value_name = "DIR", default_value = "linkspan-data")]
+    pub(crate) data: PathBuf,
+    /// How the result is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TopicCommand {
+    /// List all topics.
+    List(Target),
+    /// Make a topic.
+    #[command(
+        after_help = "Examples:\n  linkspan topic create flights --partitions 4 --set retention.ms=7d\n  linkspan topic create users --set cleanup.policy=compact"
+    )]
+    Create {
+        /// Its name
+        name: String,
+        /// How many partitions [default: 1]
+        #[arg(long, value_name = "N")]
+        partitions: Option<i32>,
+        /// A setting under Kafka's name
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        sets: Vec<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show partitions and settings of a topic.
+    Describe {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Add partitions, change settings.
+    #[command(
+        after_help = "Examples:\n  linkspan topic alter flights --partitions 8\n  linkspan topic alter flights --set retention.ms=1d --unset segment.bytes"
+    )]
+    Alter {
+        /// Its name
+        name: String,
+        /// How many partitions; the number can only grow
+        #[arg(long, value_name = "N")]
+        partitions: Option<i32>,
+        /// A setting under Kafka's name
+        #[arg(long = "set", value_name = "NAME=VALUE")]
+        sets: Vec<String>,
+        /// Go back to the default of a setting
+        #[arg(long = "unset", value_name = "NAME")]
+        unsets: Vec<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete a topic with all its records and positions.
+    Delete {
+        /// Its name
+        name: String,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete records from the front of a topic's partitions.
+    #[command(
+        after_help = "Examples:\n  linkspan topic delete-records flights --partition 0 --before 1000 --yes\n  linkspan topic delete-records flights --yes"
+    )]
+    DeleteRecords {
+        /// Its name
+        name: String,
+        /// Only this partition
+        #[arg(long, value_name = "N")]
+        partition: Option<i32>,
+        /// Keep this offset and what follows; everything goes without it
+        #[arg(long, value_name = "OFFSET")]
+        before: Option<i64>,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProduceArgs {
+    /// The topic
+    pub(crate) topic: String,
+    /// The data directory, of a running host or a stopped one
+    #[arg(long, value_name = "DIR", default_value = "linkspan-data")]
+    pub(crate) data: PathBuf,
+    /// Read this file instead of stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// The key of every record
+    #[arg(long, conflicts_with = "key_separator")]
+    pub(crate) key: Option<String>,
+    /// What stands between key and value in a line; `\t` is a tab
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) key_separator: Option<String>,
+    /// A header of every record
+    #[arg(long = "header", value_name = "NAME=VALUE")]
+    pub(crate) headers: Vec<String>,
+    /// The partition of every record [default: by key]
+    #[arg(long, value_name = "N")]
+    pub(crate) partition: Option<i32>,
+    /// How records are given: `table` is a value a line, `json` is what `consume -o json` prints
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupsCommand {
+    /// List all groups.
+    List(Target),
+    /// Show members, positions and lag of a group.
+    Describe {
+        /// Its name
+        group: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Say what setting the positions of a group would do; with --execute do it.
+    #[command(
+        after_help = "Examples:\n  linkspan groups reset billing --to earliest\n  linkspan groups reset billing --topic orders:0,1 --to 2026-11-01T00:00:00Z --execute\n  linkspan groups reset billing --to=-100 --execute"
+    )]
+    Reset {
+        /// Its name
+        group: String,
+        /// `TOPIC` or `TOPIC:PARTITION,…` [default: everything it has a position in]
+        #[arg(long = "topic", value_name = "TOPIC")]
+        topics: Vec<String>,
+        /// earliest, latest, an offset, a time, or a shift such as -100
+        #[arg(long, allow_hyphen_values = true)]
+        to: String,
+        /// Do it
+        #[arg(long)]
+        execute: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Delete a group with all its positions.
+    Delete {
+        /// Its name
+        group: String,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The folder to make
+    pub(crate) dir: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestoreArgs {
+    /// The backup
+    pub(crate) backup: PathBuf,
+    /// The data directory to make
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// How the result is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -4,18 +4,23 @@
 //! [`socket`] (talking to a running host) and [`terminal`] (colours and numbers for people).
 
 mod args;
+mod backup;
 mod consume;
 mod exit;
 mod explain;
+mod groups;
 mod hello;
-mod log_cmd;
+mod log;
 mod logging;
 mod open;
 mod plugin_cmd;
 mod plugins;
+mod produce;
 mod run;
 mod socket;
+mod target;
 mod terminal;
+mod topic;
 mod transform_cmd;
 mod validate;
 
@@ -36,7 +41,12 @@ fn main() -> ExitCode {
         Some(Command::Run(args)) => run::run(&args),
         Some(Command::Validate(args)) => validate::run(&args),
         Some(Command::Consume(args)) => consume::run(&args),
-        Some(Command::Log(command)) => log_cmd::run(&command),
+        Some(Command::Produce(args)) => produce::run(&args),
+        Some(Command::Topic(command)) => topic::run(command),
+        Some(Command::Groups(command)) => groups::run(command),
+        Some(Command::Log(command)) => log::run(&command),
+        Some(Command::Backup(args)) => backup::backup(&args),
+        Some(Command::Restore(args)) => backup::restore(&args),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),
         Some(Command::Transform(command)) => transform_cmd::run(&command),
         Some(Command::Explain { code }) if code == "all" => Ok(explain::list()),

@@ -18,30 +18,29 @@ pub(crate) enum Opened {
 
 /// Opens `data` for reading.
 pub(crate) fn open(data: &Path) -> Result<Opened, Failure> {
-    match data.try_exists() {
-        Ok(true) => {}
-        Ok(false) => {
-            return Err(Failure::new(
-                Exit::Environment,
-                "LS0703",
-                format!("there is no data directory `{}`", data.display()),
-            )
-            .help(
-                "name the one of your run with --data; `linkspan run` prints it in its first line",
-            ));
-        }
-        Err(error) => {
-            return Err(Failure::new(
-                Exit::Environment,
-                "LS0704",
-                format!("could not look at `{}`: {error}", data.display()),
-            ));
-        }
-    }
+    check_exists(data)?;
     let clock = Arc::new(SystemClock::default());
     match linkspan_log::open_read_only(Arc::new(DiskFs), clock, data) {
         Ok(log) => Ok(Opened::Stopped(log)),
         Err(linkspan_log::Error::Locked { .. }) => Ok(Opened::Running),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Fails when there is nothing at `data`.
+pub(crate) fn check_exists(data: &Path) -> Result<(), Failure> {
+    match data.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Failure::new(
+            Exit::Environment,
+            "LS0703",
+            format!("there is no data directory `{}`", data.display()),
+        )
+        .help("name the one of your run with --data; `linkspan run` prints it in its first line")),
+        Err(error) => Err(Failure::new(
+            Exit::Environment,
+            "LS0704",
+            format!("could not look at `{}`: {error}", data.display()),
+        )),
     }
 }

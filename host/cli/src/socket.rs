@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
@@ -87,6 +87,39 @@ pub(crate) fn remove(data: &Path) {
 
 /// Asks the running host of `data` for `path`.
 pub(crate) async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, Failure> {
+    send(data, "GET", path, None).await
+}
+
+/// Asks the running host of `data`, and reads a JSON answer.
+pub(crate) async fn call(
+    data: &Path,
+    method: &str,
+    path: &str,
+    body: Option<String>,
+) -> Result<serde_json::Value, Failure> {
+    let answer = send(data, method, path, body).await?;
+    let bytes = answer.into_body().collect().await.map_err(|error| {
+        Failure::new(
+            Exit::Environment,
+            "LS0706",
+            format!("the host stopped answering: {error}"),
+        )
+    })?;
+    serde_json::from_slice(&bytes.to_bytes()).map_err(|error| {
+        Failure::new(
+            Exit::Runtime,
+            "LS0601",
+            format!("the host's answer is not JSON: {error}"),
+        )
+    })
+}
+
+async fn send(
+    data: &Path,
+    method: &str,
+    path: &str,
+    body: Option<String>,
+) -> Result<Response<Incoming>, Failure> {
     let failed = |error: String| {
         Failure::new(
             Exit::Environment,
@@ -110,9 +143,11 @@ pub(crate) async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, F
             tracing::debug!(%error, "the connection to the host ended");
         }
     });
-    let request = Request::get(path)
+    let request = Request::builder()
+        .method(method)
+        .uri(path)
         .header("host", "localhost")
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(Bytes::from(body.unwrap_or_default())))
         .map_err(|error| failed(error.to_string()))?;
     let response = sender
         .send_request(request)
@@ -128,20 +163,21 @@ pub(crate) async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, F
         .await
         .map_err(|error| failed(error.to_string()))?
         .to_bytes();
-    let message = serde_json::from_slice::<serde_json::Value>(&body)
-        .ok()
-        .and_then(|body| {
-            body.get("message")
-                .and_then(|message| message.as_str())
-                .map(str::to_owned)
-        })
-        .unwrap_or_else(|| format!("status {status}"));
-    let exit = if status.is_client_error() {
-        Exit::Invalid
-    } else {
-        Exit::Runtime
-    };
-    Err(Failure::new(exit, "LS0601", message))
+    Err(refused(status.as_u16(), &body))
+}
+
+/// Turns the refusal of a host into a failure of the command.
+fn refused(status: u16, body: &[u8]) -> Failure {
+    let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+    let text = |name: &str| body.get(name).and_then(serde_json::Value::as_str);
+    let code = text("code").and_then(linkspan_config::codes::find);
+    let message = text("message").map_or_else(|| format!("status {status}"), str::to_owned);
+    let code = code.map_or("LS0601", |code| code.code);
+    let failure = Failure::new(crate::target::exit_of(status, code), code, message);
+    match text("help") {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }
 
 /// A small runtime for commands that only call.

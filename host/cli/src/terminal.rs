@@ -65,6 +65,46 @@ pub(crate) fn warning(code: &str, message: &str) {
     note(&format!("{yellow}warning[{code}]{plain}: {message}"));
 }
 
+/// Columns of text for people, as wide as their widest cell.
+pub(crate) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Begins with the names of the columns.
+    pub(crate) fn new(columns: &[&str]) -> Self {
+        Self {
+            rows: vec![columns.iter().map(|name| (*name).to_owned()).collect()],
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// Prints the table, or what to say instead when it has no rows.
+    pub(crate) fn print(&self, empty: &str) {
+        if self.rows.len() == 1 && !empty.is_empty() {
+            return note(empty);
+        }
+        let columns = self.rows.first().map_or(0, Vec::len);
+        let widths: Vec<usize> = (0..columns)
+            .map(|at| {
+                let cells = self.rows.iter().filter_map(|row| row.get(at));
+                cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+            })
+            .collect();
+        for row in &self.rows {
+            let cells = row.iter().zip(&widths);
+            let padded: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:<width$}"))
+                .collect();
+            line(padded.join("  ").trim_end());
+        }
+    }
+}
+
 /// `1458` as `1,458`.
 pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();

@@ -2,27 +2,37 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
-use axum::http::{StatusCode, header};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use linkspan_log::LogBackend;
-use linkspan_types::{TopicName, error_chain};
-use serde::{Deserialize, Serialize};
+use linkspan_types::error_chain;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::members::{Join, Member, Members};
+use crate::operation::Operation;
+use crate::produce::NewRecord;
 use crate::records::{ReadError, RecordReader};
+use crate::refusal::Refusal;
 use crate::start::From;
 
 /// Chunks of records on their way to one slow reader.
 const RECORD_CHUNKS_MAX: usize = 4;
+/// The largest body: a record of the greatest size as JSON.
+const BODY_BYTES_MAX: usize = 48 << 20;
+/// The longest wait of one poll.
+const POLL_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How often a following reader looks for new records.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 
@@ -36,61 +46,228 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
 struct Host {
     log: Arc<dyn LogBackend>,
     view: Arc<dyn HostView>,
+    members: Arc<Members>,
 }
+
+/// Numbers members, so that two commands never share a name.
+static NEXT_MEMBER: AtomicU64 = AtomicU64::new(1);
 
 /// Returns the router over a log and a view of the host.
 pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>) -> Router {
+    let members = Arc::<Members>::default();
     Router::new()
-        .route("/api/v1/topics", get(topics))
-        .route("/api/v1/topics/{topic}/records", get(records))
+        .route("/api/v1/topics", get(topics).post(create_topic))
+        .route(
+            "/api/v1/topics/{topic}",
+            get(describe_topic).patch(alter_topic).delete(delete_topic),
+        )
+        .route("/api/v1/topics/{topic}/records", get(records).post(produce))
+        .route(
+            "/api/v1/topics/{topic}/delete-records",
+            post(delete_records),
+        )
+        .route("/api/v1/groups", get(groups))
+        .route(
+            "/api/v1/groups/{group}",
+            get(describe_group).delete(delete_group),
+        )
+        .route("/api/v1/groups/{group}/reset", post(reset_group))
+        .route("/api/v1/groups/{group}/members", post(join))
+        .route("/api/v1/groups/{group}/members/{member}", delete(leave))
+        .route("/api/v1/groups/{group}/members/{member}/poll", post(poll))
+        .route(
+            "/api/v1/groups/{group}/members/{member}/commit",
+            post(commit),
+        )
+        .route("/api/v1/backup", post(backup))
         .route("/api/v1/log/stat", get(log_stat))
         .route("/api/v1/connectors", get(connectors))
-        .fallback(|| async { failure(StatusCode::NOT_FOUND, "there is nothing at this path") })
-        .with_state(Host { log, view })
+        .fallback(|| async { Refusal::new(404, "LS0601", "there is nothing at this path") })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(Host { log, view, members })
 }
 
-fn failure(status: StatusCode, message: impl Into<String>) -> Response {
-    (
-        status,
-        Json(json!({ "error_code": status.as_u16(), "message": message.into() })),
-    )
-        .into_response()
+/// Performs an operation on a thread that may block.
+async fn perform(host: Host, operation: Operation) -> Response {
+    let done = tokio::task::spawn_blocking(move || operation.perform(&*host.log)).await;
+    match done {
+        Ok(Ok(value)) => Json(value).into_response(),
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => Refusal::new(500, "LS0499", "the operation panicked").into_response(),
+    }
 }
 
-fn log_failure(error: &linkspan_log::Error) -> Response {
-    failure(StatusCode::INTERNAL_SERVER_ERROR, error_chain(error))
+/// Performs an operation whose body must be JSON of its own shape.
+async fn perform_with<T: DeserializeOwned>(
+    host: Host,
+    body: &Bytes,
+    operation: impl FnOnce(T) -> Operation,
+) -> Response {
+    match parse(body) {
+        Ok(body) => perform(host, operation(body)).await,
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+    let bytes: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(bytes)
+        .map_err(|error| Refusal::argument(format!("the body does not fit: {error}")))
 }
 
 async fn topics(State(host): State<Host>) -> Response {
-    #[derive(Serialize)]
-    struct Shown {
-        name: String,
-        id: String,
-        partitions: i32,
-        settings: std::collections::BTreeMap<String, String>,
-    }
-    match host.log.topics() {
-        Err(error) => log_failure(&error),
-        Ok(topics) => Json(
-            topics
-                .into_iter()
-                .map(|topic| Shown {
-                    name: topic.name.to_string(),
-                    id: topic.id.to_string(),
-                    partitions: topic.partitions,
-                    settings: topic.settings,
-                })
-                .collect::<Vec<_>>(),
-        )
-        .into_response(),
+    perform(host, Operation::ListTopics).await
+}
+
+async fn create_topic(State(host): State<Host>, body: Bytes) -> Response {
+    perform_with(host, &body, Operation::CreateTopic).await
+}
+
+async fn describe_topic(State(host): State<Host>, Path(topic): Path<String>) -> Response {
+    perform(host, Operation::DescribeTopic(topic)).await
+}
+
+async fn alter_topic(State(host): State<Host>, Path(topic): Path<String>, body: Bytes) -> Response {
+    perform_with(host, &body, |change| Operation::AlterTopic(topic, change)).await
+}
+
+async fn delete_topic(State(host): State<Host>, Path(topic): Path<String>) -> Response {
+    perform(host, Operation::DeleteTopic(topic)).await
+}
+
+async fn delete_records(
+    State(host): State<Host>,
+    Path(topic): Path<String>,
+    body: Bytes,
+) -> Response {
+    perform_with(host, &body, |which| Operation::DeleteRecords(topic, which)).await
+}
+
+#[derive(Debug, Deserialize)]
+struct ProduceQuery {
+    /// The number of the first line, for messages.
+    #[serde(default = "first_line")]
+    line: u64,
+}
+
+fn first_line() -> u64 {
+    1
+}
+
+async fn produce(
+    State(host): State<Host>,
+    Path(topic): Path<String>,
+    Query(query): Query<ProduceQuery>,
+    body: Bytes,
+) -> Response {
+    let records: Result<Vec<NewRecord>, Refusal> = String::from_utf8_lossy(&body)
+        .lines()
+        .zip(query.line..)
+        .filter(|(line, _)| !line.trim().is_empty())
+        .map(|(line, number)| NewRecord::from_json(number, line))
+        .collect();
+    match records {
+        Ok(records) => perform(host, Operation::Produce(topic, records)).await,
+        Err(refusal) => refusal.into_response(),
     }
 }
 
-async fn log_stat(State(host): State<Host>) -> Response {
-    match host.log.stat() {
-        Ok(stat) => Json(stat).into_response(),
-        Err(error) => log_failure(&error),
+async fn groups(State(host): State<Host>) -> Response {
+    perform(host, Operation::ListGroups).await
+}
+
+async fn describe_group(State(host): State<Host>, Path(group): Path<String>) -> Response {
+    perform(host, Operation::DescribeGroup(group)).await
+}
+
+async fn reset_group(State(host): State<Host>, Path(group): Path<String>, body: Bytes) -> Response {
+    perform_with(host, &body, |reset| Operation::ResetGroup(group, reset)).await
+}
+
+async fn delete_group(State(host): State<Host>, Path(group): Path<String>) -> Response {
+    perform(host, Operation::DeleteGroup(group)).await
+}
+
+async fn join(State(host): State<Host>, Path(group): Path<String>, body: Bytes) -> Response {
+    let join: Join = match parse(&body) {
+        Ok(join) => join,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let id = format!(
+        "consume-{:016x}",
+        NEXT_MEMBER.fetch_add(1, Ordering::Relaxed)
+    );
+    let (log, name, of) = (Arc::clone(&host.log), id.clone(), group.clone());
+    let joined = tokio::task::spawn_blocking(move || Member::join(log, &of, &name, &join)).await;
+    let added = match joined {
+        Ok(joined) => joined.and_then(|member| host.members.add(&group, id.clone(), member)),
+        Err(_) => Err(Refusal::new(500, "LS0499", "joining panicked")),
+    };
+    match added {
+        Ok(()) => {
+            host.members.watch();
+            Json(json!({ "member": id })).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
     }
+}
+
+#[derive(Debug, Deserialize)]
+struct PollQuery {
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+async fn poll(
+    State(host): State<Host>,
+    Path((group, id)): Path<(String, String)>,
+    Query(query): Query<PollQuery>,
+) -> Response {
+    let mut member = match host.members.take(&group, &id) {
+        Ok(member) => member,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let wait = Duration::from_millis(query.wait_ms).min(POLL_WAIT_MAX);
+    let polled = member.poll(wait).await;
+    host.members.give_back(&id, member);
+    match polled {
+        Ok(polled) => Json(polled).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn commit(State(host): State<Host>, Path((group, id)): Path<(String, String)>) -> Response {
+    let member = match host.members.take(&group, &id) {
+        Ok(member) => member,
+        Err(refusal) => return refusal.into_response(),
+    };
+    let done = tokio::task::spawn_blocking(move || (member.commit(), member)).await;
+    let Ok((done, member)) = done else {
+        return Refusal::new(500, "LS0499", "the commit panicked").into_response();
+    };
+    host.members.give_back(&id, member);
+    match done {
+        Ok(()) => Json(json!({})).into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}
+
+async fn leave(State(host): State<Host>, Path((_, id)): Path<(String, String)>) -> Response {
+    let left = tokio::task::spawn_blocking(move || host.members.remove(&id)).await;
+    Json(json!({ "left": left.unwrap_or(false) })).into_response()
+}
+
+#[derive(Debug, Deserialize)]
+struct BackupBody {
+    dir: String,
+}
+
+async fn backup(State(host): State<Host>, body: Bytes) -> Response {
+    perform_with(host, &body, |body: BackupBody| Operation::Backup(body.dir)).await
+}
+
+async fn log_stat(State(host): State<Host>) -> Response {
+    perform(host, Operation::Stat).await
 }
 
 async fn connectors(State(host): State<Host>) -> Response {
@@ -111,20 +288,17 @@ async fn records(
     Path(topic): Path<String>,
     Query(query): Query<RecordQuery>,
 ) -> Response {
-    let name = match TopicName::try_new(&topic) {
-        Ok(name) => name,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, error.to_string()),
-    };
-    let from = match query.from.as_deref().unwrap_or("earliest").parse::<From>() {
+    let from = query.from.as_deref().unwrap_or("earliest").parse::<From>();
+    let from = match from {
         Ok(from) => from,
-        Err(error) => return failure(StatusCode::BAD_REQUEST, error.to_string()),
+        Err(error) => return Refusal::argument(error.to_string()).into_response(),
     };
-    let reader = match RecordReader::open(host.log, &name, from) {
+    let opened = crate::topics::name(&topic).and_then(|name| {
+        RecordReader::open(Arc::clone(&host.log), &name, from).map_err(|e| refuse(&*host.log, &e))
+    });
+    let reader = match opened {
         Ok(reader) => reader,
-        Err(error @ ReadError::UnknownTopic(_)) => {
-            return failure(StatusCode::NOT_FOUND, error.to_string());
-        }
-        Err(error) => return failure(StatusCode::INTERNAL_SERVER_ERROR, error_chain(&error)),
+        Err(refusal) => return refusal.into_response(),
     };
     let (sender, receiver) = mpsc::channel(RECORD_CHUNKS_MAX);
     tokio::task::spawn_blocking(move || send_records(reader, query.exit, &sender));
@@ -133,6 +307,14 @@ async fn records(
 }
 
 fn send_records(mut reader: RecordReader, exit: bool, sender: &mpsc::Sender<Bytes>) {
+    let notes: String = reader
+        .notes()
+        .iter()
+        .map(|note| json!({ "note": note }).to_string() + "\n")
+        .collect();
+    if !notes.is_empty() && sender.blocking_send(notes.into()).is_err() {
+        return;
+    }
     loop {
         let chunk = match reader.read() {
             Ok(chunk) => chunk,
@@ -160,5 +342,14 @@ fn send_records(mut reader: RecordReader, exit: bool, sender: &mpsc::Sender<Byte
         if sender.blocking_send(lines.into()).is_err() {
             return;
         }
+    }
+}
+
+/// Says why records cannot be read.
+pub fn refuse(log: &dyn LogBackend, error: &ReadError) -> Refusal {
+    match error {
+        ReadError::UnknownTopic(name) => Refusal::unknown_topic(log, name.as_str()),
+        _ => Refusal::new(500, "LS0513", error_chain(error))
+            .help("see `linkspan log verify`, with the host stopped"),
     }
 }

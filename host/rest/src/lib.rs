@@ -4,9 +4,21 @@
 //! directory is read with as well. Not here: the log itself, connectors and their life cycle.
 
 mod api;
+mod groups;
+mod members;
+mod operation;
+mod produce;
 mod records;
+mod refusal;
 mod start;
+mod topics;
 
-pub use crate::api::{HostView, router};
-pub use crate::records::{ReadError, RecordReader, RecordView, ViewValue};
+pub use crate::api::{HostView, refuse, router};
+pub use crate::groups::Reset;
+pub use crate::members::{Assigned, Join, Member, Polled};
+pub use crate::operation::{Operation, segment as path_segment};
+pub use crate::produce::NewRecord;
+pub use crate::records::{ReadError, RecordReader, RecordView, ViewValue, decode};
+pub use crate::refusal::Refusal;
 pub use crate::start::{From, FromError};
+pub use crate::topics::{DeleteRecords, NewTopic, TopicChange};

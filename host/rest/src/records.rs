@@ -97,7 +97,7 @@ impl Serialize for ViewValue {
 }
 
 /// One record as `consume -o json` prints it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordView {
     /// Its topic.
     pub topic: String,
@@ -122,6 +122,8 @@ pub struct RecordReader {
     topic: Topic,
     /// Next offset per partition.
     next: Vec<i64>,
+    /// What a person should know about the start.
+    notes: Vec<String>,
     /// Partition to look at first, so that none starves.
     turn: usize,
 }
@@ -144,11 +146,24 @@ impl RecordReader {
             .topic(name)
             .map_err(failed(-1))?
             .ok_or_else(|| ReadError::UnknownTopic(name.clone()))?;
-        let mut next = Vec::new();
+        let (mut next, mut notes) = (Vec::new(), Vec::new());
         for partition in 0..topic.partitions {
             let marks = log
                 .offsets(&topic.id, PartitionId(partition))
                 .map_err(failed(partition))?;
+            let (start, end) = (marks.log_start.0, marks.high_watermark.0);
+            if let From::Offset(offset) = from
+                && !(start..=end).contains(&offset)
+            {
+                let (which, to) = if offset > end {
+                    ("beyond the end", end)
+                } else {
+                    ("before the beginning", start)
+                };
+                notes.push(format!(
+                    "partition {partition}: offset {offset} is {which}, reading begins at {to}"
+                ));
+            }
             next.push(match from {
                 From::Earliest => marks.log_start.0,
                 From::Latest => marks.high_watermark.0,
@@ -163,8 +178,15 @@ impl RecordReader {
             log,
             topic,
             next,
+            notes,
             turn: 0,
         })
+    }
+
+    /// Returns what a person should know about the start: an offset that is not there.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Returns records that are there now, empty at the end of all partitions.
@@ -236,7 +258,11 @@ impl RecordReader {
     }
 }
 
-fn decode(
+/// Decodes records from `from` on; control batches are passed over.
+///
+/// # Errors
+/// A batch is damaged.
+pub fn decode(
     bytes: &[u8],
     topic: &TopicName,
     partition: i32,

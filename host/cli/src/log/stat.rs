@@ -1,22 +1,15 @@
-//! `linkspan log stat` and `log verify`.
+//! `linkspan log stat`: figures of the log.
 
 use http_body_util::BodyExt;
 use linkspan_log::LogBackend;
 use serde_json::Value;
 
-use crate::args::{LogArgs, LogCommand, Output};
+use crate::args::{LogArgs, Output};
 use crate::exit::{Exit, Failure};
 use crate::open::{Opened, open};
 use crate::{socket, terminal};
 
-pub(crate) fn run(command: &LogCommand) -> Result<Exit, Failure> {
-    match command {
-        LogCommand::Stat(args) => stat(args),
-        LogCommand::Verify(args) => verify(args),
-    }
-}
-
-fn stat(args: &LogArgs) -> Result<Exit, Failure> {
+pub(super) fn run(args: &LogArgs) -> Result<Exit, Failure> {
     let stat = match open(&args.data)? {
         Opened::Stopped(log) => serde_json::to_value(log.stat()?).unwrap_or_default(),
         Opened::Running => socket::client_runtime()?.block_on(async {
@@ -93,51 +86,4 @@ fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     }
-}
-
-fn verify(args: &LogArgs) -> Result<Exit, Failure> {
-    let report = match open(&args.data) {
-        Ok(Opened::Stopped(log)) => log.verify(),
-        Ok(Opened::Running) => {
-            return Err(Failure::new(
-                Exit::Environment,
-                "LS0701",
-                format!("a running host holds `{}`", args.data.display()),
-            )
-            .help("stop it first: `log verify` reads a stopped data directory"));
-        }
-        // What refuses to open is what `verify` is asked about: the failure names the file and the byte.
-        Err(failure) => return Err(failure),
-    };
-    match args.output {
-        Output::Json => terminal::line(&serde_json::to_string(&report).unwrap_or_default()),
-        Output::Table => {
-            for problem in &report.problems {
-                terminal::line(&format!(
-                    "{} at byte {}: {}",
-                    problem.path.display(),
-                    problem.offset,
-                    problem.what
-                ));
-            }
-            terminal::line(&format!(
-                "{}: {} segments, {} batches, {} records, {} bytes, {} journal frames",
-                if report.problems.is_empty() {
-                    "sound"
-                } else {
-                    "damaged"
-                },
-                terminal::count(report.segments),
-                terminal::count(report.batches),
-                terminal::count(report.records),
-                terminal::count(report.bytes),
-                terminal::count(report.frames),
-            ));
-        }
-    }
-    Ok(if report.problems.is_empty() {
-        Exit::Ok
-    } else {
-        Exit::Runtime
-    })
 }

@@ -1,12 +1,14 @@
 //! `linkspan consume`: the records of a topic on stdout.
 
+mod group;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::BodyExt;
 use linkspan_log::LogBackend;
-use linkspan_rest::{From, ReadError, RecordReader};
-use linkspan_types::{TopicName, error_chain};
+use linkspan_rest::{From, RecordReader, refuse};
+use linkspan_types::TopicName;
 use serde_json::Value;
 
 use crate::args::{ConsumeArgs, Output};
@@ -20,8 +22,13 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 pub(crate) fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
     let topic = TopicName::try_new(&args.topic)
         .map_err(|error| Failure::new(Exit::Invalid, "LS0516", error))?;
+    if let Some(group) = &args.group {
+        return group::run(args, group);
+    }
     let from: From = args
         .from
+        .as_deref()
+        .unwrap_or("earliest")
         .parse()
         .map_err(|error| Failure::new(Exit::Invalid, "LS0220", format!("--from: {error}")))?;
     match open(&args.data)? {
@@ -37,11 +44,12 @@ fn from_directory(
     from: From,
 ) -> Result<Exit, Failure> {
     let mut reader = RecordReader::open(Arc::clone(&log), topic, from)
-        .map_err(|error| read_failure(&error, log.as_ref()))?;
+        .map_err(|error| refuse(log.as_ref(), &error))?;
+    reader.notes().iter().for_each(|text| terminal::note(text));
     loop {
         let records = reader
             .read()
-            .map_err(|error| read_failure(&error, log.as_ref()))?;
+            .map_err(|error| refuse(log.as_ref(), &error))?;
         if records.is_empty() {
             if args.exit {
                 return Ok(Exit::Ok);
@@ -56,26 +64,6 @@ fn from_directory(
             let value = serde_json::to_value(&record).unwrap_or_default();
             print(args.output, &value);
         }
-    }
-}
-
-fn read_failure(error: &ReadError, log: &dyn LogBackend) -> Failure {
-    match error {
-        ReadError::UnknownTopic(_) => {
-            let names: Vec<String> = log
-                .topics()
-                .unwrap_or_default()
-                .into_iter()
-                .map(|topic| topic.name.to_string())
-                .collect();
-            let there = if names.is_empty() {
-                "the log has no topics".to_owned()
-            } else {
-                format!("there are: {}", names.join(", "))
-            };
-            Failure::new(Exit::Invalid, "LS0516", error).help(there)
-        }
-        _ => Failure::new(Exit::Runtime, "LS0513", error_chain(error)),
     }
 }
 
@@ -122,7 +110,11 @@ fn print_line(output: Output, line: &[u8]) -> Result<(), Failure> {
     if let Some(message) = value.get("error").and_then(Value::as_str) {
         return Err(Failure::new(Exit::Runtime, "LS0513", message));
     }
-    print(output, &value);
+    if let Some(note) = value.get("note").and_then(Value::as_str) {
+        terminal::note(note);
+    } else {
+        print(output, &value);
+    }
     Ok(())
 }
 
