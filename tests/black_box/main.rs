@@ -3,6 +3,8 @@
 //! Start reading at [`quickstart`]; every other module is one kind of trouble.
 
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod bad_config;
 #[cfg(test)]
 mod bad_data;
@@ -15,6 +17,8 @@ mod connect_files;
 #[cfg(test)]
 mod converters;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod host_log;
 #[cfg(test)]
 mod inputs;
@@ -26,6 +30,8 @@ mod log_tools;
 mod outputs;
 #[cfg(test)]
 mod pipeline;
+#[cfg(test)]
+mod places;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
@@ -42,4 +48,5 @@ mod symbols;
 #[cfg(test)]
 mod tasks;
 #[cfg(test)]
+mod topics;
 mod transforms;
