@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -62,7 +63,8 @@ fn a_backup_under_load_restores_to_one_moment_and_the_job_goes_on_there() {
     fs::remove_file(place.pipeline.scratch.path("out.txt")).unwrap();
     place.pipeline.input(&lines);
     place.start_host();
-    let scratch = &place.pipeline.scratch;
+    let pipeline = Rc::clone(&place.pipeline);
+    let scratch = &pipeline.scratch;
     let mut held = Vec::new();
     for n in 0..3 {
         let (backup, data) = (
@@ -108,7 +110,8 @@ fn a_backup_that_was_killed_is_recognised() {
     let mut place = Place::stopped();
     place.pipeline.input(numbered(0..600_000));
     place.start_host();
-    let scratch = &place.pipeline.scratch;
+    let pipeline = Rc::clone(&place.pipeline);
+    let scratch = &pipeline.scratch;
     let segments = place.data.join("topics");
     assert!(eventually(SOON, || files(&segments)
         .iter()

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::rc::Rc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,14 +14,14 @@ const SOON: Duration = Duration::from_secs(60);
 
 /// A data directory with the topic `lines` of one record.
 pub(crate) struct Place {
-    pub(crate) pipeline: Pipeline,
+    pub(crate) pipeline: Rc<Pipeline>,
     pub(crate) data: PathBuf,
     host: Option<Child>,
 }
 
 impl Place {
     pub(crate) fn stopped() -> Self {
-        let pipeline = Pipeline::new(&[], &[]);
+        let pipeline = Rc::new(Pipeline::new(&[], &[]));
         pipeline.input("first line\n");
         pipeline.run().expect_code(0);
         let data = pipeline.scratch.path("linkspan-data");
