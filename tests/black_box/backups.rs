@@ -132,7 +132,7 @@ fn a_backup_that_was_killed_is_recognised() {
         if !backup.join("backup.json").exists() {
             let data = scratch.path(&format!("from-killed-{n}"));
             let ran = run(linkspan(&["restore"]).arg(&backup).arg("--data").arg(&data));
-            ran.expect_code(1).says(&["LS0519", "backup.json"]);
+            ran.expect_code(1).says(&["LS0526", "backup.json"]);
             assert!(
                 !data.exists(),
                 "nothing is written from an incomplete backup"
@@ -172,7 +172,7 @@ fn neither_backup_nor_restore_writes_over_anything() {
             .arg("--data")
             .arg(scratch.path("x")))
         .expect_code(1)
-        .says(&["LS0519"]);
+        .says(&["LS0526"]);
         // A file of the backup that changed: nothing is restored, and it is named.
         let (path, mut bytes) = files(&backup)
             .into_iter()
@@ -185,7 +185,7 @@ fn neither_backup_nor_restore_writes_over_anything() {
             .arg("--data")
             .arg(scratch.path("y")))
         .expect_code(1)
-        .says(&["LS0519", "format"]);
+        .says(&["LS0526", "format"]);
         assert!(!scratch.path("y").exists());
     }
 }

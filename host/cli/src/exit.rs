@@ -129,18 +129,17 @@ impl From<linkspan_log::Error> for Failure {
                 .help("name an empty folder, or one that linkspan made, with --data"),
             Log::Damaged { .. } => Self::new(Exit::Environment, "LS0513", message)
                 .help("acknowledged records are damaged, so nothing was changed; `linkspan log verify` names every place; `linkspan log repair` says what it would cut, `linkspan restore` takes a backup"),
-                .help("acknowledged records are damaged, so nothing was changed; see `linkspan log verify`, then restore a copy"),
-                .help("name a folder that does not exist, or an empty one; nothing is ever written over"),
-                .help("take another backup; a complete one has `backup.json` and files that match it"),
-                Self::new(Exit::Environment, "LS0702", message).help("use the linkspan version that wrote it, or a later one; nothing was changed")
-                Self::new(Exit::Invalid, "LS0517", message)
-            Log::DiskBound { .. } => Self::new(Exit::Environment, "LS0519", message),
-            Log::InvalidBackup { .. } => Self::new(Exit::Runtime, "LS0519", message)
-            Log::InvalidTopic { .. } | Log::InvalidSettings { .. } | Log::CompactedTopic { .. } | Log::TopicExists { .. } => {
             Log::LaterVersion { .. } => {
+                Self::new(Exit::Environment, "LS0702", message).help("use the linkspan version that wrote it, or a later one; nothing was changed")
+            }
+            Log::InvalidBackup { .. } => Self::new(Exit::Runtime, "LS0526", message)
+                .help("take another backup; a complete one has `backup.json` and files that match it"),
             Log::NotEmpty { .. } => Self::new(Exit::Environment, "LS0707", message)
+                .help("name a folder that does not exist, or an empty one; nothing is ever written over"),
+            Log::InvalidTopic { .. } | Log::InvalidSettings { .. } | Log::CompactedTopic { .. } | Log::TopicExists { .. } => {
+                Self::new(Exit::Invalid, "LS0517", message)
             }
-            }
+            Log::DiskBound { .. } => Self::new(Exit::Environment, "LS0519", message),
             Log::UnknownTopic { .. } => Self::new(Exit::Invalid, "LS0516", message),
             Log::Io { .. } | Log::DiskFull { .. } | Log::OutOfFiles { .. } => Self::new(Exit::Environment, "LS0704", message),
             _ => Self::new(Exit::Runtime, "LS0501", message),

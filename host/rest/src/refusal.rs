@@ -84,13 +84,14 @@ impl From<Error> for Refusal {
             Error::Corrupt { .. } | Error::Damaged { .. } => {
                 refuse(500, "LS0513").help("see `linkspan log verify`, with the host stopped")
             }
-            Error::DiskFull { .. } | Error::DiskBound { .. } => refuse(503, "LS0511"),
+            Error::DiskFull { .. } => refuse(503, "LS0511"),
+            Error::DiskBound { .. } => refuse(503, "LS0519"),
             Error::Poisoned { .. } => refuse(503, "LS0512"),
             Error::Closed => refuse(503, "LS0518"),
             Error::NotEmpty { .. } => {
                 refuse(409, "LS0707").help("name a folder that does not exist, or an empty one")
             }
-            Error::InvalidBackup { .. } => refuse(400, "LS0519"),
+            Error::InvalidBackup { .. } => refuse(400, "LS0526"),
             Error::Io { .. } | Error::OutOfFiles { .. } => refuse(500, "LS0704"),
             _ => refuse(500, "LS0501"),
         }
