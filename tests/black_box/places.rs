@@ -117,7 +117,8 @@ impl Place {
     pub(crate) fn produce(&self, topic: &str, lines: &str, more: &[&str]) -> Ran {
         let file = self.pipeline.scratch.write("produce.txt", lines);
         run(self
-            .command(&["produce", topic, "--file"])
+            .command(&["produce", topic])
+            .arg("--file")
             .arg(file)
             .args(more))
     }

@@ -66,27 +66,22 @@ pub struct BackupReport {
 struct Plan {
     slot: Slot,
     last_lsn: u64,
-
-    /// Its file may still have the name of its generation.
-    /// The number of the compaction that wrote it, 0 = none.
-    epochs: Vec<(i32, i64)>,
-    generation: u32,
-    record: SegmentRecord,
-    segments: BTreeMap<(PartitionKey, i64), (Recorded, Vec<(i32, i64)>)>,
     segments: BTreeMap<(PartitionKey, i64), Named>,
-    unswapped: bool,
-#[derive(Clone, Debug, PartialEq, Eq)]
-/// A segment as the checkpoint names it.
-struct Named {
-}
 }
 
-/// A segment as the plan names it: compaction may replace one by another of the same length.
-type Recorded = (SegmentRecord, u32);
+/// A segment as the checkpoint names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Named {
+    record: SegmentRecord,
+    /// The number of the compaction that wrote it, 0 = none.
+    generation: u32,
+    /// Its file may still have the name of its generation.
+    unswapped: bool,
+    epochs: Vec<(i32, i64)>,
+}
 
 struct Copied {
     of: (SegmentRecord, u32),
-    record: Recorded,
     entry: Entry,
     records: u64,
 }
@@ -258,19 +253,15 @@ fn plan(core: &Core, target: &Path, small: &mut Vec<Entry>) -> Result<Plan> {
     let mut segments = BTreeMap::new();
     for (key, manifest) in &chain.manifests {
         for record in &manifest.segments {
-                epochs: manifest.epochs.clone(),
-                generation: written.map_or(0, |written| written.generation),
-                record: *record,
-                unswapped: written.is_some_and(|written| written.swap),
-            let named = Named {
-            let recorded = (*record, written.map_or(0, |w| w.generation));
-            let written = &manifest.cleaning.segments;
             let written = manifest.cleaning.segments.iter();
             let written = written.copied().find(|written| written.base == record.base);
-            let written = written.iter().find(|w| w.base == record.base);
-            segments.insert((*key, record.base), (recorded, manifest.epochs.clone()));
-            segments.insert((*key, record.base), named);
+            let named = Named {
+                record: *record,
+                generation: written.map_or(0, |written| written.generation),
+                unswapped: written.is_some_and(|written| written.swap),
+                epochs: manifest.epochs.clone(),
             };
+            segments.insert((*key, record.base), named);
         }
     }
     Ok(Plan {
@@ -334,11 +325,8 @@ fn copy_segment(
     core: &Core,
     target: &Path,
     at: (PartitionKey, i64),
-    epochs: &[(i32, i64)],
     named: &Named,
-    recorded: Recorded,
 ) -> Result<Copied, Failed> {
-    let (record, generation) = recorded;
     let fs = &*core.fs;
     let relative = relative(at);
     let (mut source, path) = (core.options.dir.join(&relative), target.join(&relative));
@@ -354,12 +342,9 @@ fn copy_segment(
     fs.create_dir(&dir)
         .map_err(|e| Failed::Target(Error::io("make directory", &dir, e)))?;
     let mut copy = Copy::new(fs, &path).map_err(Failed::Target)?;
-    let (place, record) = (segment.whole(&named.epochs), named.record);
     let mut segment = Segment::recorded(named.record);
-    let mut segment = Segment::recorded(record);
-    let place = segment.whole(epochs);
-    segment.generation = generation;
     segment.generation = named.generation;
+    let (place, record) = (segment.whole(&named.epochs), named.record);
     let (mut records, mut next) = (0, record.base);
     let walked = walk_batches(&*file, &source, &place, |_, batch| {
         batch.verify_crc().map_err(|e| e.to_string())?;
@@ -382,7 +367,6 @@ fn copy_segment(
     };
     Ok(Copied {
         of: (record, named.generation),
-        record: recorded,
         entry,
         records,
     })

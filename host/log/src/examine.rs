@@ -49,6 +49,7 @@ pub(crate) struct Examination {
     pub(crate) needs_repair: bool,
     pub(crate) bad_format: bool,
     pub(crate) rebuilds: Vec<Rebuild>,
+    pub(crate) bad_indexes: Vec<PathBuf>,
     pub(crate) highest: Highest,
     slot: Option<Slot>,
     /// The slot and its snapshots say how long every segment is.
@@ -97,6 +98,7 @@ pub(crate) fn examine(
         needs_repair: false,
         bad_format: false,
         rebuilds: Vec::new(),
+        bad_indexes: Vec::new(),
         highest: Highest::default(),
         slot: None,
         trusted: true,

@@ -170,6 +170,9 @@ impl Work<'_> {
             .rebuilds
             .iter()
             .try_for_each(|rebuild| self.rebuild(rebuild))?;
+        for index in &self.found.bad_indexes {
+            self.keep(index)?;
+        }
         for sub in ["journal", "topics"] {
             self.make_dir(&self.dir.join(sub))?;
         }
@@ -257,6 +260,15 @@ impl Work<'_> {
             return Ok(());
         };
         let kept = self.keep(path)?;
+        // The index beside it is of the file as it was.
+        let index = path.with_extension("idx");
+        if self
+            .fs
+            .try_exists(&index)
+            .map_err(|e| Error::io("look for", &index, e))?
+        {
+            self.keep(&index)?;
+        }
         let source = self
             .fs
             .open(&kept, Open::Read)

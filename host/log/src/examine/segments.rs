@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::fs::Open;
 use crate::partition::PartitionKey;
 use crate::repair::Cut;
-use crate::segment::{self, Piece, Place, Scan, Segment, scan};
+use crate::segment::{self, Piece, Place, Scan, Segment, index_file, scan};
 use crate::snapshot::{Manifest, SegmentRecord};
 use crate::topics;
 use crate::verify::Problem;
@@ -98,6 +98,21 @@ impl Examination {
             let found = self.scan(&path, *record, &place)?;
             changed |= !found.faults.is_empty();
             self.note(&partition.topic, key, &path, &found);
+            if found.faults.is_empty()
+                && self.trusted
+                && let Some(what) = index_file::check(
+                    &self.core,
+                    &partition,
+                    &place,
+                    record.max_timestamp,
+                    &found.begins,
+                )
+            {
+                // Derived, so nothing is lost; a repair puts it away.
+                let index = partition.index_path(record.base);
+                self.problem(&index, 0, what);
+                self.bad_indexes.push(index);
+            }
             if !found.faults.is_empty() {
                 let pieces = found.pieces.clone();
                 self.rebuilds.push(Rebuild { path, pieces });

@@ -44,12 +44,18 @@ pub(crate) struct Scan {
     pub(crate) batches: u64,
     pub(crate) records: u64,
     pub(crate) bytes: u64,
+    /// Base offset, position, and the greatest timestamp before it, of every good batch.
+    pub(crate) begins: Vec<(i64, u64, i64)>,
+    youngest: i64,
 }
 
 /// Checks every batch of a segment up to its recorded length; goes on behind damage.
 pub(crate) fn scan(file: &dyn File, path: &Path, place: &Place) -> Result<Scan> {
     let len = file.len().map_err(|e| Error::io("read segment", path, e))?;
-    let mut out = Scan::default();
+    let mut out = Scan {
+        youngest: -1,
+        ..Scan::default()
+    };
     let mut start = IndexEntry::start(place.base);
     loop {
         let here = Place {
@@ -100,6 +106,7 @@ fn run(
     let mut scratch = Vec::new();
     let mut piece: Option<Piece> = None;
     let (mut batches, mut records) = (0, 0);
+    let (mut begins, mut youngest) = (std::mem::take(&mut out.begins), out.youngest);
     let walked = walk_batches(file, path, place, |position, batch| {
         batch.verify_crc().map_err(|e| e.to_string())?;
         let mut n = 0;
@@ -110,6 +117,8 @@ fn run(
         records += n;
         batches += 1;
         let header = batch.header();
+        begins.push((header.base_offset, position, youngest));
+        youngest = youngest.max(header.max_timestamp);
         let piece = piece.get_or_insert(Piece {
             from: position,
             to: position,
@@ -122,6 +131,7 @@ fn run(
         piece.max_timestamp = piece.max_timestamp.max(header.max_timestamp);
         Ok(())
     });
+    (out.begins, out.youngest) = (begins, youngest);
     out.batches += batches;
     out.records += records;
     out.bytes += piece.map_or(0, |piece| piece.to - piece.from);
