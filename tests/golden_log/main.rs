@@ -7,6 +7,7 @@
 //!  groups.jsonl                groups       who gets which partition
 //!  sequence.json               sequence     idempotent producers, duplicates, restarts
 //!  consumer-behaviour.json     produce      what a broker takes and how it stores it; also `produce` in segments/bad-*
+//!  consumer-behaviour.json     reading      times, reset, fetch
 //! ```
 //!
 //! Besides the usual lines it prints for each class `CLASS: N passed, M failed`, then what differs on purpose, by rule
@@ -25,6 +26,7 @@ mod groups;
 mod json;
 mod murmur2;
 mod produce;
+mod reading;
 mod segments;
 mod sequence;
 mod suite;
@@ -39,5 +41,6 @@ fn main() -> ExitCode {
     groups::add(&mut suite, &dir);
     sequence::add(&mut suite, &dir);
     produce::add(&mut suite, &dir);
+    reading::add(&mut suite, &dir);
     suite.run(&arguments)
 }
