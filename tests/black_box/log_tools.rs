@@ -81,6 +81,13 @@ fn stat_counts_records_and_verify_finds_damage() {
     let stat: Value = serde_json::from_str(stat.stdout.trim()).unwrap();
     assert!(stat.to_string().contains("\"lines\""), "{stat}");
     assert!(stat.to_string().contains("1000"), "{stat}");
+    assert_eq!(stat["recovery"]["unclean"], false, "{stat}");
+    assert!(
+        stat["topics"][0]["partitions"][0]["oldest_ms"].is_i64(),
+        "{stat}"
+    );
+    let table = run(linkspan(&["log", "stat", "--data"]).arg(&data)).expect_code(0);
+    table.says(&["sync time", "after a clean end", "OLDEST", "lines"]);
 
     run(linkspan(&["log", "verify", "--data"]).arg(&data)).expect_code(0);
     let segment = segments(&data).pop().unwrap();

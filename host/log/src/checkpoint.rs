@@ -438,6 +438,9 @@ impl Chain {
         } else {
             self.delta_bytes += written;
         }
+        core.counters
+            .snapshot_bytes
+            .store(self.base_bytes + self.delta_bytes, Ordering::Relaxed);
         let unneeded = self.previous_base..self.slot.snapshot_base.min(slot.snapshot_base);
         self.previous_base = self.slot.snapshot_base;
         self.slot = slot;

@@ -16,6 +16,7 @@ use crate::checkpoint::Checkpoints;
 use crate::compaction::Cleaner;
 use crate::condition::Condition;
 use crate::error::{Error, Result};
+use crate::figures::Syncs;
 use crate::files::Files;
 use crate::flush::Flush;
 use crate::fs::{Fs, Open, Volume};
@@ -25,11 +26,13 @@ use crate::journal::ring::Ring;
 use crate::options::LocalOptions;
 use crate::partition::Partition;
 use crate::producers::ids::ProducerIds;
+use crate::recovery::Past;
 use crate::retention::Retention;
 use crate::space::Space;
 use crate::store::Stores;
 use crate::topics::{Catalog, Followed};
 use crate::trim::Gone;
+use crate::watchers::Watchers;
 
 /// How far the journal is.
 #[derive(Debug, Default)]
@@ -51,10 +54,22 @@ pub(crate) struct Counters {
     /// Partitions compacted, and bytes that this freed.
     pub(crate) compactions: AtomicU64,
     pub(crate) compacted_bytes: AtomicU64,
+    /// Bytes of batches committed, and handed to readers.
+    pub(crate) bytes_in: AtomicU64,
+    pub(crate) bytes_out: AtomicU64,
+    pub(crate) journal_bytes_written: AtomicU64,
+    /// Of the current base and its deltas.
+    pub(crate) snapshot_bytes: AtomicU64,
+    pub(crate) syncs: Syncs,
     journal_bytes: AtomicU64,
 }
 
 impl Counters {
+    /// Counts bytes that a reader gets.
+    pub(crate) fn handed_out(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
     /// Counts a compacted partition.
     pub(crate) fn compacted(&self, bytes_freed: u64) {
         self.compactions.fetch_add(1, Ordering::Relaxed);
@@ -82,6 +97,8 @@ pub(crate) struct Core {
     pub(crate) queue: Arc<Queue>,
     pub(crate) ring: OnceLock<Arc<Ring>>,
     pub(crate) counters: Counters,
+    /// What opening found; set once.
+    pub(crate) past: OnceLock<Past>,
     pub(crate) retention: Retention,
     pub(crate) space: Space,
     /// Deleted topics whose files are still there.
@@ -97,6 +114,8 @@ pub(crate) struct Core {
     leader_epoch: AtomicI32,
     progress: Mutex<Progress>,
     progressed: Condvar,
+    /// Fetches that wait.
+    pub(crate) fetches: Watchers,
     pub(crate) condition: Condition,
     /// The file system as a whole, open since before the first write; a stopped log that is only read has none.
     pub(crate) volume: OnceLock<Arc<dyn Volume>>,
@@ -120,6 +139,7 @@ impl Core {
             queue: Arc::new(Queue::new(options.queue_bytes_max)),
             ring: OnceLock::new(),
             counters: Counters::default(),
+            past: OnceLock::new(),
             retention: Retention::default(),
             space: Space::default(),
             gone: Gone::default(),
@@ -131,6 +151,7 @@ impl Core {
             leader_epoch: AtomicI32::new(0),
             progress: Mutex::default(),
             progressed: Condvar::new(),
+            fetches: Watchers::default(),
             condition: Condition::default(),
             volume: OnceLock::new(),
             fs,
@@ -284,6 +305,9 @@ impl Core {
         self.progressed.notify_all();
         if bytes > 0 {
             self.counters.groups.fetch_add(1, Ordering::Relaxed);
+            self.counters
+                .journal_bytes_written
+                .fetch_add(bytes, Ordering::Relaxed);
             let before = self
                 .counters
                 .journal_bytes
@@ -392,5 +416,6 @@ impl Core {
         }
         self.progressed.notify_all();
         self.groups.wake_all();
+        self.fetches.wake();
     }
 }

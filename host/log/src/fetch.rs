@@ -1,7 +1,8 @@
 //! Reading many partitions in one request, as Kafka's Fetch does: with limits, and waiting until enough has come.
 //!
 //! The answer holds whole batches only, at least one if there is any, whatever the limits say (KIP-74). What is not
-//! there yet is waited for: every partition wakes the request when something is committed; nothing is polled.
+//! there yet is waited for: every partition wakes the request when something is committed, the log wakes it when it is
+//! closed or stops; nothing is polled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +67,7 @@ struct Part {
 
 /// Ends the watch of all partitions when the request ends or is given up.
 struct Watch<'a> {
+    core: &'a Core,
     parts: Vec<&'a Arc<Partition>>,
     notify: Arc<Notify>,
 }
@@ -73,8 +75,9 @@ struct Watch<'a> {
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
         for partition in &self.parts {
-            partition.unwatch(&self.notify);
+            partition.watchers.unwatch(&self.notify);
         }
+        self.core.fetches.unwatch(&self.notify);
     }
 }
 
@@ -95,14 +98,18 @@ pub(crate) async fn fetch_many(
         .filter_map(|part| part.partition.clone())
         .collect();
     let watch = Watch {
+        core,
         parts: partitions.iter().collect(),
         notify: Arc::new(Notify::new()),
     };
     let may_wait = running.is_some() && !request.max_wait.is_zero() && request.min_bytes > 0;
     if may_wait {
         for partition in &watch.parts {
-            partition.watch(&watch.notify);
+            partition.watchers.watch(&watch.notify);
         }
+        core.fetches.watch(&watch.notify);
+        // From here on the end of the log wakes it; before, it is seen here.
+        core.check_alive()?;
     }
     let deadline = may_wait.then(|| tokio::time::Instant::now() + request.max_wait);
     loop {
@@ -202,11 +209,14 @@ impl Part {
         } = self.wanted;
         let result = match (self.partition, self.error) {
             // What was read before the error counts; the next request meets it again.
-            (Some(found), error) if error.is_none() || self.len > 0 => Ok(Fetched {
-                bytes: join(self.bytes, self.len),
-                next: Offset(self.next),
-                watermarks: found.watermarks(core.leader_epoch()),
-            }),
+            (Some(found), error) if error.is_none() || self.len > 0 => {
+                core.counters.handed_out(self.len);
+                Ok(Fetched {
+                    bytes: join(self.bytes, self.len),
+                    next: Offset(self.next),
+                    watermarks: found.watermarks(core.leader_epoch()),
+                })
+            }
             (_, error) => Err(error.unwrap_or(Error::UnknownPartition { topic, partition })),
         };
         FetchedPartition {

@@ -30,6 +30,7 @@ mod dump;
 mod error;
 mod examine;
 mod fetch;
+mod figures;
 mod files;
 mod find_offset;
 mod flush;
@@ -64,6 +65,7 @@ mod ticket;
 mod topics;
 mod trim;
 mod verify;
+mod watchers;
 
 pub use assign::Assignor;
 pub use backend::{
@@ -87,7 +89,10 @@ pub use recovery::TornTail;
 pub use repair::{Cut, PositionChange, Repair, repair};
 pub use reset::{Beginning, Reset, UnknownReset, beginning};
 pub use restore::{RestoreReport, restore};
-pub use stat::{LogStat, PartitionStat, StoreStat, TopicStat};
+pub use stat::{
+    LatencyBucket, LatencyStat, LogStat, PartitionStat, RecoveryStat, StoreStat, SyncStat,
+    TopicStat, TornStat,
+};
 pub use ticket::{Promise, Ticket};
 pub use verify::{Problem, Report, verify};
 

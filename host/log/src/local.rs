@@ -15,6 +15,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use linkspan_types::{
@@ -98,6 +99,7 @@ pub fn open_local(
     clock: Arc<dyn Clock>,
     options: LocalOptions,
 ) -> Result<Arc<Local>> {
+    let started = Instant::now();
     options.check()?;
     let dir = options.dir.clone();
     make_directory(&*fs, &dir)?;
@@ -122,6 +124,7 @@ pub fn open_local(
     core.retention.start_clock(&core);
     core.forget_producers(recovered.unclean);
     let opened = opened(&recovered);
+    let mut past = recovered.past(Duration::ZERO);
     let first_journal_seq = recovered.journal.next_seq;
     let ring = Arc::new(Ring::new(
         dir.join("journal"),
@@ -147,6 +150,8 @@ pub fn open_local(
         retention::spawn(&core)?,
         compaction::spawn(&core)?,
     ];
+    past.recovery.took_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    core.past.get_or_init(|| past);
     let threads = Threads {
         journal: Some(journal),
         others,

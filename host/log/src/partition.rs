@@ -15,12 +15,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use bytes::{Bytes, BytesMut};
 use linkspan_types::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName};
-use tokio::sync::Notify;
 
 use crate::backend::Watermarks;
 use crate::compaction::state::{Cleaning, Written};
@@ -31,6 +30,7 @@ use crate::producers::{Claim, Producers};
 use crate::segment::{Appender, Place, Segment};
 use crate::snapshot::Manifest;
 use crate::stat::PartitionStat;
+use crate::watchers::Watchers;
 
 /// Neighbouring batches in memory are handed out together up to this size.
 const JOIN_BYTES_MAX: usize = 64 * 1024;
@@ -112,7 +112,8 @@ pub(crate) struct Partition {
     /// Held to open a segment by its name (shared) or to change what a name means.
     pub(crate) names: RwLock<()>,
     state: Mutex<State>,
-    watchers: Mutex<Vec<Weak<Notify>>>,
+    /// Whom to wake when data arrives.
+    pub(crate) watchers: Watchers,
 }
 
 /// Whole batches, and where reading goes on.
@@ -143,7 +144,7 @@ impl Partition {
             appender: Mutex::default(),
             names: RwLock::default(),
             state: Mutex::default(),
-            watchers: Mutex::default(),
+            watchers: Watchers::default(),
         }
     }
 
@@ -277,7 +278,7 @@ impl Partition {
         core.space.add(len as u64);
         core.flush.published(self, len, waiting, queue, touch);
         core.cache.add(self, base.0, len);
-        self.wake_watchers();
+        self.watchers.wake();
     }
 
     /// Returns the offset that `assign` gives next. Only the journal's writer may ask.
@@ -374,34 +375,31 @@ impl Partition {
         state.epochs.get(at).map(|(epoch, _)| *epoch)
     }
 
-    /// Registers somebody to wake when data arrives.
-    pub(crate) fn watch(&self, notify: &Arc<Notify>) {
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        watchers.retain(|watcher| watcher.strong_count() > 0);
-        let known = watchers
-            .iter()
-            .any(|watcher| std::ptr::eq(watcher.as_ptr(), Arc::as_ptr(notify)));
-        if !known {
-            watchers.push(Arc::downgrade(notify));
-        }
-    }
-
-    /// Ends `watch`.
-    pub(crate) fn unwatch(&self, notify: &Arc<Notify>) {
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        watchers.retain(|watcher| !std::ptr::eq(watcher.as_ptr(), Arc::as_ptr(notify)));
-    }
-
-    fn wake_watchers(&self) {
-        let watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        for watcher in watchers.iter().filter_map(Weak::upgrade) {
-            watcher.notify_one();
-        }
-    }
-
-    pub(crate) fn stat(&self) -> PartitionStat {
+    /// Returns figures; looks into a segment for the time of its first batch while `looks` is above zero.
+    pub(crate) fn stat(&self, core: &Core, looks: &mut usize) -> PartitionStat {
         let state = self.lock();
+        let unknown = state
+            .segments
+            .first()
+            .filter(|segment| segment.first_timestamp.is_none())
+            .map(|segment| segment.whole(&[]));
+        let mut stat = self.stat_of(&state);
+        drop(state);
+        if let Some(place) = unknown
+            && *looks > 0
+        {
+            *looks -= 1;
+            let found = self.first_timestamp(core, &place).ok();
+            stat.oldest_ms = found.filter(|time| *time >= 0);
+        }
+        stat
+    }
+
+    fn stat_of(&self, state: &State) -> PartitionStat {
+        let (oldest, newest) = state.times();
         PartitionStat {
+            oldest_ms: oldest.filter(|time| *time >= 0),
+            newest_ms: newest.filter(|time| *time >= 0),
             partition: self.id.partition.0,
             log_start: state.log_start,
             high_watermark: state.high_watermark,
@@ -414,6 +412,20 @@ impl Partition {
 }
 
 impl State {
+    /// Returns the time of the oldest batch, if it is known, and the greatest of all.
+    fn times(&self) -> (Option<i64>, Option<i64>) {
+        let in_memory = self
+            .chunks
+            .partition_point(|chunk| chunk.next <= self.flushed_next);
+        let unflushed = self.chunks.range(in_memory..).map(|c| c.max_timestamp);
+        let oldest = match self.segments.first() {
+            Some(segment) => segment.first_timestamp,
+            None => unflushed.clone().next(),
+        };
+        let flushed = self.segments.iter().map(|s| s.max_timestamp);
+        (oldest, flushed.chain(unflushed).max())
+    }
+
     /// Returns batches that wait for their segment, at most `bytes_max` and at least one if any.
     pub(crate) fn unflushed(&self, bytes_max: usize) -> Vec<Chunk> {
         let from = self

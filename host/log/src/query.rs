@@ -1,7 +1,7 @@
 //! Reading the log's state: what a running log and a read-only one have in common.
 
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use linkspan_types::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName, TopicPartition};
@@ -10,7 +10,8 @@ use crate::backend::{Fetched, Health, ProducerStateView, Store, Topic, Watermark
 use crate::consumer;
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::partition::Read;
+use crate::figures::ratio;
+use crate::partition::{Partition, Read};
 use crate::recovery::FORMAT_VERSION;
 use crate::stat::{LogStat, PartitionStat, TopicStat};
 use crate::trim;
@@ -45,6 +46,7 @@ pub(crate) fn fetch(
         bytes: Bytes::new(),
         next: from.0,
     });
+    core.counters.handed_out(bytes.len());
     Ok(Fetched {
         bytes,
         next: Offset(next),
@@ -117,24 +119,18 @@ pub(crate) fn check_position(
 }
 
 pub(crate) fn stat(core: &Core) -> LogStat {
-    let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
-    let topics: Vec<TopicStat> = catalog
-        .all()
-        .map(|entry| TopicStat {
-            name: entry.topic.name.to_string(),
-            id: entry.topic.id.to_string(),
-            partitions: entry
-                .partitions
-                .iter()
-                .map(|partition| PartitionStat {
-                    lost: trim::lost(core, partition.id),
-                    ..partition.stat()
-                })
-                .collect(),
-        })
-        .collect();
-    drop(catalog);
-    let (journal_bytes, journal_files) = core.ring.get().map_or((0, 0), |ring| ring.size());
+    let topics = topic_stats(core);
+    let partitions = || topics.iter().flat_map(|topic| &topic.partitions);
+    let segment_bytes = partitions().map(|p| p.bytes).sum();
+    let segments = partitions().map(|p| u64::from(p.segments)).sum();
+    let counters = &core.counters;
+    let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let past = core.past.get();
+    let (journal_bytes, journal_files) = match core.ring.get() {
+        Some(ring) => ring.size(),
+        None => past.map_or((0, 0), |past| past.journal),
+    };
+    let (hits, misses) = (count(&counters.cache_hits), count(&counters.cache_misses));
     let health = match core.health() {
         Health::Ok => "ok",
         Health::DiskFull { .. } => "disk-full",
@@ -156,16 +152,20 @@ pub(crate) fn stat(core: &Core) -> LogStat {
         cache_bytes: core.cache.bytes() as u64,
         log_bytes: core.space.bytes(),
         log_bytes_max: core.options.log_bytes_max,
-        segment_bytes: topics
-            .iter()
-            .flat_map(|topic| &topic.partitions)
-            .map(|p| p.bytes)
-            .sum(),
-        checkpoints: core.counters.checkpoints.load(Ordering::Relaxed),
-        commits: core.counters.commits.load(Ordering::Relaxed),
-        groups: core.counters.groups.load(Ordering::Relaxed),
-        cache_hits: core.counters.cache_hits.load(Ordering::Relaxed),
-        cache_misses: core.counters.cache_misses.load(Ordering::Relaxed),
+        segment_bytes,
+        segments,
+        disk_bytes: journal_bytes + segment_bytes + count(&counters.snapshot_bytes),
+        checkpoints: count(&counters.checkpoints),
+        commits: count(&counters.commits),
+        groups: count(&counters.groups),
+        cache_hits: hits,
+        cache_misses: misses,
+        cache_hit_rate: ratio(hits, hits + misses),
+        bytes_in: count(&counters.bytes_in),
+        bytes_out: count(&counters.bytes_out),
+        journal_bytes_written: count(&counters.journal_bytes_written),
+        syncs: counters.syncs.stat(),
+        recovery: past.map(|past| past.recovery.clone()).unwrap_or_default(),
         stores: core
             .stores
             .read()
@@ -173,4 +173,36 @@ pub(crate) fn stat(core: &Core) -> LogStat {
             .stat(),
         topics,
     }
+}
+
+/// How many segments one call looks into for the time of their first batch; each is looked into once.
+const FIRST_BATCHES_MAX: usize = 64;
+
+fn topic_stats(core: &Core) -> Vec<TopicStat> {
+    let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);
+    let entries: Vec<_> = catalog
+        .all()
+        .map(|entry| {
+            let partitions: Vec<_> = entry.partitions.iter().map(Arc::clone).collect();
+            (entry.topic.name.to_string(), entry.topic.id, partitions)
+        })
+        .collect();
+    drop(catalog);
+    // A stopped log is asked once, so it answers everything.
+    let mut looks = match core.ring.get() {
+        Some(_) => FIRST_BATCHES_MAX,
+        None => usize::MAX,
+    };
+    let mut stat = |partition: &Partition| PartitionStat {
+        lost: trim::lost(core, partition.id),
+        ..partition.stat(core, &mut looks)
+    };
+    entries
+        .into_iter()
+        .map(|(name, id, partitions)| TopicStat {
+            name,
+            id: id.to_string(),
+            partitions: partitions.iter().map(|p| stat(p)).collect(),
+        })
+        .collect()
 }

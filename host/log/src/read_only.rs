@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use linkspan_types::{
@@ -51,6 +52,7 @@ pub fn open_read_only(
     clock: Arc<dyn Clock>,
     dir: impl Into<PathBuf>,
 ) -> Result<Arc<ReadOnly>> {
+    let started = Instant::now();
     let options = LocalOptions::new(dir);
     let dir = options.dir.clone();
     if !fs
@@ -65,7 +67,8 @@ pub fn open_read_only(
     let lock = lock::shared(&*fs, &dir)?;
     recovery::check_format(&*fs, &dir, Mode::ReadOnly)?;
     let core = Core::new(fs, clock, options, Open::Read);
-    recovery::recover(&core, Mode::ReadOnly)?;
+    let recovered = recovery::recover(&core, Mode::ReadOnly)?;
+    core.past.get_or_init(|| recovered.past(started.elapsed()));
     Ok(Arc::new(ReadOnly { core, _lock: lock }))
 }
 

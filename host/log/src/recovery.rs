@@ -18,6 +18,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use linkspan_types::PartitionId;
 
@@ -32,6 +33,7 @@ use crate::journal::frame::{self, ALIGN, Entry, Frame, GROUP_ALIGN};
 use crate::journal::ring::{Found, Idle};
 use crate::journal::search::{frame_near, search};
 use crate::snapshot;
+use crate::stat::{RecoveryStat, TornStat};
 
 /// The version of the data directory that this build reads and writes.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -64,8 +66,42 @@ pub(crate) struct Recovered {
     pub(crate) unclean: bool,
     pub(crate) next_lsn: u64,
     pub(crate) replayed: u64,
+    /// Bytes of the replayed frames.
+    pub(crate) replayed_bytes: u64,
     pub(crate) torn: Option<TornTail>,
     pub(crate) journal: Found,
+}
+
+/// What opening found, for `LogStat`.
+#[derive(Debug)]
+pub(crate) struct Past {
+    pub(crate) recovery: RecoveryStat,
+    /// Bytes and number of the journal's files as they were found.
+    pub(crate) journal: (u64, u32),
+}
+
+impl Recovered {
+    /// Sums up what opening found; it took so long.
+    pub(crate) fn past(&self, took: Duration) -> Past {
+        let files = &self.journal.files;
+        Past {
+            recovery: RecoveryStat {
+                unclean: self.unclean,
+                took_us: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+                frames: self.replayed,
+                bytes: self.replayed_bytes,
+                torn: self.torn.as_ref().map(|torn| TornStat {
+                    path: torn.path.display().to_string(),
+                    offset: torn.offset,
+                    lsn: torn.lsn,
+                }),
+            },
+            journal: (
+                files.iter().map(|file| file.len).sum(),
+                u32::try_from(files.len()).unwrap_or(u32::MAX),
+            ),
+        }
+    }
 }
 
 /// Whether recovery may repair what it finds.
@@ -162,6 +198,7 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
             unclean: false,
             next_lsn: 1,
             replayed: 0,
+            replayed_bytes: 0,
             torn: None,
             journal,
         });
@@ -200,6 +237,7 @@ pub(crate) fn recover(core: &Core, mode: Mode) -> Result<Recovered> {
         unclean,
         next_lsn,
         replayed: replay.replayed,
+        replayed_bytes: replay.replayed_bytes,
         torn: replay.torn,
         journal,
     })
@@ -453,6 +491,9 @@ pub(crate) fn load_snapshots(core: &Core, slot: &Slot) -> Result<()> {
             value: Some(value),
         })?;
     }
+    core.counters
+        .snapshot_bytes
+        .store(chain.base_bytes + chain.delta_bytes, Ordering::Relaxed);
     *core
         .checkpoints
         .chain
@@ -553,6 +594,7 @@ pub(crate) struct Replay<'a> {
     /// The frame that should come next in the files, once one was seen.
     next: Option<u64>,
     replayed: u64,
+    replayed_bytes: u64,
     torn: Option<TornTail>,
 }
 
@@ -573,6 +615,7 @@ impl<'a> Replay<'a> {
             need,
             next: None,
             replayed: 0,
+            replayed_bytes: 0,
             torn: None,
         }
     }
@@ -693,6 +736,7 @@ impl<'a> Replay<'a> {
         }
         self.need = frame.lsn + 1;
         self.replayed += 1;
+        self.replayed_bytes += frame.len as u64;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `linkspan log`: looking into the log of a data directory, checking it, mending it.
 
 mod dump;
+mod figures;
 mod repair;
 mod stat;
 mod verify;

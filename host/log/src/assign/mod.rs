@@ -6,8 +6,19 @@
 //!  topics (how many partitions) ─────┘
 //! ```
 //!
-//! The results are those of Kafka 4.3 (`golden_log`, class `groups`), except that members are always taken in the order
-//! of their ids where Kafka's depends on a hash map. Racks count for `range` only: a log on one machine has none.
+//! # Where the rules come from
+//! They are those of Kafka's assignors (`RangeAssignor`, `RoundRobinAssignor`, `StickyAssignor`,
+//! `CooperativeStickyAssignor`), as their documentation and these proposals describe them; the text here is our own, and
+//! what it does is judged by recorded answers of Kafka 4.3 (`golden_log`, class `groups`).
+//! - [KIP-54](https://cwiki.apache.org/confluence/display/KAFKA/KIP-54+-+Sticky+Partition+Assignment+Strategy): even first,
+//!   then as few moves as possible.
+//! - [KIP-429](https://cwiki.apache.org/confluence/display/KAFKA/KIP-429%3A+Kafka+Consumer+Incremental+Rebalance+Protocol):
+//!   a partition is given up in one round and taken in the next (`cooperative-sticky`).
+//! - [KIP-881](https://cwiki.apache.org/confluence/display/KAFKA/KIP-881%3A+Rack-aware+Partition+Assignment+for+Kafka+Consumers):
+//!   near replicas first, as long as the assignment stays even.
+//!
+//! Two differences: members are always taken in the order of their ids where Kafka's result depends on a hash map, and
+//! racks count for `range` only, since a log on one machine has none.
 //! Not here: how a partition moves from one member to another without two readers at a time (`group`).
 
 use std::collections::{BTreeMap, BTreeSet};

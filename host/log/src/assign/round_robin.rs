@@ -1,4 +1,4 @@
-//! Round robin: all partitions in order, each to the next member that reads its topic.
+//! Round robin: all partitions in order, each to the next member that reads its topic (the rule of Kafka's `RoundRobinAssignor`).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The sticky assignors: what members say that they own, and which of two algorithms divides the rest.
+//! The sticky assignors (KIP-54, KIP-429): what members say that they own, and which of two algorithms divides the rest.
 //!
 //! When all members read the same topics the result is known from the start: everybody gets `n / members`, some one more
 //! (`sticky_equal`). Else partitions are moved as long as that makes the assignment more even (`sticky_general`).

@@ -221,7 +221,7 @@ impl LocalConsumer {
 
     fn forget(&mut self, partition: &TopicPartition) {
         if let Some(assigned) = self.assigned.remove(partition) {
-            assigned.partition.unwatch(&self.membership.notify);
+            assigned.partition.watchers.unwatch(&self.membership.notify);
         }
         self.turn.retain(|other| other != partition);
         if self
@@ -302,6 +302,13 @@ impl Consumer for LocalConsumer {
         let mut puts = Vec::with_capacity(offsets.len() + extra.len());
         for (tp, offset) in offsets {
             check_metadata(&offset.metadata)?;
+            if offset.next.0 < 0 {
+                let why = format!(
+                    "position {} of {tp}: a position is not negative",
+                    offset.next
+                );
+                return Err(Error::InvalidCommit { why });
+            }
             let assigned = self.assigned.get(tp).ok_or_else(|| Error::NotAssigned {
                 partition: tp.clone(),
             })?;
@@ -352,7 +359,7 @@ impl Consumer for LocalConsumer {
 impl Drop for LocalConsumer {
     fn drop(&mut self) {
         for assigned in self.assigned.values() {
-            assigned.partition.unwatch(&self.membership.notify);
+            assigned.partition.watchers.unwatch(&self.membership.notify);
         }
         self.leave();
     }

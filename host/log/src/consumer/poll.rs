@@ -70,6 +70,7 @@ impl LocalConsumer {
             return None;
         }
         assigned.next = read.next;
+        self.core.counters.handed_out(read.bytes.len());
         let marks = assigned.partition.watermarks(LeaderEpoch(0));
         Some(Event::Batch(FetchedBatch {
             partition: tp.clone(),

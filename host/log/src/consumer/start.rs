@@ -71,7 +71,7 @@ impl LocalConsumer {
                 (next, self.core.leader_epoch(), String::new(), false)
             }
         };
-        partition.watch(&self.membership.notify);
+        partition.watchers.watch(&self.membership.notify);
         self.assigned.insert(
             tp.clone(),
             Assigned {

@@ -63,6 +63,8 @@ pub(crate) struct Writer {
     /// Whether a later frame vouches for the last commit.
     witnessed: bool,
     last_sync: Instant,
+    /// Commits that no sync has made durable yet.
+    unsynced_commits: u64,
     group: Group,
     /// Topics that were deleted in this life of the log.
     deleted: HashSet<TopicId>,
@@ -137,6 +139,7 @@ impl Writer {
             durable_lsn: next_lsn - 1,
             witnessed: true,
             last_sync: Instant::now(),
+            unsynced_commits: 0,
             group: Group::default(),
             unpublished: Unpublished::default(),
             deleted: HashSet::new(),
@@ -461,18 +464,15 @@ impl Writer {
             self.group
                 .staged
                 .resize(self.group.staged.len() + padded - len, 0);
-            let failed = |op, error| Error::io(op, &self.active.path, error);
             self.active
                 .file
                 .write_at(&self.group.slices(), self.position)
-                .map_err(|e| failed("write journal", e))?;
+                .map_err(|e| Error::io("write journal", &self.active.path, e))?;
             self.position += padded as u64;
+            let commits = self.group.members.iter().filter(|m| m.outcome.is_ok());
+            self.unsynced_commits += commits.count() as u64;
             if self.core.options.durability == Durability::Fsync {
-                self.active
-                    .file
-                    .sync_data()
-                    .map_err(|e| failed("sync journal", e))?;
-                self.durable_lsn = self.next_lsn - 1;
+                self.sync_active()?;
             }
             self.core
                 .journal_written(self.next_lsn - 1, self.durable_lsn, padded as u64);
@@ -499,6 +499,12 @@ impl Writer {
             .counters
             .commits
             .fetch_add(written.clone().count() as u64, Ordering::Relaxed);
+        let batches = written.clone().flat_map(|m| &m.submission.appends);
+        let bytes: usize = batches.map(|append| append.batch.len()).sum();
+        self.core
+            .counters
+            .bytes_in
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         self.core
             .apply_puts(written.flat_map(|m| &m.submission.puts));
         let mut answers = Vec::with_capacity(members.len());
@@ -553,13 +559,22 @@ impl Writer {
 
     fn sync(&mut self) -> Result<()> {
         if self.durable_lsn + 1 < self.next_lsn {
-            let synced = self.active.file.sync_data();
-            synced.map_err(|error| Error::io("sync journal", &self.active.path, error))?;
-            self.durable_lsn = self.next_lsn - 1;
+            self.sync_active()?;
         }
         self.last_sync = Instant::now();
         self.core
             .journal_written(self.next_lsn - 1, self.durable_lsn, 0);
+        Ok(())
+    }
+
+    /// Makes everything written so far durable, and counts how long that took.
+    fn sync_active(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let synced = self.active.file.sync_data();
+        synced.map_err(|error| Error::io("sync journal", &self.active.path, error))?;
+        let commits = std::mem::take(&mut self.unsynced_commits);
+        self.core.counters.syncs.record(started.elapsed(), commits);
+        self.durable_lsn = self.next_lsn - 1;
         Ok(())
     }
 

@@ -91,7 +91,7 @@ impl Partition {
     }
 
     /// Reads the time of a segment's first batch, and remembers it.
-    fn first_timestamp(&self, core: &Core, place: &Place) -> Result<i64> {
+    pub(crate) fn first_timestamp(&self, core: &Core, place: &Place) -> Result<i64> {
         // What cannot be read is for readers to report; for closing the segment it has no time.
         let header = match self.file(core, place)? {
             Some(file) => read_range(&*file, 0, HEADER_LEN).unwrap_or_default(),
@@ -99,7 +99,8 @@ impl Partition {
         };
         let timestamp = BatchHeader::read(&header).map_or(-1, |header| header.max_timestamp);
         let mut state = self.lock();
-        if let Some(segment) = state.segments.iter_mut().find(|s| s.base == place.base) {
+        let same = |s: &&mut Segment| s.base == place.base && s.generation == place.generation;
+        if let Some(segment) = state.segments.iter_mut().find(same) {
             segment.first_timestamp = Some(timestamp);
         }
         Ok(timestamp)

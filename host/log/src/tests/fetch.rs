@@ -167,3 +167,32 @@ fn a_hundred_readers_share_the_tail_cache() {
         (counters.cache_hits.load(Ordering::Relaxed), 0)
     );
 }
+
+/// Starts a fetch that waits for a minute, ends the log under it, and returns what it answers.
+fn ended_by(end: impl FnOnce(&Local)) -> Error {
+    let (log, made) = log();
+    let waiting = {
+        let (log, id) = (Arc::clone(&log), made.id);
+        std::thread::spawn(move || {
+            run(log.fetch_many(request(vec![part(id, 0, 0, 99)], 1, 60_000)))
+        })
+    };
+    let started = Instant::now();
+    while log.core_for_test().fetches.len() == 0 {
+        assert!(started.elapsed() < Duration::from_secs(30), "it waits");
+        std::thread::yield_now();
+    }
+    end(&log);
+    let answer = waiting.join().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(30), "it was woken");
+    assert_eq!(log.core_for_test().fetches.len(), 0);
+    answer.unwrap_err()
+}
+
+#[test]
+fn the_end_of_the_log_ends_a_fetch() {
+    let closed = ended_by(|log| log.close().unwrap());
+    assert!(matches!(closed, Error::Closed), "{closed:?}");
+    let poisoned = ended_by(|log| log.core_for_test().poison(&Error::Aborted));
+    assert!(matches!(poisoned, Error::Poisoned { .. }), "{poisoned:?}");
+}

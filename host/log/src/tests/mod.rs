@@ -19,4 +19,5 @@ mod reading;
 mod repair;
 mod retention;
 mod shortage;
+mod stat;
 mod suite;
