@@ -17,7 +17,6 @@ mod error;
 mod job;
 mod keys;
 mod offsets;
-mod partitioner;
 mod report;
 mod schemas;
 mod services;

@@ -29,7 +29,7 @@ pub use builder::BatchBuilder;
 pub use compress::{Compression, MAX_DECOMPRESSED_DEFAULT};
 pub use error::{Error, ErrorClass, RecordFault};
 pub use header::{BatchHeader, HEADER_LEN, LOG_OVERHEAD, TimestampType};
-pub use partition::{murmur2, partition_for_key};
+pub use partition::{Partitioner, Spread, choose_partition, murmur2, partition_for_key};
 pub use patch::{set_base_offset_and_epoch, set_producer};
 pub use produce::{Accepted, ProduceError, ProduceRules, RECORD_FAULTS_MAX, check_produce_batch};
 pub use record::{ControlKey, Headers, Record, Records};

@@ -8,12 +8,11 @@ use linkspan_convert::TimestampType;
 use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic, TopicSpec};
 use linkspan_plugin::batch::{Data, OffsetChange, SourceBatch, SourceRecord};
 use linkspan_types::{PartitionId, TopicName};
-use linkspan_wire::{BatchBuilder, Compression};
+use linkspan_wire::{BatchBuilder, Compression, Partitioner, Spread};
 
 use crate::convert::SourceConverter;
 use crate::error::TaskError;
 use crate::offsets::offset_key;
-use crate::partitioner::Partitioner;
 use crate::schemas::Registered;
 use crate::transforms::{Chain, Incoming};
 
@@ -259,7 +258,7 @@ impl Assembler {
         };
         let count = usize::try_from(topic.partitions).unwrap_or(1);
         let builders = (0..count).map(|_| BatchBuilder::new(compression)).collect();
-        let partitioner = Partitioner::new(self.first_partition);
+        let partitioner = Partitioner::new(Spread::Sticky, self.first_partition);
         self.targets.insert(
             name.to_owned(),
             Target {
@@ -341,7 +340,8 @@ fn push<'h>(
     let converted = converter.convert(&record.key, &record.value, headers)?;
     let key = SourceConverter::bytes(converted.key, &converter.key, &record.key);
     let partitions = target.topic.partitions;
-    let Some(partition) = target.partitioner.pick(record.partition, key, partitions) else {
+    let explicit = (record.partition >= 0).then_some(record.partition);
+    let Some(partition) = target.partitioner.pick(explicit, key, partitions) else {
         return Err(TaskError::data(format!(
             "asks for partition {}, topic `{}` has {partitions}",
             record.partition, target.topic.name
