@@ -8,6 +8,8 @@
 //!  sequence.json               sequence     idempotent producers, duplicates, restarts
 //!  consumer-behaviour.json     produce      what a broker takes and how it stores it; also `produce` in segments/bad-*
 //!  consumer-behaviour.json     reading      times, reset, fetch
+//!  consumer-behaviour.json     changes      deleteRecords, partitions
+//!  consumer-behaviour.json     positions    commits
 //! ```
 //!
 //! Besides the usual lines it prints for each class `CLASS: N passed, M failed`, then what differs on purpose, by rule
@@ -21,10 +23,13 @@ use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
 
+mod changes;
 mod config;
 mod groups;
 mod json;
 mod murmur2;
+mod place;
+mod positions;
 mod produce;
 mod reading;
 mod segments;
@@ -42,5 +47,7 @@ fn main() -> ExitCode {
     sequence::add(&mut suite, &dir);
     produce::add(&mut suite, &dir);
     reading::add(&mut suite, &dir);
+    changes::add(&mut suite, &dir);
+    positions::add(&mut suite, &dir);
     suite.run(&arguments)
 }

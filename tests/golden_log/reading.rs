@@ -7,23 +7,19 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Failed;
 use linkspan_log::{
-    Append, Beginning, Commit, Error, FetchPartition, FetchRequest, LocalOptions, LogBackend,
-    MemFs, OffsetQuery, Reset, Topic, TopicSpec, beginning, open_local,
+    Beginning, Error, FetchPartition, FetchRequest, LogBackend, OffsetQuery, Reset, beginning,
 };
-use linkspan_types::{Offset, OwnerId, PartitionId, SystemClock, TopicName};
-use linkspan_wire::{BatchBuilder, Batches, Compression};
+use linkspan_types::{Offset, PartitionId, SystemClock};
+use linkspan_wire::{Batches, Compression};
 use serde_json::Value;
 
 use crate::json::{chain, field, list, number, same, text};
+use crate::place::{LISTENER, Place, T0, wait_for};
 use crate::suite::{Outcome, Suite};
-
-/// The time of the vectors.
-const T0: i64 = 1_700_000_000_000;
-const LISTENER: &str = "needs the Kafka listener";
 
 /// A log with the topics of the setups.
 struct Filled {
-    log: Arc<dyn LogBackend>,
+    place: Place,
 }
 
 pub(crate) fn add(suite: &mut Suite, dir: &Path) {
@@ -73,95 +69,41 @@ fn of_protocol(case: &Value) -> bool {
 
 impl Filled {
     fn new() -> Result<Self, Failed> {
-        let log = open_local(
-            Arc::new(MemFs::new()),
-            Arc::new(SystemClock::default()),
-            LocalOptions::new("/data"),
-        )
-        .map_err(chain)?;
-        let filled = Self { log };
+        let place = Place::new()?;
         let times = [1000, 2000, 2000, 2000, 3000, 2500, 5000, 5000, 4000].map(|ms| T0 + ms);
         let times: Vec<i64> = times.into_iter().chain([-1]).collect();
-        let topic = filled.make("times", 3)?;
+        let topic = place.make("times", 3)?;
         for time in &times {
-            filled.write(&topic, 0, Compression::None, &[*time])?;
+            place.write(&topic, 0, Compression::None, &[*time])?;
         }
-        filled.write(&topic, 1, Compression::None, &times)?;
+        place.write(&topic, 1, Compression::None, &times)?;
         for (name, codec) in [
             ("timesz1", Compression::Gzip),
             ("timesz2", Compression::Snappy),
             ("timesz3", Compression::Lz4),
             ("timesz4", Compression::Zstd),
         ] {
-            let topic = filled.make(name, 1)?;
-            filled.write(&topic, 0, codec, &[10, 50, 20, 50, 5].map(|ms| T0 + ms))?;
+            let topic = place.make(name, 1)?;
+            place.write(&topic, 0, codec, &[10, 50, 20, 50, 5].map(|ms| T0 + ms))?;
         }
-        let topic = filled.make("reset", 1)?;
+        let topic = place.make("reset", 1)?;
         for n in 0..10 {
-            filled.write(&topic, 0, Compression::None, &[T0 + 1000 * n])?;
+            place.write(&topic, 0, Compression::None, &[T0 + 1000 * n])?;
         }
-        filled.delete_before(&topic, 0, 3)?;
-        let topic = filled.make("fetch", 2)?;
+        place.delete_before(&topic, 0, 3)?;
+        let topic = place.make("fetch", 2)?;
         for partition in 0..2 {
             for _ in 0..4 {
-                filled.write(&topic, partition, Compression::None, &[T0; 5])?;
+                place.write(&topic, partition, Compression::None, &[T0; 5])?;
             }
         }
-        filled.delete_before(&topic, 0, 7)?;
-        Ok(filled)
-    }
-
-    fn make(&self, name: &str, partitions: i32) -> Result<Topic, Failed> {
-        let name = TopicName::try_new(name)?;
-        let spec = TopicSpec::with_partitions(partitions);
-        self.log.create_topic(&name, &spec).map_err(chain)
-    }
-
-    fn write(
-        &self,
-        topic: &Topic,
-        partition: i32,
-        codec: Compression,
-        times: &[i64],
-    ) -> Result<(), Failed> {
-        let mut builder = BatchBuilder::new(codec);
-        for time in times {
-            builder
-                .push_plain(*time, None, Some(b"0123456789"))
-                .map_err(chain)?;
-        }
-        let append = Append {
-            topic: topic.id,
-            partition: PartitionId(partition),
-            batch: builder.finish().map_err(chain)?,
-        };
-        let producer = self.log.open_producer(&OwnerId::from("golden"));
-        let commit = Commit {
-            appends: vec![append],
-            ..Commit::default()
-        };
-        let ticket = producer.and_then(|producer| producer.submit(commit));
-        ticket
-            .and_then(linkspan_log::Ticket::wait)
-            .map(|_| ())
-            .map_err(chain)
-    }
-
-    fn delete_before(&self, topic: &Topic, partition: i32, offset: i64) -> Result<(), Failed> {
-        let deleted =
-            self.log
-                .delete_records(&topic.id, PartitionId(partition), Some(Offset(offset)));
-        deleted.map(|_| ()).map_err(chain)
-    }
-
-    fn topic(&self, name: &str) -> Result<Topic, Failed> {
-        let found = self.log.topic(&TopicName::try_new(name)?).map_err(chain)?;
-        found.ok_or_else(|| format!("no topic `{name}`").into())
+        place.delete_before(&topic, 0, 7)?;
+        Ok(Self { place })
     }
 
     fn check_time(&self, case: &Value) -> Result<Outcome, Failed> {
         let (request, result) = (field(case, "request")?, field(case, "result")?);
-        let topic = self.topic(text(request, "topic")?)?;
+        let topic = self.place.topic(text(request, "topic")?)?;
         let partition = PartitionId(number(request, "partition")?);
         let query = match number::<i64>(request, "timestamp")? {
             -1 => OffsetQuery::Latest,
@@ -171,6 +113,7 @@ impl Filled {
             time => OffsetQuery::Time(time),
         };
         let found = self
+            .place
             .log
             .find_offset(&topic.id, partition, query)
             .map_err(chain)?;
@@ -218,14 +161,15 @@ impl Filled {
                 about: String::new(),
             });
         }
-        let topic = self.topic("reset")?;
+        let topic = self.place.topic("reset")?;
         let part = PartitionId(0);
-        let marks = self.log.offsets(&topic.id, part).map_err(chain)?;
+        let marks = self.place.log.offsets(&topic.id, part).map_err(chain)?;
         let now = linkspan_types::Clock::now_ms(&SystemClock::default());
         let at = match beginning(wanted, marks.log_start, marks.high_watermark, policy, now) {
             Beginning::At(at) => Ok(at),
             Beginning::Find(query) => {
                 let found = self
+                    .place
                     .log
                     .find_offset(&topic.id, part, query)
                     .map_err(chain)?;
@@ -264,9 +208,10 @@ impl Filled {
                 .get(name)
                 .map_or(Ok(default), |_| number(request, name))
         };
-        let known = self
+        let place = &self.place;
+        let known = place
             .topic(text(request, "topic")?)
-            .or_else(|_| self.topic("fetch"))?;
+            .or_else(|_| place.topic("fetch"))?;
         let unknown = text(request, "topic")? != known.name.as_str();
         let id = if unknown {
             linkspan_types::TopicId([9; 16])
@@ -285,17 +230,14 @@ impl Filled {
             max_bytes,
         };
         let wait = Duration::from_millis(u64::try_from(size("maxWaitMs", 0)?)?);
-        let fetch = self.log.fetch_many(FetchRequest {
+        let fetch = self.place.log.fetch_many(FetchRequest {
             partitions: numbers.iter().map(part).collect(),
             min_bytes: size("minBytes", 1)?,
             max_bytes: size("maxBytes", 50 << 20)?,
             max_wait: wait,
         });
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()?;
         let started = Instant::now();
-        let answers = runtime.block_on(fetch).map_err(chain)?;
+        let answers = wait_for(fetch)?.map_err(chain)?;
         if let Some(waited) = result.get("waitedAtLeastMs") {
             let limit = Duration::from_millis(u64::try_from(size("timed", 0)?)?);
             same(

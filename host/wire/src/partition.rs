@@ -113,10 +113,12 @@ impl Partitioner {
 mod tests {
     use super::*;
 
+    /// Explicit partition, key, turn, partitions.
+    type Asked = (Option<i32>, Option<&'static [u8]>, i32, i32);
+
     #[test]
     fn the_explicit_partition_goes_first_then_the_key_then_the_turn() {
         let of_key = partition_for_key(b"k", 4);
-        type Asked = (Option<i32>, Option<&'static [u8]>, i32, i32);
         let cases: [(Asked, Option<i32>); 9] = [
             ((Some(2), Some(b"k"), 0, 4), Some(2)),
             ((Some(4), None, 0, 4), None),
