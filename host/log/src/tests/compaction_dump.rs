@@ -1,7 +1,7 @@
 //! Compacted segments on a real disk, read by Kafka's own tool: needs `KAFKA_LIBS` (a folder of Kafka's jars) and java.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -12,12 +12,11 @@ use super::compaction::{commit_of, keyed_batch, keyed_topic, newest, quiet, rows
 use super::support::producer;
 use crate::{DiskFs, LocalOptions, LogBackend, open_local};
 
-#[test]
-fn kafkas_own_tool_reads_compacted_segments_of_every_codec() {
-    let folder = tempfile::tempdir().unwrap();
+/// Makes a compacted log in the folder; returns the offset and key of every record that is left.
+fn compacted(folder: &Path) -> BTreeMap<i64, String> {
     let clock = Arc::new(ManualClock::at(1_700_000_000_000));
     let options = LocalOptions {
-        dir: folder.path().join("data"),
+        dir: folder.join("data"),
         ..quiet()
     };
     let log = open_local(Arc::new(DiskFs), clock, options).unwrap();
@@ -56,6 +55,15 @@ fn kafkas_own_tool_reads_compacted_segments_of_every_codec() {
     let ours = rows(&*log, &made).unwrap();
     assert_eq!(newest(&ours).len(), 40);
     log.close().unwrap();
+    ours.into_iter()
+        .map(|(offset, key, _)| (offset, key))
+        .collect()
+}
+
+#[test]
+fn kafkas_own_tool_reads_compacted_segments_of_every_codec() {
+    let folder = tempfile::tempdir().unwrap();
+    let ours = compacted(folder.path());
     let Some(libraries) = std::env::var_os("KAFKA_LIBS").map(PathBuf::from) else {
         println!(
             "SKIPPED: Kafka's DumpLogSegments on compacted segments: KAFKA_LIBS names no folder of Kafka's jars"
@@ -115,10 +123,6 @@ fn kafkas_own_tool_reads_compacted_segments_of_every_codec() {
                 line.split(" key: ").nth(1)?.split(' ').next()?.to_owned(),
             ))
         })
-        .collect();
-    let ours: BTreeMap<i64, String> = ours
-        .into_iter()
-        .map(|(offset, key, _)| (offset, key))
         .collect();
     assert_eq!(theirs, ours);
 }

@@ -201,6 +201,13 @@ fn a_commit_is_judged_as_a_whole() {
         stored(&send(&log, &made, sent(0, 3, 1)).unwrap()),
         (3, false)
     );
+}
+
+#[test]
+fn newer_epochs_fence_and_batches_on_the_way_together_are_told_apart() {
+    let log = open_mem(&MemFs::new(), tiny()).unwrap();
+    let made = topic(&*log, "t", 1);
+    send(&log, &made, sent(0, 0, 4)).unwrap();
     // Fenced by a newer epoch.
     assert_eq!(
         stored(&send(&log, &made, sent(2, 0, 1)).unwrap()),
