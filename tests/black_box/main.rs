@@ -34,6 +34,7 @@ mod pipeline;
 mod places;
 #[cfg(test)]
 mod quickstart;
+mod retention;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(
