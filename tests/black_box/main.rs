@@ -34,6 +34,7 @@ mod pipeline;
 mod places;
 #[cfg(test)]
 mod quickstart;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
@@ -50,4 +51,5 @@ mod symbols;
 mod tasks;
 #[cfg(test)]
 mod topics;
+#[cfg(test)]
 mod transforms;

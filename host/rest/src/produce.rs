@@ -20,7 +20,7 @@ const OWNER: &str = "linkspan-produce";
 const BATCH_BYTES: usize = 512 * 1024;
 
 /// A header: name and value.
-pub type Header = (String, Option<Vec<u8>>);
+pub(crate) type Header = (String, Option<Vec<u8>>);
 
 /// A record to write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
