@@ -60,7 +60,10 @@ fn repaired(damaged: &MemFs, whole: &View, case: &str) -> (Repair, View) {
             .get(&path)
             .or_else(|| now.get(&copy))
             .is_some_and(|found| found.starts_with(&bytes) || now.get(&copy) == Some(&bytes));
-        let unrecorded = path.extension().is_some_and(|extension| extension == "log");
+        // The index of a segment that is gone is derived, and goes with it.
+        let unrecorded = path
+            .extension()
+            .is_some_and(|extension| extension == "log" || extension == "idx");
         assert!(
             here || unrecorded || now.get(&copy) == Some(&bytes),
             "{case}: {} is gone",
