@@ -35,8 +35,6 @@ mod places;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
-mod retention;
-#[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(
     clippy::allow_attributes,
@@ -51,5 +49,4 @@ mod symbols;
 mod tasks;
 #[cfg(test)]
 mod topics;
-#[cfg(test)]
 mod transforms;

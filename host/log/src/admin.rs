@@ -25,9 +25,14 @@ pub(crate) fn delete_topic(core: &Core, name: &TopicName) -> Result<()> {
     puts.extend(trim::forget_puts(&id, &entry.partitions));
     puts.extend(trim::offset_puts(core, &id));
     // One frame, unless very many groups have positions in very many partitions: the rest then follows at once, and
-    // `Gone::clean` does it after a crash in between.
-    for puts in frames(core, puts) {
-        put_and_wait(core, puts, FenceRule::None)?;
+    // `Gone::clean` does what is left of it after a failure or a crash in between.
+    let mut frames = frames(core, puts).into_iter();
+    put_and_wait(core, frames.next().unwrap_or_default(), FenceRule::None)?;
+    for puts in frames {
+        if let Err(error) = put_and_wait(core, puts, FenceRule::None) {
+            tracing::debug!(%error, topic = %name, "positions in a deleted topic are left for later");
+            break;
+        }
     }
     for partition in &entry.partitions {
         let mut appender = partition

@@ -117,7 +117,7 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
     /// The write failed.
     fn declare_reader(&self, group: &GroupId, topics: &[TopicName]) -> Result<()>;
 
-    /// Ends [`LogBackend::declare_reader`]; an unknown group is fine.
+    /// Ends [`LogBackend::declare_reader`]; an unknown group is fine. [`LogBackend::delete_group`] does it, too.
     ///
     /// # Errors
     /// The write failed.
@@ -267,8 +267,11 @@ pub trait LogBackend: Send + Sync + fmt::Debug {
 
     /// Deletes a group without members with all its positions; durable when this returns.
     ///
+    /// A declared reader ([`LogBackend::declare_reader`]) is forgotten with it: nobody reads for this group any more, and it
+    /// would keep its topics for ever. A sink that still has a file declares itself again at the next start.
+    ///
     /// # Errors
-    /// [`Error::GroupActive`] while it has members, [`Error::UnknownGroup`], or the write failed.
+    /// [`Error::GroupActive`] while it has members, [`Error::UnknownGroup`] (nor declared), or the write failed.
     fn delete_group(&self, group: &GroupId) -> Result<()>;
 
     /// Checks that an external position (a row in a sink's database, a file's recorded length) lies in this log's history.

@@ -4,7 +4,7 @@
 //! A batch that is not in its segment yet is never let go: readers have no other place to find it.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::partition::Partition;
@@ -14,6 +14,8 @@ use crate::partition::Partition;
 pub(crate) struct TailCache {
     bytes: AtomicUsize,
     bytes_max: usize,
+    /// Batches in memory. The order may have more entries: those that a partition let go of by itself.
+    live: AtomicIsize,
     order: Mutex<VecDeque<(Arc<Partition>, i64)>>,
 }
 
@@ -22,6 +24,7 @@ impl TailCache {
         Self {
             bytes: AtomicUsize::new(0),
             bytes_max,
+            live: AtomicIsize::new(0),
             order: Mutex::default(),
         }
     }
@@ -33,16 +36,29 @@ impl TailCache {
     /// Counts a batch that its partition has just taken in, and lets old ones go.
     pub(crate) fn add(&self, partition: &Arc<Partition>, base: i64, bytes: usize) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.order
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back((Arc::clone(partition), base));
+        let live = self.live.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut order = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        order.push_back((Arc::clone(partition), base));
+        let live = usize::try_from(live).unwrap_or(0);
+        if order.len() > live.saturating_mul(2).saturating_add(STALE_MAX) {
+            order.retain(|(partition, base)| partition.holds(*base));
+        }
+        drop(order);
         self.trim();
     }
 
-    /// Counts batches that their partition let go of by itself.
-    pub(crate) fn dropped(&self, bytes: usize) {
+    /// Counts batches that their partition let go of by itself, and their bytes.
+    pub(crate) fn dropped(&self, batches: usize, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        let batches = isize::try_from(batches).unwrap_or(isize::MAX);
+        self.live.fetch_sub(batches, Ordering::Relaxed);
+    }
+
+    /// Returns how many entries the order has.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> usize {
+        let order = self.order.lock();
+        order.unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Lets old batches go while there are too many.
@@ -58,9 +74,8 @@ impl TailCache {
                 break;
             };
             match partition.forget(base) {
-                Some(bytes) => {
-                    self.bytes.fetch_sub(bytes, Ordering::Relaxed);
-                }
+                Some(0) => {}
+                Some(bytes) => self.dropped(1, bytes),
                 None => kept.push((partition, base)),
             }
         }
@@ -72,3 +87,5 @@ impl TailCache {
 
 /// How many batches that cannot go yet one trim looks past.
 const KEPT_MAX: usize = 64;
+/// So many entries without a batch are never looked for.
+const STALE_MAX: usize = 1024;

@@ -7,6 +7,8 @@
 //!
 //! Partitions and stores may be ahead of C when they are noted: replaying from C + 1 skips batches that a segment has
 //! (by offset) and puts keys again in the same order. Ahead of the *durable* journal they may not be, see step 3.
+//! Stores are noted after partitions: a partition that step 2 left out because its topic was deleted meanwhile is then
+//! deleted in the snapshot too, and the replay knows to skip its records.
 //!
 //! # Slots
 //! `ckpt.a` and `ckpt.b` are written in turn, in place; the valid one with the greater `seq` counts. Little-endian:
@@ -305,25 +307,27 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
         .chain
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
+    // Whoever waited here while the log was closed must not write any more: the directory may be somebody else's.
+    core.check_alive()?;
     let covered_lsn = core.published_lsn.load(Ordering::Acquire);
     let touched = core.flush.take_touched();
-    let puts = core
+    let has_puts = core
         .stores
-        .write()
+        .read()
         .unwrap_or_else(PoisonError::into_inner)
-        .take_changes();
-    let all = chain.wants_base().then(|| copy_stores(&core.stores, drop));
-    let nothing = touched.is_empty() && puts.is_empty() && covered_lsn + 1 == chain.slot.replay_lsn;
+        .has_changes();
+    let nothing = touched.is_empty() && !has_puts && covered_lsn + 1 == chain.slot.replay_lsn;
     if nothing && clean == chain.slot.clean && first_journal_seq.is_none() {
         return Ok(());
     }
+    let mut puts = Vec::new();
     let mut retired = Retired::default();
     let life = Life {
         covered_lsn,
         clean,
         first_journal_seq: first_journal_seq.unwrap_or(chain.slot.first_journal_seq),
     };
-    let result = chain.take_over(core, life, &touched, &puts, all, &mut retired);
+    let result = chain.take_over(core, life, &touched, &mut puts, &mut retired);
     if result.is_err() {
         retired.give_back();
         core.flush.touch_again(&touched);
@@ -385,12 +389,22 @@ impl Chain {
         core: &Core,
         life: Life,
         touched: &[Arc<Partition>],
-        puts: &[KvPut],
-        all: Option<Vec<KvPut>>,
+        puts: &mut Vec<KvPut>,
         retired: &mut Retired,
     ) -> Result<()> {
         let manifests = write_out_and_sync(core, touched, retired)?;
         self.forget_deleted(core);
+        // Not before: whatever was left out as deleted is deleted in these.
+        *puts = core
+            .stores
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take_changes();
+        let all = self.wants_base().then(|| copy_stores(&core.stores, drop));
+        if core.options.durability == Durability::Os {
+            // Segments and snapshot must not know more than the journal, or half a commit could survive.
+            core.sync_journal()?;
+        }
         let mut slot = self.slot;
         slot.seq += 1;
         slot.clean = life.clean;
@@ -423,7 +437,7 @@ impl Chain {
                     }
                 }
                 None => Content {
-                    puts: puts.to_vec(),
+                    puts: puts.clone(),
                     partitions: manifests.clone(),
                 },
             };
@@ -505,10 +519,6 @@ fn write_out_and_sync(
             });
         }
     })?;
-    if core.options.durability == Durability::Os {
-        // Segments and snapshot must not know more than the journal, or half a commit could survive.
-        core.sync_journal()?;
-    }
     Ok(manifests)
 }
 

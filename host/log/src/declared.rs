@@ -29,15 +29,22 @@ pub(crate) fn declare(core: &Core, group: &GroupId, topics: &[TopicName]) -> Res
     if core.get(Store::Meta, &key(group)) == Some(value.clone()) {
         return Ok(());
     }
+    // A round that began before does not know of this reader.
+    let _no_round = core.retention.hold();
     put_and_wait(core, vec![put(group, Some(value))], FenceRule::None)
 }
 
 /// Forgets a reader.
 pub(crate) fn forget(core: &Core, group: &GroupId) -> Result<()> {
-    if core.get(Store::Meta, &key(group)).is_none() {
-        return Ok(());
+    match forget_put(core, group) {
+        Some(put) => put_and_wait(core, vec![put], FenceRule::None),
+        None => Ok(()),
     }
-    put_and_wait(core, vec![put(group, None)], FenceRule::None)
+}
+
+/// Returns the put that forgets a reader, if it is declared.
+pub(crate) fn forget_put(core: &Core, group: &GroupId) -> Option<KvPut> {
+    core.get(Store::Meta, &key(group)).map(|_| put(group, None))
 }
 
 /// Returns all declared readers.

@@ -305,6 +305,8 @@ impl Local {
             Err(error) => Err(error),
         };
         self.core.condition.mark_closed();
+        // A checkpoint that somebody else has begun ends before the directory is let go of; a later one finds the log closed.
+        drop(self.core.checkpoints.chain.lock());
         self.core.wake_everything();
         self.readers.close();
         threads.lock = None;

@@ -310,6 +310,13 @@ impl Partition {
         (state.unflushed_bytes, state.unflushed_since)
     }
 
+    /// Whether the batch that begins at `base` is in memory.
+    pub(crate) fn holds(&self, base: i64) -> bool {
+        let state = self.lock();
+        let found = state.chunks.binary_search_by_key(&base, |chunk| chunk.base);
+        found.is_ok()
+    }
+
     /// Lets a batch in memory go; `None` while it is not in its segment. Returns the bytes freed.
     pub(crate) fn forget(&self, base: i64) -> Option<usize> {
         let mut state = self.lock();

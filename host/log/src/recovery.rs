@@ -34,6 +34,7 @@ use crate::journal::ring::{Found, Idle};
 use crate::journal::search::{frame_near, search};
 use crate::snapshot;
 use crate::stat::{RecoveryStat, TornStat};
+use crate::{topics, trim};
 
 /// The version of the data directory that this build reads and writes.
 pub(crate) const FORMAT_VERSION: u32 = 1;
@@ -693,10 +694,15 @@ impl<'a> Replay<'a> {
             offset: at as u64,
             what,
         })?;
-        for entry in &entries {
-            if let Entry::Put { store, key, value } = entry {
-                self.put(&Entry::to_put(*store, key, *value))?;
-            }
+        let puts: Vec<KvPut> = entries
+            .iter()
+            .filter_map(|entry| match entry {
+                Entry::Put { store, key, value } => Some(Entry::to_put(*store, key, *value)),
+                Entry::Append { .. } => None,
+            })
+            .collect();
+        for put in &puts {
+            self.put(put, &puts)?;
         }
         for entry in entries {
             if let Entry::Append {
@@ -711,7 +717,7 @@ impl<'a> Replay<'a> {
                 let partition = match self.core.partition(&topic, PartitionId(partition)) {
                     Ok(partition) => partition,
                     // The snapshot, which may be ahead of the journal, or a frame before has deleted it.
-                    Err(_) if crate::trim::is_gone(self.core, &topic) => continue,
+                    Err(_) if trim::is_gone(self.core, &topic) => continue,
                     Err(error) => return Err(damaged(error.to_string())),
                 };
                 let have = partition.lock().high_watermark;
@@ -740,8 +746,8 @@ impl<'a> Replay<'a> {
         Ok(())
     }
 
-    fn put(&self, put: &KvPut) -> Result<()> {
-        if put.store == Store::Meta {
+    fn put(&self, put: &KvPut, frame: &[KvPut]) -> Result<()> {
+        if put.store == Store::Meta && !self.is_overtaken(put, frame) {
             self.core.follow(put)?;
         }
         self.core
@@ -750,6 +756,23 @@ impl<'a> Replay<'a> {
             .unwrap_or_else(PoisonError::into_inner)
             .apply(put);
         Ok(())
+    }
+
+    /// Whether the snapshot, which may be ahead of the frame, knows better about a topic: it was deleted since then, or its
+    /// name belongs to another topic by now, whose segments are loaded.
+    fn is_overtaken(&self, put: &KvPut, frame: &[KvPut]) -> bool {
+        match topics::read(put) {
+            Some((_, Some(id))) => trim::is_gone(self.core, &id),
+            Some((name, None)) => {
+                let catalog = self.core.catalog.read();
+                let catalog = catalog.unwrap_or_else(PoisonError::into_inner);
+                let current = catalog.by_name(&name).map(|entry| entry.topic.id);
+                let mut deleted = frame.iter().filter_map(trim::deleted_topic).peekable();
+                deleted.peek().is_some()
+                    && current.is_some_and(|id| deleted.all(|other| other != id))
+            }
+            None => false,
+        }
     }
 
     /// Keeps memory within bounds while replaying.

@@ -67,6 +67,11 @@ impl Retention {
         self.wake.notify_all();
     }
 
+    /// Waits until no round is under way, and keeps the next one from beginning.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Believes the wall clock as it is now.
     pub(crate) fn start_clock(&self, core: &Core) {
         self.clock.now_ms(&*core.clock);
@@ -108,11 +113,7 @@ impl Retention {
 
 /// Does everything that is due, on the caller's thread.
 pub(crate) fn round(core: &Core) -> Result<()> {
-    let _one_at_a_time = core
-        .retention
-        .round
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner);
+    let _one_at_a_time = core.retention.hold();
     let now_ms = core.retention.clock.now_ms(&*core.clock);
     core.gone.clean(core)?;
     let catalog = core.catalog.read().unwrap_or_else(PoisonError::into_inner);

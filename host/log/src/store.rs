@@ -55,6 +55,11 @@ impl Stores {
         };
     }
 
+    /// Whether anything changed since the last [`Stores::take_changes`].
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changed.is_empty()
+    }
+
     /// Takes the changes since the last call, as puts.
     pub(crate) fn take_changes(&mut self) -> Vec<KvPut> {
         let changed = std::mem::take(&mut self.changed);

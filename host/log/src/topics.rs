@@ -272,6 +272,17 @@ pub(crate) fn forget(name: &TopicName) -> KvPut {
     }
 }
 
+/// Reads a put of a topic: its name, and its id unless the put deletes it.
+pub(crate) fn read(put: &KvPut) -> Option<(TopicName, Option<TopicId>)> {
+    let name = put.key.strip_prefix(KEY_PREFIX.as_bytes())?;
+    let name = TopicName::try_new(String::from_utf8_lossy(name)).ok()?;
+    let id = match &put.value {
+        Some(value) => Some(decode(&name, value).ok()?.id),
+        None => None,
+    };
+    (put.store == Store::Meta).then_some((name, id))
+}
+
 fn decode(name: &TopicName, value: &[u8]) -> Result<Topic> {
     let invalid = |why: String| Error::InvalidTopic {
         name: name.clone(),

@@ -90,6 +90,15 @@ pub(crate) fn follow(catalog: &Catalog, put: &KvPut) -> Option<Arc<Partition>> {
     partition.raise_start(start).then(|| Arc::clone(partition))
 }
 
+/// Reads the topic out of the put that remembers its deletion.
+pub(crate) fn deleted_topic(put: &KvPut) -> Option<TopicId> {
+    let is_ours = put.store == Store::Meta && put.value.is_some();
+    let text = put.key.strip_prefix(GONE_PREFIX.as_bytes())?;
+    is_ours
+        .then(|| String::from_utf8_lossy(text).parse().ok())
+        .flatten()
+}
+
 /// Whether a topic was deleted and its cleaning up is not finished: the journal may still hold its records.
 pub(crate) fn is_gone(core: &Core, topic: &TopicId) -> bool {
     let key = format!("{GONE_PREFIX}{topic}");
@@ -97,12 +106,14 @@ pub(crate) fn is_gone(core: &Core, topic: &TopicId) -> bool {
 }
 
 impl Partition {
-    /// Lets the partition begin later; the space follows with [`Partition::trim`].
+    /// Lets the partition begin later; the space follows with [`Partition::trim`]. Tells whether there is something to follow.
     pub(crate) fn raise_start(&self, start: i64) -> bool {
         let mut state = self.lock();
         let later = start > state.log_start;
         state.log_start = state.log_start.max(start);
-        later
+        // A checkpoint may have seen the new start and the old segments.
+        let below = |segment: &segment::Segment| segment.next <= state.log_start;
+        later || state.segments.first().is_some_and(below)
     }
 
     /// Lets go of segments that lie below the start. Their files go with the next checkpoint.
@@ -132,13 +143,14 @@ impl Partition {
     /// Lets go of everything: the topic was deleted.
     pub(crate) fn discard(&self, core: &Core, appender: &mut Appender) {
         let mut state = self.lock();
+        let batches = state.chunks.len();
         let (bytes, unflushed) = state.drop_chunks();
         let in_segments: u64 = std::mem::take(&mut state.segments)
             .iter()
             .map(|segment| segment.len)
             .sum();
         drop(state);
-        core.cache.dropped(bytes);
+        core.cache.dropped(batches, bytes);
         core.flush.written(unflushed);
         core.space.remove(in_segments + unflushed as u64);
         core.files.forget_all(self);

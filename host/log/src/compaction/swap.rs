@@ -182,12 +182,14 @@ impl Partition {
         state.cleaned_to = cleaned_to;
         state.pending = None;
         // Memory may hold what the segments have lost.
+        let batches = state.chunks.len();
         let freed = state.forget_below(cleaned_to);
+        let batches = batches - state.chunks.len();
         let bytes = |segments: &[Segment]| segments.iter().map(|s| s.len).sum::<u64>();
         core.space.add(bytes(&state.segments));
         core.space.remove(bytes(&old));
         drop(state);
-        core.cache.dropped(freed);
+        core.cache.dropped(batches, freed);
         for (base, generation) in pending.swaps.iter().flat_map(|swap| &swap.sources) {
             appender.unsynced.remove(base);
             core.files.forget(self, *base, *generation);
@@ -200,6 +202,7 @@ impl Partition {
         }
         for segment in old.iter().filter(|segment| !kept.contains(&segment.base)) {
             remove_quietly(&*core.fs, &self.segment_path(segment.base));
+            remove_quietly(&*core.fs, &self.index_path(segment.base));
         }
         let new = pending.swaps.iter().filter_map(|swap| swap.new.as_ref());
         let unused = new.filter(|new| !used.contains(&new.generation));

@@ -132,7 +132,11 @@ impl LocalConsumer {
                     else {
                         continue;
                     };
-                    let read = answer.unwrap_or(Err(Error::Closed))?;
+                    let read = match answer.unwrap_or(Err(Error::Closed)) {
+                        // Deleted while it was read: the next look says where it goes on.
+                        Err(Error::OffsetOutOfRange { .. }) => None,
+                        other => other?,
+                    };
                     if let Some(event) = read.and_then(|read| self.deliver(&partition, from, read))
                     {
                         return Ok(event);

@@ -15,6 +15,7 @@ use super::{Group, Groups};
 use crate::assign::Assignor;
 use crate::backend::{GroupOffset, KvPut, Store, group_offset_key};
 use crate::core::Core;
+use crate::declared;
 use crate::error::{Error, Result};
 use crate::group::view::{GroupDescription, GroupMember, GroupPosition, GroupState, GroupSummary};
 use crate::group_offset::{group_prefix, split_key};
@@ -186,7 +187,9 @@ pub(crate) fn set_offsets(
     put_and_wait(core, puts, FenceRule::None)
 }
 
-/// Deletes all positions of a group without members.
+/// Deletes all positions of a group without members, and forgets it as a declared reader.
+///
+/// The reader goes with the last position: without a position it keeps everything, so a failure in between deletes nothing.
 pub(crate) fn delete_group(core: &Core, group: &GroupId) -> Result<()> {
     let _hold = core.groups.hold(group)?;
     let keys = core
@@ -194,14 +197,15 @@ pub(crate) fn delete_group(core: &Core, group: &GroupId) -> Result<()> {
         .read()
         .unwrap_or_else(PoisonError::into_inner)
         .scan(Store::GroupOffsets, &group_prefix(group));
-    if keys.is_empty() {
+    let mut puts: Vec<KvPut> = keys.into_iter().map(|(key, _)| delete(key)).collect();
+    puts.extend(declared::forget_put(core, group));
+    if puts.is_empty() {
         return Err(Error::UnknownGroup {
             group: group.clone(),
         });
     }
-    for some in keys.chunks(DELETES_PER_FRAME) {
-        let puts = some.iter().map(|(key, _)| delete(key.clone())).collect();
-        put_and_wait(core, puts, FenceRule::None)?;
+    for puts in puts.chunks(DELETES_PER_FRAME) {
+        put_and_wait(core, puts.to_vec(), FenceRule::None)?;
     }
     Ok(())
 }

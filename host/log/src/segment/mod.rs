@@ -94,6 +94,11 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    #[cfg(test)]
+    pub(crate) fn indexed(&self) -> bool {
+        self.indexed
+    }
+
     /// Returns the leader epoch that a batch of this offset must have.
     fn epoch_at(&self, offset: i64) -> Option<i32> {
         let mut epochs = self.epochs.iter().rev();

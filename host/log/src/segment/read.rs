@@ -111,19 +111,19 @@ impl Partition {
         }
         // No file changes its name while this is held.
         let _names = self.names.read().unwrap_or_else(PoisonError::into_inner);
-        let state = self.lock();
-        let is_there = state
-            .segments
-            .iter()
-            .any(|s| s.base == place.base && s.generation == place.generation);
-        drop(state);
-        if !is_there {
+        let is_there = || self.lock().segments.iter().any(|s| place.is_of(s));
+        if !is_there() {
             return Ok(None);
         }
         let path = self.path_of(place);
-        core.files
-            .open(core, self, place.base, place.generation, &path)
-            .map(Some)
+        let file = core
+            .files
+            .open(core, self, place.base, place.generation, &path)?;
+        // Deleted while it was opened: kept among the open files it would keep its space.
+        if !is_there() {
+            core.files.forget(self, place.base, place.generation);
+        }
+        Ok(Some(file))
     }
 
     /// Makes the index of a segment that was written in an earlier life: from its file, or by walking over the batches.
@@ -201,10 +201,11 @@ impl Partition {
         else {
             return;
         };
-        // A last segment may have grown meanwhile: then what was built is an index of its first part.
+        // A last segment may have grown meanwhile: then its index has a gap there, which costs a read a longer way. To walk
+        // again until nothing grows would keep readers waiting for as long as something is written.
         if !segment.indexed || segment.doubtful {
             (segment.doubtful, segment.index) = (built.doubtful, built.index);
-            segment.indexed = segment.len == place.len;
+            segment.indexed = true;
         }
         let (segment, epochs) = (segment.clone(), state.epochs.clone());
         drop(state);
