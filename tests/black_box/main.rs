@@ -35,6 +35,8 @@ mod places;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(
     clippy::allow_attributes,
@@ -49,4 +51,5 @@ mod symbols;
 mod tasks;
 #[cfg(test)]
 mod topics;
+#[cfg(test)]
 mod transforms;

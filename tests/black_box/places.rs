@@ -50,7 +50,7 @@ impl Place {
         self.host = Some(start(command.arg(&self.pipeline.yaml), &out, &err));
         let socket = self.data.join("linkspan.sock");
         let answers = || {
-            socket.exists() && {
+            socket.try_exists().unwrap_or(false) && {
                 let ran = run(linkspan(&["topic", "list", "--data"]).arg(&self.data));
                 ran.status.success()
             }

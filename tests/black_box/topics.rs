@@ -53,6 +53,7 @@ fn topics_are_made_described_altered_and_deleted() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 #[test]
 fn mistakes_about_topics_are_one_error_each_with_a_remedy() {
     for place in Place::both() {

@@ -68,7 +68,7 @@ fn dropped_records_are_counted_and_their_offsets_pass() {
     let predicate = "predicates: { here: { type: TopicNameMatches, pattern: \"li.*\" } }";
     let pipeline = Pipeline::new(&[], &[everything, predicate]);
     pipeline.input("a\nb\nc\n");
-    let done = summary(&pipeline.run().expect_code(0).says(&["3 filtered"]));
+    let done = summary(&pipeline.run().expect_code(0));
     assert_eq!((records(&done, "out"), filtered(&done, "out")), (0, 3));
     // Negative control: the same files without the filter have nothing left to read, for the offsets were committed.
     pipeline.edit(&[], &[]);

@@ -201,6 +201,7 @@ impl Filled {
         Ok(Outcome::Same)
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm for each kind of fetch")]
     fn check_fetch(&self, case: &Value) -> Result<Outcome, Failed> {
         let (request, result) = (field(case, "request")?, field(case, "result")?);
         let size = |name: &str, default: usize| -> Result<usize, Failed> {

@@ -35,8 +35,11 @@ pub struct JournalFrame {
     /// Its appends: topic id, partition, base offset, bytes of the batch.
     pub appends: Vec<(String, i32, i64, usize)>,
     /// Its puts: store, key, value.
-    pub puts: Vec<(&'static str, Vec<u8>, Option<Vec<u8>>)>,
+    pub puts: Vec<DumpedPut>,
 }
+
+/// A put as a dump shows it: store, key, value; `None` deletes.
+pub type DumpedPut = (&'static str, Vec<u8>, Option<Vec<u8>>);
 
 /// Visits every batch of a `.log` file with its position, until one is damaged or `visit` answers false.
 ///

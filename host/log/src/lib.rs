@@ -75,7 +75,7 @@ pub use backend::{
 };
 pub use backup::BackupReport;
 pub use compaction::Compacted;
-pub use dump::{JournalFrame, dump_journal, dump_segment};
+pub use dump::{DumpedPut, JournalFrame, dump_journal, dump_segment};
 pub use error::{Error, Result};
 pub use fetch::{FetchPartition, FetchRequest, FetchedPartition};
 pub use find_offset::{FoundOffset, OffsetQuery};

@@ -19,6 +19,9 @@ const OWNER: &str = "linkspan-produce";
 /// Batches are closed at about this size.
 const BATCH_BYTES: usize = 512 * 1024;
 
+/// A header: name and value.
+pub(crate) type Header = (String, Option<Vec<u8>>);
+
 /// A record to write.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NewRecord {
@@ -33,7 +36,7 @@ pub struct NewRecord {
     /// The value.
     pub value: Option<Vec<u8>>,
     /// Names and values, in order.
-    pub headers: Vec<(String, Option<Vec<u8>>)>,
+    pub headers: Vec<Header>,
 }
 
 impl NewRecord {
@@ -138,7 +141,7 @@ fn bytes(value: &Value) -> Result<Option<Vec<u8>>, String> {
     }
 }
 
-fn headers(value: &Value) -> Result<Vec<(String, Option<Vec<u8>>)>, String> {
+fn headers(value: &Value) -> Result<Vec<Header>, String> {
     let rows = value.as_array().ok_or("is not a list")?;
     let pair = |row: &Value| match row.as_array().map(Vec::as_slice) {
         Some([Value::String(name), value]) => Ok((name.clone(), bytes(value)?)),

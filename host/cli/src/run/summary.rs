@@ -108,6 +108,7 @@ fn sum_line(report: &RunReport) -> String {
         .filter(|connector| connector.kind == "sink")
         .collect();
     let read = total("source");
+    let adds_up = |sink: &ConnectorReport| sink.records + filtered + dead == read;
     let rest = format!(
         "{} filtered + {} dead letters",
         count(filtered),
@@ -115,8 +116,8 @@ fn sum_line(report: &RunReport) -> String {
     );
     let sum = match sinks.as_slice() {
         [] => format!("{} read into the log, no sink", count(read)),
-        [sink] if sink.records == read || report.status != "ok" => {
-            let equals = if sink.records == read { "=" } else { "·" };
+        [sink] if adds_up(sink) || report.status != "ok" => {
+            let equals = if adds_up(sink) { "=" } else { "·" };
             format!(
                 "{} read {equals} {} written + {rest}",
                 count(read),

@@ -206,6 +206,7 @@ fn without_any_slot_the_newest_snapshot_and_the_journal_are_enough() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one story, told in order")]
 fn one_bad_batch_costs_its_records_and_nothing_else() {
     let fs = MemFs::new();
     let log = open_mem(&fs, tiny()).unwrap();

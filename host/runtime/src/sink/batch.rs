@@ -211,8 +211,8 @@ fn push_transformed(
         } else {
             TimeKind::CreateTime
         },
-        key: key.clone(),
-        value: value.clone(),
+        key,
+        value,
         origin: Some((group.partition, record.offset)),
     };
     let Some(outgoing) = chain.apply(&incoming, headers.into_iter())? else {

@@ -130,8 +130,8 @@ impl Assembler {
             let sent = Sent {
                 partition: record.partition,
                 timestamp: record.timestamp.unwrap_or(now_ms),
-                key: record.key.clone(),
-                value: record.value.clone(),
+                key: record.key,
+                value: record.value,
             };
             let headers = record.headers.clone();
             let size = push(target, &mut self.converter, &sent, headers, appends)
@@ -196,8 +196,8 @@ impl Assembler {
             partition: (record.partition >= 0).then_some(record.partition),
             timestamp: record.timestamp,
             timestamp_type: TimestampType::NoTimestamp,
-            key: record.key.clone(),
-            value: record.value.clone(),
+            key: record.key,
+            value: record.value,
             origin: None,
         };
         let Some(outgoing) = chain.apply(&incoming, record.headers.clone())? else {
@@ -214,8 +214,8 @@ impl Assembler {
         let sent = Sent {
             partition: outgoing.partition.unwrap_or(-1),
             timestamp: outgoing.timestamp.unwrap_or(now_ms),
-            key: chain.key(&outgoing, record.key.clone()),
-            value: chain.value(&outgoing, record.value.clone()),
+            key: chain.key(&outgoing, record.key),
+            value: chain.value(&outgoing, record.value),
         };
         push(target, &mut self.converter, &sent, chain.headers(), appends).map(Some)
     }

@@ -222,7 +222,7 @@ fn indexes_that_are_wrong_change_no_read() {
         row.control(matches!(read(&*log, &made), Err(Error::Corrupt { .. })));
     }
     // A time that was forged with a right checksum is what `verify` is for.
-    let forged = forge(good.clone(), |bytes| add_at(bytes, 72 + 24 + 16, -1));
+    let forged = forge(good, |bytes| add_at(bytes, 72 + 24 + 16, -1));
     let log = open_read_only(Arc::new(damaged(&fs, path, forged)), clock(), dir()).unwrap();
     row.control(
         log.verify()
