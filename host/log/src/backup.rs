@@ -26,7 +26,7 @@ use crate::backup_manifest::{self, Entry, Manifest};
 use crate::checkpoint::{self, Slot};
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::fs::{File, Fs, Open, read_file};
+use crate::fs::{File, Fs, Open, make_dir, read_file};
 use crate::journal::extract::{self, Range};
 use crate::partition::PartitionKey;
 use crate::recovery::FORMAT_VERSION;
@@ -178,10 +178,9 @@ fn prepare(core: &Core, target: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Makes a folder, or checks that an existing one is empty.
+/// Makes a folder, durably, or checks that an existing one is empty.
 pub(crate) fn empty_directory(fs: &dyn Fs, dir: &Path) -> Result<()> {
-    fs.create_dir(dir)
-        .map_err(|e| Error::io("make directory", dir, e))?;
+    make_dir(fs, dir).map_err(|(op, path, e)| Error::io(op, &path, e))?;
     let names = fs.list(dir).map_err(|e| Error::io("list", dir, e))?;
     match names.into_iter().next() {
         None => Ok(()),

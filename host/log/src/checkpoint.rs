@@ -283,11 +283,7 @@ pub(crate) fn spawn(core: &Arc<Core>) -> Result<std::thread::JoinHandle<()>> {
 /// # Errors
 /// A shortage, after which another try is fine; anything else has poisoned the log.
 pub(crate) fn checkpoint(core: &Core, clean: bool) -> Result<()> {
-    take(core, clean, None).inspect_err(|error| {
-        if !error.is_shortage() {
-            core.poison(error);
-        }
-    })
+    take(core, clean, None)
 }
 
 /// Takes the first checkpoint of a life, even when nothing changed: it makes the new leader epoch durable, and that uses
@@ -307,7 +303,8 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
         .chain
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
-    // Whoever waited here while the log was closed must not write any more: the directory may be somebody else's.
+    // Whoever waited here while the log was closed must not write any more: the directory may be somebody else's. And the
+    // checkpoint before may have failed to sync what this one would name.
     core.check_alive()?;
     let covered_lsn = core.published_lsn.load(Ordering::Acquire);
     let touched = core.flush.take_touched();
@@ -328,7 +325,11 @@ fn take(core: &Core, clean: bool, first_journal_seq: Option<u64>) -> Result<()> 
         first_journal_seq: first_journal_seq.unwrap_or(chain.slot.first_journal_seq),
     };
     let result = chain.take_over(core, life, &touched, &mut puts, &mut retired);
-    if result.is_err() {
+    if let Err(error) = &result {
+        // Before the chain is let go: whoever waits for it must see this.
+        if !error.is_shortage() {
+            core.poison(error);
+        }
         retired.give_back();
         core.flush.touch_again(&touched);
         core.stores

@@ -38,7 +38,7 @@ use crate::error::{Error, Result};
 use crate::fetch::{self, FetchRequest, FetchedPartition};
 use crate::find_offset::{self, FoundOffset, OffsetQuery};
 use crate::flush;
-use crate::fs::{Fs, Lock, Open};
+use crate::fs::{Fs, Lock, Open, make_dir};
 use crate::group;
 use crate::group::view::{GroupDescription, GroupSummary};
 use crate::journal::queue::FenceRule;
@@ -166,21 +166,14 @@ pub fn open_local(
     }))
 }
 
+/// Makes the data directory if it is not one yet.
 fn make_directory(fs: &dyn Fs, dir: &Path) -> Result<()> {
-    if fs
-        .try_exists(dir)
-        .map_err(|e| Error::io("look for", dir, e))?
-    {
-        return Ok(());
+    let format = dir.join("format");
+    match fs.try_exists(&format) {
+        Ok(true) => Ok(()),
+        Ok(false) => make_dir(fs, dir).map_err(|(op, path, e)| Error::io(op, &path, e)),
+        Err(e) => Err(Error::io("look for", &format, e)),
     }
-    fs.create_dir(dir)
-        .map_err(|e| Error::io("make directory", dir, e))?;
-    let parent = dir
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    fs.sync_dir(parent)
-        .map_err(|e| Error::io("sync directory", parent, e))
 }
 
 fn opened(recovered: &Recovered) -> Opened {

@@ -313,14 +313,23 @@ fn pass(
     Ok((counts, keys_end == range.end))
 }
 
-/// Lets the next checkpoint name new segments whose names are durable.
+/// Lets the next checkpoint name new segments whose names are durable; after an error nothing of them is left.
+///
+/// The names of appended segments are in the same directory. If they could not be synced the log stops, for the next sync
+/// would not tell again.
 fn hold(
     core: &Core,
     partition: &Partition,
     swaps: Vec<Swap>,
     cleaned_to: Option<i64>,
 ) -> Result<()> {
-    partition.sync_names(core)?;
+    if let Err(error) = partition.sync_names(core) {
+        if !error.is_shortage() && !matches!(error, Error::UnknownPartition { .. }) {
+            core.poison(&error);
+        }
+        discard(core, partition, &swaps);
+        return Err(error);
+    }
     // Manifests are made by the holder of this lock.
     let _appender = partition
         .appender

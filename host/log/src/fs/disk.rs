@@ -99,21 +99,8 @@ impl Fs for DiskFs {
 }
 
 impl File for DiskFile {
-    fn read_at(&self, mut buf: &mut [u8], mut offset: u64) -> io::Result<usize> {
-        let mut total = 0;
-        while !buf.is_empty() {
-            match self.0.read_at(buf, offset) {
-                Ok(0) => break,
-                Ok(n) => {
-                    total += n;
-                    offset += n as u64;
-                    buf = buf.get_mut(n..).unwrap_or_default();
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(total)
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        read_all(buf, offset, |buf, offset| self.0.read_at(buf, offset))
     }
 
     fn read_at_nowait(&self, buf: &mut [u8], offset: u64) -> io::Result<Option<usize>> {
@@ -132,23 +119,10 @@ impl File for DiskFile {
         }
     }
 
-    fn write_at(&self, slices: &[IoSlice<'_>], mut offset: u64) -> io::Result<()> {
-        let mut copy: Vec<IoSlice<'_>> = slices.to_vec();
-        let mut left = copy.as_mut_slice();
-        IoSlice::advance_slices(&mut left, 0);
-        while !left.is_empty() {
-            let now = left.get(..SLICES_MAX).unwrap_or(left);
-            match rustix::io::pwritev(&self.0, now, offset) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    offset += n as u64;
-                    IoSlice::advance_slices(&mut left, n);
-                }
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
+    fn write_at(&self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<()> {
+        write_all(slices, offset, |slices, offset| {
+            Ok(rustix::io::pwritev(&self.0, slices, offset)?)
+        })
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -165,5 +139,129 @@ impl File for DiskFile {
 
     fn len(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+}
+
+/// Reads until the buffer is full or the file ends; a signal may interrupt any call.
+fn read_all(
+    mut buf: &mut [u8],
+    mut offset: u64,
+    mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut total = 0;
+    while !buf.is_empty() {
+        match read(buf, offset) {
+            Ok(0) => break,
+            Ok(n) => {
+                total += n;
+                offset += n as u64;
+                buf = buf.get_mut(n..).unwrap_or_default();
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(total)
+}
+
+/// Writes until nothing is left; a signal may interrupt any call, or end it early.
+fn write_all(
+    slices: &[IoSlice<'_>],
+    mut offset: u64,
+    mut write: impl FnMut(&[IoSlice<'_>], u64) -> io::Result<usize>,
+) -> io::Result<()> {
+    let mut copy: Vec<IoSlice<'_>> = slices.to_vec();
+    let mut left = copy.as_mut_slice();
+    IoSlice::advance_slices(&mut left, 0);
+    while !left.is_empty() {
+        let now = left.get(..SLICES_MAX).unwrap_or(left);
+        match write(now, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(n) => {
+                offset += n as u64;
+                IoSlice::advance_slices(&mut left, n);
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device that is interrupted before every call that does something, and does 7 bytes at a time.
+    struct Slow {
+        bytes: Vec<u8>,
+        interrupt: bool,
+        interrupted: u32,
+    }
+
+    impl Slow {
+        fn new(bytes: Vec<u8>) -> Self {
+            Self {
+                bytes,
+                interrupt: false,
+                interrupted: 0,
+            }
+        }
+
+        fn begin(&mut self) -> io::Result<()> {
+            self.interrupt = !self.interrupt;
+            if self.interrupt {
+                self.interrupted += 1;
+                return Err(Errno::INTR.into());
+            }
+            Ok(())
+        }
+
+        fn read(&mut self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+            self.begin()?;
+            let from = self.bytes.get(usize::try_from(offset).unwrap()..).unwrap();
+            let n = from.len().min(buf.len()).min(7);
+            buf[..n].copy_from_slice(&from[..n]);
+            Ok(n)
+        }
+
+        fn write(&mut self, slices: &[IoSlice<'_>], offset: u64) -> io::Result<usize> {
+            self.begin()?;
+            assert_eq!(offset, self.bytes.len() as u64);
+            let all = slices.iter().flat_map(|slice| slice.iter().copied());
+            let before = self.bytes.len();
+            self.bytes.extend(all.take(7));
+            Ok(self.bytes.len() - before)
+        }
+    }
+
+    #[test]
+    fn interrupted_and_short_calls_are_continued() {
+        let data: Vec<u8> = (0..100).collect();
+        let mut device = Slow::new(Vec::new());
+        let slices = [&data[..10], &[], &data[10..33], &data[33..]].map(IoSlice::new);
+        write_all(&slices, 0, |slices, offset| device.write(slices, offset)).unwrap();
+        assert_eq!((&device.bytes, device.interrupted), (&data, 15));
+
+        let mut device = Slow::new(data.clone());
+        let mut buf = [0; 64];
+        let n = read_all(&mut buf, 50, |buf, offset| device.read(buf, offset)).unwrap();
+        assert_eq!((n, &buf[..n]), (50, &data[50..]));
+        assert!(device.interrupted > 7);
+    }
+
+    #[test]
+    fn any_other_error_ends_a_call_at_once() {
+        let mut calls = 0;
+        let mut fail = || {
+            calls += 1;
+            Err::<usize, _>(Errno::IO.into())
+        };
+        let error = write_all(&[IoSlice::new(b"abc")], 0, |_, _| fail()).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EIO));
+        let error = read_all(&mut [0; 3], 0, |_, _| fail()).unwrap_err();
+        assert_eq!((error.raw_os_error(), calls), (Some(libc::EIO), 2));
+        let error = write_all(&[IoSlice::new(b"abc")], 0, |_, _| Ok(0)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     }
 }

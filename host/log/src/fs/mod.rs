@@ -9,7 +9,7 @@ mod mem;
 
 use std::fmt;
 use std::io::{self, IoSlice};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use disk::DiskFs;
@@ -160,6 +160,41 @@ pub trait File: Send + Sync + fmt::Debug {
 
 /// A held lock; dropping it lets go.
 pub trait Lock: Send + Sync + fmt::Debug {}
+
+/// Makes a directory and its missing parents, all of them durable when this returns. The name of an existing one is made
+/// durable too: whoever made it may have been killed before that.
+///
+/// # Errors
+/// The call that failed, its path, and the system's error.
+pub(crate) fn make_dir(fs: &dyn Fs, dir: &Path) -> Result<(), (&'static str, PathBuf, io::Error)> {
+    let mut unsure = Vec::new();
+    for ancestor in dir.ancestors().filter(|a| !a.as_os_str().is_empty()) {
+        let exists = fs
+            .try_exists(ancestor)
+            .map_err(|e| ("look for", ancestor.to_owned(), e))?;
+        if !exists || unsure.is_empty() {
+            unsure.push((ancestor, exists));
+        }
+        if exists {
+            break;
+        }
+    }
+    fs.create_dir(dir)
+        .map_err(|e| ("make directory", dir.to_owned(), e))?;
+    for (made, existed) in unsure.into_iter().rev() {
+        let parent = match made.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            Some(_) => Path::new("."),
+            None => continue,
+        };
+        match fs.sync_dir(parent) {
+            // Made by somebody with more rights, who has not been us.
+            Err(e) if existed && e.kind() == io::ErrorKind::PermissionDenied => {}
+            result => result.map_err(|e| ("sync directory", parent.to_owned(), e))?,
+        }
+    }
+    Ok(())
+}
 
 /// Reads exactly `len` bytes at `offset`, or as many as the file has.
 pub(crate) fn read_range(file: &dyn File, offset: u64, len: usize) -> io::Result<Vec<u8>> {

@@ -188,7 +188,9 @@ impl<'a> Frame<'a> {
                 self.lsn, self.flags
             ));
         }
-        let mut entries = Vec::with_capacity(usize::from(self.n_entries));
+        // No more room than there can be entries, whatever the count says.
+        let most = self.entries.len() / ENTRY_HEADER_LEN;
+        let mut entries = Vec::with_capacity(usize::from(self.n_entries).min(most));
         let mut rest = self.entries;
         for index in 0..self.n_entries {
             let (entry, after) = read_entry(rest)

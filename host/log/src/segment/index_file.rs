@@ -128,7 +128,7 @@ pub(crate) fn decode(
         && segment.len < place.len
         && segment.max_timestamp <= max_timestamp
         && segment.generation == 0;
-    let epoch = place.epoch_at(segment.next - 1);
+    let epoch = place.epoch_at(segment.next.checked_sub(1)?);
     ((whole || part) && epoch.is_none_or(|epoch| Some(epoch) == i32_at(64))).then_some(())?;
     let n = usize::try_from(word(68)?).ok()?;
     (entries.len() == n.checked_mul(ENTRY_LEN)? && n > 0).then_some(())?;
@@ -140,6 +140,25 @@ pub(crate) fn decode(
         });
     }
     segment.is_in_order().then_some(segment)
+}
+
+/// Reads an index as one of the segment that its own header names.
+#[cfg(test)]
+pub(crate) fn decodes_for_test(bytes: &[u8]) -> bool {
+    let word = |at: usize| u32_at(bytes, at).unwrap_or_default();
+    let long = |at: usize| u64_at(bytes, at).unwrap_or_default();
+    let topic = bytes.get(8..24).and_then(|topic| topic.try_into().ok());
+    let identity = Identity {
+        topic: topic.unwrap_or_default(),
+        partition: word(24).cast_signed(),
+    };
+    let segment = Segment {
+        next: long(40).cast_signed(),
+        len: long(48),
+        generation: word(28),
+        ..Segment::new(long(32).cast_signed())
+    };
+    decode(bytes, identity, &segment.whole(&[]), long(56).cast_signed()).is_some()
 }
 
 impl Segment {

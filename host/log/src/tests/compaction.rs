@@ -343,7 +343,7 @@ fn more_keys_than_fit_take_several_passes() {
 #[test]
 fn random_histories_agree_with_a_map() {
     for seed in 0..25_u64 {
-        let mut random = super::crash::Random(seed * 31 + 7);
+        let mut random = super::suite::Random(seed * 31 + 7);
         let clock = Arc::new(ManualClock::at(1_000_000));
         let fs = MemFs::new();
         let options = LocalOptions {

@@ -11,8 +11,8 @@ use linkspan_wire::Batches;
 use super::support::{append, commit, dir, open_mem, open_on, producer, put, tiny, topic};
 use crate::conformance::{block_on, read_all};
 use crate::{
-    Assignor, Commit, ConsumerOptions, DiskFs, Error, Event, FaultOp, Health, LocalOptions,
-    LogBackend, MemFs, Start, open_local, open_read_only,
+    Assignor, Commit, ConsumerOptions, DiskFs, Error, Event, Failure, FaultOp, Health,
+    LocalOptions, LogBackend, MemFs, Start, open_local, open_read_only,
 };
 
 fn wait_until(what: &str, condition: impl Fn() -> bool) {
@@ -443,4 +443,45 @@ fn a_deletion_that_fails_deletes_nothing() {
     assert_eq!(read_all(&*log, &made.id, 0).unwrap(), kept);
     let part = log.partition_for_test(&made.id, 0);
     assert!(!part.is_deleted(), "a checkpoint would leave it out");
+}
+
+#[test]
+fn a_checkpoint_that_waited_for_one_that_failed_to_sync_names_nothing() {
+    // Only this test takes checkpoints.
+    let options = LocalOptions {
+        checkpoint_bytes: 1 << 30,
+        checkpoint_interval: Duration::from_secs(3600),
+        ..tiny()
+    };
+    for _ in 0..20 {
+        let fs = MemFs::new();
+        let log = open_mem(&fs, options.clone()).unwrap();
+        let made = topic(&*log, "t", 1);
+        let writer = producer(&*log);
+        for n in 0..5 {
+            let text = format!("{n}{}", "x".repeat(700));
+            writer
+                .submit(commit(&made, 0, &[&text]))
+                .unwrap()
+                .wait()
+                .unwrap();
+        }
+        fs.fail(FaultOp::Sync, ".log", 0, 1, Failure::Os(libc::EIO));
+        // Both have found the log alive, and wait for their turn.
+        let chain = log.core_for_test().checkpoints.chain.lock().unwrap();
+        let results = std::thread::scope(|scope| {
+            let waiting = [0, 1].map(|_| {
+                let core = log.core_for_test();
+                scope.spawn(|| crate::checkpoint::checkpoint(core, false))
+            });
+            drop(chain);
+            waiting.map(|thread| thread.join().unwrap())
+        });
+        assert!(results.iter().all(Result::is_err), "{results:?}");
+        assert!(matches!(log.health(), Health::Poisoned { .. }));
+        let after = fs.crash(1);
+        drop(log);
+        let log = open_mem(&after, tiny()).unwrap();
+        assert_eq!(read_all(&*log, &made.id, 0).unwrap().len(), 5);
+    }
 }

@@ -6,15 +6,17 @@
 //!  power    the power goes at every call, at random ones, and again while recovery runs
 //!  threads  the same with several producers at a time
 //!  nth      the Nth call of each kind fails: EIO, ENOSPC, EMFILE, short writes, a panic; also during recovery and close
-//!  flips    every byte of every file flipped, tails cut at every byte with garbage, zeros, stale bytes
+//!  flips    bytes of every file flipped, tails cut with garbage, zeros, stale bytes
 //!  index    indexes that are missing, cut, garbled, of another segment, or lie: the same reads
+//!  upkeep   compaction, retention that deletes, backups, numbered batches: power, errors, recovery cut short
 //!  clock    the wall clock jumps by days in both directions
 //! ```
 //!
 //! Each family prints one row (`cargo test -p linkspan-log suite -- --nocapture | grep 'fault |'`): cases run, failures,
 //! and its negative control: the same check on a log that is wrong on purpose must notice.
 //!
-//! `LINKSPAN_CRASH_SEEDS` sets how many random histories `power` tries (default 2000).
+//! `LINKSPAN_CRASH_SEEDS` sets how many random histories `power` tries (default 2000), from `LINKSPAN_CRASH_FIRST_SEED` on.
+//! `LINKSPAN_FAULTS_ALL=1` runs the long forms of `flips` and `upkeep`, which take a sample by default.
 
 mod clock;
 mod flips;
@@ -24,8 +26,19 @@ mod oracle;
 mod power;
 mod script;
 mod threads;
+mod upkeep;
 
 use std::time::Instant;
+
+/// The files of a log on which everything was done once, as a killed host leaves them: seeds of the fuzz targets.
+pub(super) fn upkeep_files() -> crate::MemFs {
+    upkeep::killed()
+}
+
+/// Whether the long forms were asked for.
+fn every() -> bool {
+    std::env::var_os("LINKSPAN_FAULTS_ALL").is_some_and(|value| value == "1")
+}
 
 /// The outcome of one family.
 pub(super) struct Row {

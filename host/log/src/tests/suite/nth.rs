@@ -8,44 +8,43 @@ use std::io::ErrorKind;
 use linkspan_types::error_chain;
 
 use super::Row;
-use super::oracle::Model;
+use super::oracle::{Model, Op};
 use super::power::last;
 use super::script::{self, Runner};
-use crate::tests::support::{open_mem, tiny};
+use super::upkeep::restored;
 use crate::{Failure, FaultOp, Health, LogBackend, MemFs};
 
-/// A directory whose host was killed, with a journal to replay, and what it holds.
-fn killed() -> (MemFs, Model) {
-    let (fs, mut model) = (MemFs::new(), Model::default());
-    let log = open_mem(&fs, tiny()).unwrap();
-    Runner::new(&log)
-        .unwrap()
-        .run(&script::fixed(), &mut model)
-        .unwrap();
-    let copy = fs.copy();
-    drop(log);
-    (copy, model)
+/// A directory whose host was killed, with a journal to replay, what it holds, and what the next life runs.
+pub(super) struct Start {
+    fs: MemFs,
+    model: Model,
+    more: Vec<Op>,
 }
 
-/// The part of the script that a second life runs.
-fn more() -> Vec<super::oracle::Op> {
-    let ops = script::fixed();
-    ops.into_iter()
-        .filter(|op| {
-            !matches!(
-                op,
-                super::oracle::Op::Create { .. } | super::oracle::Op::Grow { .. }
-            )
-        })
-        .collect()
+impl Start {
+    pub(super) fn after(ops: &[Op], mut model: Model) -> Self {
+        let fs = MemFs::new();
+        let living = script::open(&fs, &model).unwrap();
+        Runner::on(&living).unwrap().run(ops, &mut model).unwrap();
+        let copy = fs.copy();
+        drop(living);
+        let made = |op: &&Op| !matches!(op, Op::Create { .. } | Op::Grow { .. });
+        let more = ops.iter().filter(made).cloned().collect();
+        Self {
+            fs: copy,
+            model,
+            more,
+        }
+    }
 }
 
 /// Opens, runs, closes; a fault may be on its way. Returns whether all went well.
-fn use_it(fs: &MemFs, model: &mut Model) -> Result<bool, String> {
-    let Ok(log) = open_mem(fs, tiny()) else {
+fn use_it(fs: &MemFs, model: &mut Model, more: &[Op]) -> Result<bool, String> {
+    let Ok(living) = script::open(fs, model) else {
         return Ok(false);
     };
-    let result = Runner::new(&log).and_then(|mut runner| runner.run(&more(), model));
+    let log = &living.log;
+    let result = Runner::on(&living).and_then(|mut runner| runner.run(more, model));
     let health = log.health();
     if let Err(error) = &result
         && !matches!(health, Health::Poisoned { .. })
@@ -57,7 +56,7 @@ fn use_it(fs: &MemFs, model: &mut Model) -> Result<bool, String> {
     }
     // Reads go on, whatever happened. What is visible was durable.
     let mut seen = model.clone();
-    match seen.check(&*log) {
+    match seen.check(&**log) {
         // The fault has waited for this read: it is told, and that is all.
         Err(why) if health == Health::Ok && !why.starts_with("read: ") => {
             return Err(format!("a living log shows: {why}"));
@@ -68,14 +67,19 @@ fn use_it(fs: &MemFs, model: &mut Model) -> Result<bool, String> {
     Ok(result.is_ok() && closed.is_ok())
 }
 
-fn sweep(row: &mut Row, op: FaultOp, failure: Failure, times: u64) {
-    let (start, model) = killed();
-    let mut n = 0;
-    loop {
-        let (fs, mut model) = (start.copy(), model.clone());
+/// Lets the Nth call fail, for N = 0, `step`, … until no call is left to fail. Returns the last model.
+pub(super) fn sweep(
+    row: &mut Row,
+    start: &Start,
+    op: FaultOp,
+    failure: Failure,
+    (times, step): (u64, usize),
+) -> Model {
+    for n in (0..).step_by(step) {
+        let (fs, mut model) = (start.fs.copy(), start.model.clone());
         fs.fail(op, "", n, times, failure);
         let what = || format!("{op:?} {n}, {times} times {failure:?}");
-        let result = use_it(&fs, &mut model).and_then(|_| {
+        let result = use_it(&fs, &mut model, &start.more).and_then(|_| {
             let hit = fs.faults_hit();
             fs.heal();
             // The process is killed, or the power goes with it.
@@ -85,22 +89,25 @@ fn sweep(row: &mut Row, op: FaultOp, failure: Failure, times: u64) {
             };
             let mut wrong = model.with_a_lost_commit();
             row.control(
-                open_mem(&after.copy(), tiny()).is_ok_and(|log| wrong.check(&*log).is_err()),
+                script::open(&after.copy(), &model)
+                    .is_ok_and(|living| wrong.check(&*living.log).is_err()),
             );
-            last(&after, &mut model).map(|()| hit)
+            last(&after, &mut model)?;
+            restored(&after, &model).map(|()| hit)
         });
         let hit = result.clone().unwrap_or(1);
         row.case(what, result.map(drop));
         if hit == 0 || row.failures.len() > 50 {
-            return;
+            return model;
         }
-        n += 1;
     }
+    Model::default()
 }
 
 #[test]
 fn the_nth_write_sync_read_or_name_fails_with_an_error() {
     let mut row = Row::new("EIO at the Nth call, for every N");
+    let start = Start::after(&script::fixed(), Model::default());
     for op in [
         FaultOp::Write,
         FaultOp::Sync,
@@ -108,7 +115,7 @@ fn the_nth_write_sync_read_or_name_fails_with_an_error() {
         FaultOp::Name,
         FaultOp::Open,
     ] {
-        sweep(&mut row, op, Failure::Os(libc::EIO), 1);
+        sweep(&mut row, &start, op, Failure::Os(libc::EIO), (1, 1));
     }
     row.finish(100);
 }
@@ -116,30 +123,64 @@ fn the_nth_write_sync_read_or_name_fails_with_an_error() {
 #[test]
 fn the_nth_call_finds_no_space_or_no_descriptor() {
     let mut row = Row::new("ENOSPC, EDQUOT, EMFILE at the Nth call");
+    let start = Start::after(&script::fixed(), Model::default());
     for times in [1, 4] {
         sweep(
             &mut row,
+            &start,
             FaultOp::Write,
             ErrorKind::StorageFull.into(),
-            times,
+            (times, 1),
         );
         sweep(
             &mut row,
+            &start,
             FaultOp::Name,
             ErrorKind::StorageFull.into(),
-            times,
+            (times, 1),
         );
-        sweep(&mut row, FaultOp::Open, Failure::Os(libc::EMFILE), times);
+        sweep(
+            &mut row,
+            &start,
+            FaultOp::Open,
+            Failure::Os(libc::EMFILE),
+            (times, 1),
+        );
     }
-    sweep(&mut row, FaultOp::Sync, ErrorKind::StorageFull.into(), 1);
-    sweep(&mut row, FaultOp::Write, ErrorKind::QuotaExceeded.into(), 2);
+    sweep(
+        &mut row,
+        &start,
+        FaultOp::Sync,
+        ErrorKind::StorageFull.into(),
+        (1, 1),
+    );
+    sweep(
+        &mut row,
+        &start,
+        FaultOp::Write,
+        ErrorKind::QuotaExceeded.into(),
+        (2, 1),
+    );
     row.finish(100);
 }
 
 #[test]
 fn the_nth_write_is_short() {
     let mut row = Row::new("short write at the Nth call, then an error");
-    sweep(&mut row, FaultOp::Write, Failure::Short(libc::EIO), 1);
-    sweep(&mut row, FaultOp::Write, Failure::Short(libc::ENOSPC), 1);
+    let start = Start::after(&script::fixed(), Model::default());
+    sweep(
+        &mut row,
+        &start,
+        FaultOp::Write,
+        Failure::Short(libc::EIO),
+        (1, 1),
+    );
+    sweep(
+        &mut row,
+        &start,
+        FaultOp::Write,
+        Failure::Short(libc::ENOSPC),
+        (1, 1),
+    );
     row.finish(100);
 }

@@ -1,9 +1,20 @@
 //! What a log must hold: the state after the first n operations, for some n from the acknowledged to the submitted ones.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::conformance::read_all;
+use crate::tests::compaction::{newest, rows};
 use crate::{LogBackend, Store, list_group};
+
+/// The compacted topic of the script `upkeep`.
+pub(super) const KEYED: &str = "keyed";
+/// Its topic whose old records go.
+pub(super) const AGING: &str = "aging";
+/// Its topic that an idempotent producer writes to.
+pub(super) const NUMBERED: &str = "numbered";
+/// `retention.ms` of [`AGING`].
+pub(super) const RETENTION_MS: i64 = 60_000;
 
 /// One operation of a script. Each is atomic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,8 +57,29 @@ pub(super) enum Op {
         topic: String,
         bytes_max: u32,
     },
-    /// Changes nothing that a reader sees.
+    /// A record of the compacted topic; without a value a tombstone.
+    Keyed {
+        key: String,
+        value: Option<String>,
+    },
+    /// The next batch of the idempotent producer.
+    Numbered {
+        text: String,
+    },
+    /// A record of now for the topic that forgets; its text begins with the time.
+    Aging {
+        text: String,
+    },
+    /// Time goes by.
+    Age {
+        by_ms: i64,
+    },
+    /// Changes nothing that a reader sees but the topic that forgets.
     Retention,
+    /// Changes nothing that a reader sees but old records of keys.
+    Compact,
+    /// Changes nothing that a reader sees.
+    Backup,
     /// Changes nothing that a reader sees.
     Checkpoint,
     Rest,
@@ -63,6 +95,8 @@ pub(super) struct State {
     keys: BTreeMap<String, String>,
     /// By group, topic and partition.
     positions: BTreeMap<(String, String, i32), i64>,
+    /// The manual clock; 0 = the machine's. Not seen by readers.
+    now_ms: i64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +104,18 @@ struct Partition {
     start: i64,
     end: i64,
     records: Vec<(i64, String)>,
+}
+
+impl Partition {
+    fn push(&mut self, text: String) {
+        self.records.push((self.end, text));
+        self.end += 1;
+    }
+
+    fn begin_at(&mut self, start: i64) {
+        self.start = self.start.max(start);
+        self.records.retain(|(offset, _)| *offset >= start);
+    }
 }
 
 impl State {
@@ -129,8 +175,66 @@ impl State {
                 let text = bytes_max.to_string();
                 self.settings.insert(topic.clone(), text);
             }
-            Op::Checkpoint | Op::Rest | Op::Retention => {}
+            Op::Keyed { key, value } => {
+                // Of the compacted topic only the newest values are compared.
+                let prefix = format!("{key}=");
+                let found = self.first(KEYED);
+                found.records.retain(|(_, text)| !text.starts_with(&prefix));
+                let text = value.as_ref().map(|value| format!("{prefix}{value}"));
+                found.records.extend(text.map(|text| (found.end, text)));
+                found.end += 1;
+            }
+            Op::Numbered { text } => self.first(NUMBERED).push(text.clone()),
+            Op::Aging { text } => {
+                let text = format!("{}.{text}", self.now_ms);
+                self.first(AGING).push(text);
+            }
+            Op::Age { by_ms } => self.now_ms += by_ms,
+            Op::Checkpoint | Op::Rest | Op::Retention | Op::Compact | Op::Backup => {}
         }
+    }
+
+    fn first(&mut self, topic: &str) -> &mut Partition {
+        let found = self.topics.get_mut(topic).and_then(|all| all.first_mut());
+        found.expect("the script appends to what it made")
+    }
+
+    pub(super) fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    /// Records of the topic that forgets are gone below an offset, and stay so.
+    pub(super) fn forgotten(&mut self, start: i64) {
+        self.first(AGING).begin_at(start);
+    }
+
+    /// This state as `found` shows it: old records may have gone or not. `None` when it is another.
+    fn adapted(&self, found: &Self) -> Option<Self> {
+        let mut wanted = self.clone();
+        wanted.now_ms = 0;
+        if let (Some(partition), Some(seen)) = (
+            wanted.topics.get_mut(AGING).and_then(|all| all.first_mut()),
+            found.topics.get(AGING).and_then(|all| all.first()),
+        ) {
+            let young = |(_, text): &&(i64, String)| {
+                let at_ms = text.split('.').next().and_then(|text| text.parse().ok());
+                at_ms.is_none_or(|at_ms: i64| at_ms >= self.now_ms - RETENTION_MS)
+            };
+            let first = partition.records.iter().find(young);
+            let last_start = first.map_or(partition.end, |(offset, _)| *offset);
+            if (partition.start..=last_start).contains(&seen.start) {
+                partition.begin_at(seen.start);
+            }
+        }
+        (wanted == *found).then(|| {
+            wanted.now_ms = self.now_ms;
+            wanted
+        })
+    }
+
+    /// Whether `found` is what a reader may see of this state.
+    pub(super) fn is_seen_in(&self, found: &Self) -> bool {
+        self.adapted(found).is_some()
     }
 
     pub(super) fn partitions(&self, topic: &str) -> i32 {
@@ -179,7 +283,15 @@ impl State {
             Op::Commit { records, .. } => records
                 .iter()
                 .all(|(topic, partition, _)| self.partitions(topic) > *partition),
-            Op::Retention | Op::Checkpoint | Op::Rest => true,
+            Op::Keyed { .. } => self.partitions(KEYED) > 0,
+            Op::Numbered { .. } => self.partitions(NUMBERED) > 0,
+            Op::Aging { .. } => self.partitions(AGING) > 0,
+            Op::Retention
+            | Op::Checkpoint
+            | Op::Rest
+            | Op::Age { .. }
+            | Op::Compact
+            | Op::Backup => true,
         }
     }
 
@@ -189,11 +301,18 @@ impl State {
         for topic in log.topics()? {
             let mut partitions = Vec::new();
             for number in 0..topic.partitions {
+                // Before the records: retention may move it meanwhile.
                 let marks = log.offsets(&topic.id, number.into())?;
+                let mut records = if topic.name.as_str() == KEYED {
+                    newest_values(log, &topic)?
+                } else {
+                    read_all(log, &topic.id, number)?
+                };
+                records.retain(|(offset, _)| *offset >= marks.log_start.0);
                 partitions.push(Partition {
                     start: marks.log_start.0,
                     end: marks.high_watermark.0,
-                    records: read_all(log, &topic.id, number)?,
+                    records,
                 });
             }
             if let Some(text) = topic.settings.get("max.message.bytes") {
@@ -247,6 +366,20 @@ impl State {
     }
 }
 
+/// The newest value of each key that has one, by offset.
+fn newest_values(
+    log: &dyn LogBackend,
+    topic: &crate::Topic,
+) -> Result<Vec<(i64, String)>, crate::Error> {
+    let newest = newest(&rows(log, topic)?);
+    let mut values: Vec<(i64, String)> = newest
+        .into_iter()
+        .filter_map(|(key, (offset, value))| Some((offset, format!("{key}={}", value?))))
+        .collect();
+    values.sort_unstable();
+    Ok(values)
+}
+
 /// Everything submitted, in order, and how many of these were acknowledged.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Model {
@@ -255,9 +388,33 @@ pub(super) struct Model {
     /// The state after the acknowledged operations, and how many these are: so that a check need not begin at the first.
     base: State,
     base_ops: usize,
+    /// Where backups were begun, whether they were acknowledged, and what they hold.
+    pub(super) backups: Vec<(PathBuf, bool, State)>,
+    /// Partitions that were compacted, all lives together.
+    pub(super) compacted: usize,
 }
 
 impl Model {
+    /// A model whose log lives by a manual clock.
+    pub(super) fn at(now_ms: i64) -> Self {
+        let mut model = Self::default();
+        model.base.now_ms = now_ms;
+        model
+    }
+
+    /// The same operations, none of which had an answer: for durability that does not wait for the disk.
+    pub(super) fn without_answers(all: &[Op]) -> Self {
+        Self {
+            submitted: all.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    /// The acknowledged operations have left this.
+    pub(super) fn base_mut(&mut self) -> &mut State {
+        &mut self.base
+    }
+
     pub(super) fn submit(&mut self, op: &Op) {
         self.submitted.push(op.clone());
     }
@@ -304,14 +461,14 @@ impl Model {
 
     pub(super) fn compare(&mut self, found: State) -> Result<(), String> {
         let mut state = self.base.clone();
-        let mut fits = (state == found).then_some(self.base_ops);
+        let mut fits = state.adapted(&found).map(|state| (self.base_ops, state));
         for (n, op) in self.submitted.iter().enumerate().skip(self.base_ops) {
             state.apply(op);
-            if state == found {
-                fits = Some(n + 1);
+            if let Some(adapted) = state.adapted(&found) {
+                fits = Some((n + 1, adapted));
             }
         }
-        let Some(n) = fits else {
+        let Some((n, found)) = fits else {
             let (first, last) = (self.acknowledged, self.submitted.len());
             let why = found.difference(&self.base);
             return Err(format!(

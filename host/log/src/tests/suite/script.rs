@@ -3,17 +3,59 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use linkspan_types::{Offset, OwnerId, TopicName, TopicPartition};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use linkspan_types::{ManualClock, Offset, OwnerId, TopicName, TopicPartition};
+use linkspan_wire::{Compression, set_producer};
 
 use super::Random;
-use super::oracle::{Model, Op, State};
-use crate::tests::support::{append, put};
-use crate::{Commit, Health, KvPut, Local, LogBackend, Producer, Result, Store, Ticket, TopicSpec};
+use super::oracle::{AGING, KEYED, Model, NUMBERED, Op, RETENTION_MS, State};
+use crate::conformance::batch;
+use crate::tests::compaction::keyed_batch;
+use crate::tests::support::{append, open_mem, put, tiny};
+use crate::{
+    Append, Commit, Error, Health, KvPut, Local, LocalOptions, LogBackend, MemFs, Producer, Result,
+    Store, Ticket, Topic, TopicSpec, open_local,
+};
 
 /// The groups whose positions scripts set.
 pub(super) const GROUPS: [&str; 2] = ["g0", "g1"];
 /// How many commits are on their way at most.
 const IN_FLIGHT: usize = 3;
+/// The id of the idempotent producer.
+const PRODUCER_ID: i64 = 4711;
+
+/// A log, and the clock that it lives by if that is not the machine's.
+#[derive(Debug)]
+pub(super) struct Living {
+    pub(super) log: Arc<Local>,
+    clock: Option<Arc<ManualClock>>,
+}
+
+/// Opens a log as the model says: with small files, by its clock.
+///
+/// # Errors
+/// The log's.
+pub(super) fn open(fs: &MemFs, model: &Model) -> Result<Living> {
+    let now_ms = model.expected().now_ms();
+    if now_ms == 0 {
+        let log = open_mem(fs, tiny())?;
+        return Ok(Living { log, clock: None });
+    }
+    let clock = Arc::new(ManualClock::at(now_ms));
+    let options = LocalOptions {
+        segment_bytes: 1024,
+        ..tiny()
+    };
+    let log = open_local(
+        Arc::new(fs.clone()),
+        Arc::<ManualClock>::clone(&clock),
+        options,
+    )?;
+    let clock = Some(clock);
+    Ok(Living { log, clock })
+}
 
 fn commit(number: u64, records: Vec<(&str, i32, String)>) -> Op {
     let records = records
@@ -103,6 +145,97 @@ pub(super) fn fixed() -> Vec<Op> {
     ops
 }
 
+/// A script of what a log does to itself: compaction, retention, a backup; and of a producer that numbers its batches.
+pub(super) fn upkeep() -> Vec<Op> {
+    let create = |topic: &str| Op::Create {
+        topic: topic.into(),
+        partitions: 1,
+    };
+    let round = |numbers: std::ops::Range<u32>| {
+        numbers.flat_map(|n| {
+            [
+                Op::Keyed {
+                    key: format!("k{}", n % 3),
+                    value: (n % 5 != 4).then(|| format!("{n}{}", "v".repeat(250))),
+                },
+                Op::Numbered {
+                    text: format!("{n}"),
+                },
+                Op::Aging {
+                    text: format!("{n}{}", "x".repeat(250)),
+                },
+            ]
+        })
+    };
+    let mut ops = vec![create(KEYED), create(NUMBERED), create(AGING)];
+    ops.extend(round(0..9));
+    ops.push(Op::Checkpoint);
+    ops.push(Op::Age {
+        by_ms: 2 * RETENTION_MS,
+    });
+    ops.extend(round(9..12));
+    ops.push(Op::Checkpoint);
+    ops.extend([Op::Compact, Op::Retention, Op::Backup]);
+    ops.extend(round(12..17));
+    ops.push(Op::Checkpoint);
+    ops.push(Op::Age {
+        by_ms: 2 * RETENTION_MS,
+    });
+    ops.extend([Op::Retention, Op::Compact, Op::Checkpoint]);
+    ops.extend(round(17..19));
+    ops
+}
+
+/// A batch of now: a producer whose last one is older than a day is forgotten, as Kafka does.
+fn numbered(sequence: i64, now_ms: i64, text: &str) -> Vec<u8> {
+    let mut bytes = batch(now_ms, &[text]);
+    set_producer(&mut bytes, PRODUCER_ID, 0, i32::try_from(sequence).unwrap()).unwrap();
+    bytes
+}
+
+fn of(topic: &Topic, batch: Vec<u8>) -> Append {
+    Append {
+        topic: topic.id,
+        partition: 0.into(),
+        batch,
+    }
+}
+
+/// The idempotent producer sends its last batches again, as after a lost answer: none may be stored twice.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn send_again(log: &Local, state: &State) -> std::result::Result<(), String> {
+    let end = match state.partitions(NUMBERED) {
+        0 => 0,
+        _ => state.end(NUMBERED, 0),
+    };
+    let name = TopicName::try_new(NUMBERED).unwrap();
+    let Some(topic) = log.topic(&name).ok().flatten().filter(|_| end > 0) else {
+        return Ok(());
+    };
+    let send = |sequence: i64| {
+        let producer = log.open_producer(&OwnerId::from("again"))?;
+        let commit = Commit {
+            appends: vec![of(&topic, numbered(sequence, state.now_ms(), "again"))],
+            puts: Vec::new(),
+        };
+        producer.submit(commit)?.wait()
+    };
+    for sequence in (0..end).rev().take(5) {
+        match send(sequence) {
+            Ok(answer) if answer.duplicates == [true] && answer.base_offsets[0].0 == sequence => {}
+            // Only the last batch of a producer is remembered in all cases.
+            Err(Error::OutOfOrderSequence { .. }) if sequence < end - 1 => {}
+            other => return Err(format!("batch {sequence} of {end} sent again: {other:?}")),
+        }
+    }
+    match send(end + 1) {
+        Err(Error::OutOfOrderSequence { .. }) => Ok(()),
+        other => Err(format!("batch {end} is missing, but {other:?}")),
+    }
+}
+
 /// One random operation that makes sense after `state`.
 #[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 pub(super) fn random(number: u64, state: &State, random: &mut Random) -> Op {
@@ -168,37 +301,51 @@ pub(super) fn random(number: u64, state: &State, random: &mut Random) -> Op {
             topic: pick(random),
             bytes_max: 500_000 + u32::try_from(random.below(8)).unwrap(),
         },
-        _ => {
-            let records = (0..1 + random.below(4))
-                .map(|index| {
-                    let topic = pick(random);
-                    let n = u64::try_from(state.partitions(&topic)).unwrap();
-                    let partition = i32::try_from(random.below(n)).unwrap();
-                    let size = if random.below(8) == 0 {
-                        9000
-                    } else {
-                        random.below(300)
-                    };
-                    let text = format!(
-                        "{number}.{index}{}",
-                        "x".repeat(usize::try_from(size).unwrap())
-                    );
-                    (topic, partition, text)
-                })
-                .collect::<Vec<_>>();
-            let records = records
-                .iter()
-                .map(|(t, p, x)| (t.as_str(), *p, x.clone()))
-                .collect();
-            commit(number, records)
-        }
+        _ => random_commit(number, state, &topics, random),
     }
+}
+
+fn random_commit(number: u64, state: &State, topics: &[String], random: &mut Random) -> Op {
+    let records = (0..1 + random.below(4))
+        .map(|index| {
+            let topic = &topics[usize::try_from(random.below(topics.len() as u64)).unwrap()];
+            let n = u64::try_from(state.partitions(topic)).unwrap();
+            let partition = i32::try_from(random.below(n)).unwrap();
+            let size = if random.below(8) == 0 {
+                9000
+            } else {
+                random.below(300)
+            };
+            let size = usize::try_from(size).unwrap();
+            let text = format!("{number}.{index}{}", "x".repeat(size));
+            (topic.as_str(), partition, text)
+        })
+        .collect();
+    commit(number, records)
+}
+
+fn settings_of(topic: &str) -> std::collections::BTreeMap<String, String> {
+    let settings: &[(&str, &str)] = match topic {
+        KEYED => &[
+            ("cleanup.policy", "compact"),
+            ("min.cleanable.dirty.ratio", "0"),
+            ("delete.retention.ms", "0"),
+        ],
+        AGING => &[("retention.ms", "60000")],
+        // The records are of 1970.
+        _ => &[("retention.ms", "-1")],
+    };
+    let settings = settings.iter();
+    settings
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
 }
 
 /// A log, its producer, and the commits that have no answer yet.
 pub(super) struct Runner<'a> {
     log: &'a Local,
-    producer: std::sync::Arc<dyn Producer>,
+    clock: Option<Arc<ManualClock>>,
+    producer: Arc<dyn Producer>,
     tickets: VecDeque<Ticket>,
     /// Commits that were refused for lack of space; nothing of them is there.
     pub(super) refused: u64,
@@ -212,10 +359,19 @@ impl<'a> Runner<'a> {
         let producer = retry(log, || log.open_producer(&owner))?;
         Ok(Self {
             log,
+            clock: None,
             producer,
             tickets: VecDeque::new(),
             refused: 0,
         })
+    }
+
+    /// # Errors
+    /// The log has stopped.
+    pub(super) fn on(living: &'a Living) -> Result<Self> {
+        let mut runner = Self::new(&living.log)?;
+        runner.clock.clone_from(&living.clock);
+        Ok(runner)
     }
 
     /// Runs operations; after an error what has no answer yet may have been done or not.
@@ -235,8 +391,7 @@ impl<'a> Runner<'a> {
         if !model.expected().allows(op) {
             return Ok(());
         }
-        if let Op::Commit { records, puts, .. } = op {
-            let commit = self.commit(records, puts)?;
+        if let Some(commit) = self.commit(op, &model.expected())? {
             return match self.producer.submit(commit) {
                 Ok(ticket) => {
                     model.submit(op);
@@ -257,7 +412,7 @@ impl<'a> Runner<'a> {
             return Ok(());
         }
         model.submit(op);
-        match self.administer(op) {
+        match self.administer(op, model) {
             Ok(()) => model.acknowledge(),
             Err(error) if error.is_temporary() => {
                 model.refused();
@@ -265,48 +420,71 @@ impl<'a> Runner<'a> {
                 self.wait_until_well()?;
             }
             // These change nothing that is seen, and a later one does their work.
-            Err(error) if matches!(op, Op::Checkpoint | Op::Retention) && error.is_shortage() => {
+            Err(error)
+                if matches!(
+                    op,
+                    Op::Checkpoint | Op::Retention | Op::Compact | Op::Backup
+                ) && error.is_shortage() =>
+            {
                 model.acknowledge();
                 self.wait_until_well()?;
+            }
+            // A backup or a rewrite that fails is told, and harms nothing else.
+            Err(_) if matches!(op, Op::Backup | Op::Compact) && self.log.health() == Health::Ok => {
+                model.acknowledge();
             }
             Err(error) => return Err(error),
         }
         Ok(())
     }
 
-    fn commit(
-        &self,
-        records: &[(String, i32, String)],
-        puts: &[(String, Option<String>)],
-    ) -> Result<Commit> {
-        let mut appends = Vec::new();
-        for (name, partition, text) in records {
+    /// The commit that an operation is, if it is one.
+    fn commit(&self, op: &Op, state: &State) -> Result<Option<Commit>> {
+        let topic = |name: &str| -> Result<Topic> {
             let topic = self.log.topic(&TopicName::try_new(name).unwrap())?;
-            let topic = topic.expect("the script appends to what it made");
-            appends.push(append(&topic, *partition, &[text]));
+            Ok(topic.expect("the script appends to what it made"))
+        };
+        let (mut appends, mut kv) = (Vec::new(), Vec::new());
+        match op {
+            Op::Commit { records, puts, .. } => {
+                for (name, partition, text) in records {
+                    appends.push(append(&topic(name)?, *partition, &[text]));
+                }
+                kv.extend(puts.iter().map(|(key, value)| match value {
+                    Some(value) => put(key, value),
+                    None => KvPut {
+                        store: Store::SourceOffsets,
+                        key: key.clone().into(),
+                        value: None,
+                    },
+                }));
+            }
+            Op::Keyed { key, value } => {
+                let rows = [(key.as_str(), value.as_deref())];
+                let batch = keyed_batch(Compression::None, 1000, &rows);
+                appends.push(of(&topic(KEYED)?, batch));
+            }
+            Op::Numbered { text } => {
+                let batch = numbered(state.end(NUMBERED, 0), state.now_ms(), text);
+                appends.push(of(&topic(NUMBERED)?, batch));
+            }
+            Op::Aging { text } => {
+                let now_ms = state.now_ms();
+                let batch = batch(now_ms, &[&format!("{now_ms}.{text}")]);
+                appends.push(of(&topic(AGING)?, batch));
+            }
+            _ => return Ok(None),
         }
-        let puts = puts
-            .iter()
-            .map(|(key, value)| match value {
-                Some(value) => put(key, value),
-                None => KvPut {
-                    store: Store::SourceOffsets,
-                    key: key.clone().into(),
-                    value: None,
-                },
-            })
-            .collect();
-        Ok(Commit { appends, puts })
+        Ok(Some(Commit { appends, puts: kv }))
     }
 
-    fn administer(&self, op: &Op) -> Result<()> {
+    fn administer(&self, op: &Op, model: &mut Model) -> Result<()> {
         let name = |text: &str| TopicName::try_new(text).unwrap();
         match op {
             Op::Create { topic, partitions } => {
                 let spec = TopicSpec {
                     partitions: *partitions,
-                    // The records are of 1970.
-                    settings: [("retention.ms".to_owned(), "-1".to_owned())].into(),
+                    settings: settings_of(topic),
                 };
                 self.log.create_topic(&name(topic), &spec).map(drop)
             }
@@ -325,7 +503,37 @@ impl<'a> Runner<'a> {
             }
             Op::Forget { group } => self.log.delete_group(&group.as_str().into()),
             Op::Checkpoint => self.log.checkpoint(),
-            Op::Retention => self.log.run_retention_now(),
+            Op::Retention => {
+                self.log.run_retention_now()?;
+                // What is gone for readers stays gone.
+                if let Some(topic) = self.log.topic(&name(AGING))? {
+                    let start = self.log.offsets(&topic.id, 0.into())?.log_start;
+                    model.base_mut().forgotten(start.0);
+                }
+                Ok(())
+            }
+            Op::Compact => {
+                model.compacted += self.log.run_compaction_now()?.len();
+                Ok(())
+            }
+            Op::Backup => {
+                let target = PathBuf::from(format!("/backup-{}", model.backups.len()));
+                let state = model.expected();
+                model.backups.push((target.clone(), false, state));
+                self.log.backup(&target)?;
+                if let Some((_, made, _)) = model.backups.last_mut() {
+                    *made = true;
+                }
+                Ok(())
+            }
+            Op::Age { by_ms } => {
+                let by = Duration::from_millis(by_ms.cast_unsigned());
+                self.clock
+                    .as_ref()
+                    .expect("a script of its own clock")
+                    .advance(by);
+                Ok(())
+            }
             Op::Delete { topic } => self.log.delete_topic(&name(topic)),
             Op::Trim {
                 topic,
@@ -347,7 +555,7 @@ impl<'a> Runner<'a> {
                 std::thread::sleep(Duration::from_millis(5));
                 Ok(())
             }
-            Op::Commit { .. } => Ok(()),
+            Op::Commit { .. } | Op::Keyed { .. } | Op::Numbered { .. } | Op::Aging { .. } => Ok(()),
         }
     }
 
