@@ -237,7 +237,6 @@ pub(super) fn send_again(log: &Local, state: &State) -> std::result::Result<(), 
 }
 
 /// One random operation that makes sense after `state`.
-#[expect(clippy::too_many_lines, reason = "one arm for each operation")]
 pub(super) fn random(number: u64, state: &State, random: &mut Random) -> Op {
     let topics = state.topics();
     let pick = |random: &mut Random| {
