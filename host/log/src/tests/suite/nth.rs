@@ -16,7 +16,7 @@ use crate::{Failure, FaultOp, Health, LogBackend, MemFs};
 
 /// A directory whose host was killed, with a journal to replay, what it holds, and what the next life runs.
 pub(super) struct Start {
-    fs: MemFs,
+    pub(super) fs: MemFs,
     model: Model,
     more: Vec<Op>,
 }

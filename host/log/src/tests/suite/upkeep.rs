@@ -26,7 +26,7 @@ fn start() -> Model {
 
 /// The directory after the script and a killed host.
 pub(super) fn killed() -> MemFs {
-    crashed(&upkeep(), u64::MAX, &mut start())
+    Start::after(&upkeep(), start()).fs
 }
 
 /// Restores every backup that was begun, and compares.
