@@ -1,7 +1,7 @@
 //! Behaviour of `blackhole-sink`, through the same shims and bytes as under the host.
 
 use linkspan_sdk::prelude::*;
-use linkspan_testkit::{SinkTest, TestHost, TestRecord};
+use linkspan_testkit::{SinkTest, TestHost, TestRecord, conformance::SinkSuite};
 
 use crate::options::BlackholeOptions;
 use crate::sink::Blackhole;
@@ -135,5 +135,21 @@ fn options_are_in_the_readme() {
             "`{}`",
             option.name
         );
+    }
+}
+
+/// The sink itself is the judge of what arrives: it fails at a gap or a repeat.
+#[test]
+fn it_conforms() {
+    for word in ["sequence", "auto", "none"] {
+        // One of two tasks: partitions go from one to the other, which a task alone would take for a gap.
+        SinkSuite::<Blackhole>::new(move |_folder| [("check", word), ("blackhole.tasks", "2")])
+            .records(|partition, offset| {
+                TestRecord::new(
+                    "t",
+                    format!("{:016}:filler", offset * 2 + i64::from(partition)),
+                )
+            })
+            .run();
     }
 }

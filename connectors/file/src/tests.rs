@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use linkspan_sdk::Error;
 
+mod conformance;
 mod readme;
 mod sink;
 mod source;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use linkspan_sdk::prelude::*;
-use linkspan_testkit::{SourceTest, TestHost};
+use linkspan_testkit::{SourceTest, TestHost, conformance::SourceSuite};
 use serde_json::json;
 
 use crate::options::GeneratorOptions;
@@ -138,4 +138,22 @@ fn options_are_checked_and_in_the_readme() {
         let error = source(&[(name, text)]).bounded(false).open().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConfigInvalid, "{name}={text}");
     }
+}
+
+#[test]
+fn it_conforms() {
+    let config = [
+        ("topic", "t"),
+        ("count", "40"),
+        ("size", "24B"),
+        ("keys", "3"),
+    ];
+    SourceSuite::<crate::source::Generator>::new(move |_folder| config).run();
+    let slow = [
+        ("topic", "t"),
+        ("count", "6"),
+        ("rate", "200"),
+        ("schema", "row"),
+    ];
+    SourceSuite::<crate::source::Generator>::new(move |_folder| slow).run();
 }

@@ -6,6 +6,7 @@
 //! ```text
 //! TestHost::source::<T>(config) ─► SourceTest: open, poll, commit, run, stop, close, reopen
 //! TestHost::sink::<T>(config)   ─► SinkTest:   open, assign, put, flush, revoke, close, reopen
+//! conformance::{SourceSuite, SinkSuite} ─► what the host relies on, tried in a few lines
 //! ```
 //!
 //! Not here: threads and pacing of the real host; a test calls each step itself. Call it from a plain `#[test]`: inside of a
@@ -41,6 +42,7 @@
 //! assert!(source.run(100).unwrap().is_empty()); // resumed at its committed offset
 //! ```
 
+pub mod conformance;
 mod host;
 mod record;
 mod sink;

@@ -213,6 +213,19 @@ impl<T: SinkTask> SinkTest<T> {
         self.take(&reply)
     }
 
+    /// Puts records and loses the answer: nothing is committed, as when the host dies before it hears of it. The same offsets are
+    /// given out again.
+    ///
+    /// # Errors
+    /// As the task's `put` answers.
+    pub fn put_unanswered(&mut self, records: &[TestRecord]) -> Result<Put> {
+        let (ends, positions) = (self.ends.clone(), self.positions.clone());
+        let put = self.put(records);
+        self.ends = ends;
+        self.positions = positions;
+        put
+    }
+
     /// Flushes, and commits the progress that the task reports.
     ///
     /// # Errors
