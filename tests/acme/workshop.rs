@@ -84,14 +84,7 @@ impl Workshop {
             .args(["build", "--target-dir"])
             .arg(&target)
             .current_dir(self.scratch.path(plugin));
-        // What cargo tells the tests that it runs must not steer the cargo of a third party.
-        for (variable, _) in env::vars_os() {
-            let text = variable.to_string_lossy();
-            let steers = text.starts_with("CARGO_") && text != "CARGO_HOME";
-            if steers || ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"].contains(&&*text) {
-                command.env_remove(&variable);
-            }
-        }
+        unsteered(&mut command);
         for package in fs::read_dir(self.scratch.path("packages")).unwrap() {
             let path = package.unwrap().path();
             let folder = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -157,6 +150,24 @@ impl Compiler {
                 cargo,
             })
     }
+}
+
+/// What cargo tells the tests that it runs must not steer the cargo of a third party.
+fn unsteered(command: &mut Command) {
+    for (variable, _) in env::vars_os() {
+        let text = variable.to_string_lossy();
+        let steers = text.starts_with("CARGO_") && text != "CARGO_HOME";
+        if steers || ["CARGO", "RUSTC", "RUSTFLAGS", "RUSTUP_TOOLCHAIN"].contains(&&*text) {
+            command.env_remove(&variable);
+        }
+    }
+}
+
+/// The cargo that built the host, as a third party starts it.
+pub(crate) fn plain_cargo() -> Command {
+    let mut command = Command::new(current_cargo());
+    unsteered(&mut command);
+    command
 }
 
 fn current_cargo() -> OsString {

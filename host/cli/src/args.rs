@@ -115,6 +115,9 @@ pub(crate) struct RunArgs {
     /// With --once: give up after this time, e.g. `90s`, `15m`
     #[arg(long, value_name = "D", requires = "once")]
     pub(crate) timeout: Option<String>,
+    /// Take over changed YAML files and rebuilt plugins while running
+    #[arg(long, conflicts_with = "once")]
+    pub(crate) dev: bool,
     /// The data directory [default: linkspan-data beside the first PATH]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
@@ -454,6 +457,11 @@ pub(crate) enum PluginCommand {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+    /// Write a new plugin: a crate that builds, passes the conformance suite and runs.
+    #[command(
+        after_help = "Examples:\n  linkspan plugin new acme-orders\n  linkspan plugin new acme-keep --kind sink --sdk path=../linkspan plugins/acme-keep"
+    )]
+    New(PluginNewArgs),
     /// Show one plugin file, or one class with its options.
     #[command(
         after_help = "Examples:\n  linkspan plugin inspect file-source\n  linkspan plugin inspect ./libacme.so -o json"
@@ -468,6 +476,33 @@ pub(crate) enum PluginCommand {
         #[arg(short, long, value_enum, default_value_t)]
         output: Output,
     },
+}
+
+/// What a new plugin offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum PluginKind {
+    /// Brings records in.
+    #[default]
+    Source,
+    /// Brings records out.
+    Sink,
+    /// Changes records on their way.
+    Transform,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PluginNewArgs {
+    /// The plugin's name: small letters, digits and single dashes
+    pub(crate) name: String,
+    /// The folder, which must be missing or empty [default: NAME]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// What it offers
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) kind: PluginKind,
+    /// Where the sdk comes from: `path[=CHECKOUT]`, `version[=V]`, `vendored=DIR` [default: the checkout around this program, else its version]
+    #[arg(long, value_name = "WHERE")]
+    pub(crate) sdk: Option<String>,
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ mod log;
 mod logging;
 mod open;
 mod plugin_cmd;
+mod plugin_new;
 mod plugins;
 mod produce;
 mod run;

@@ -1,4 +1,4 @@
-//! `linkspan plugin list` and `plugin inspect`.
+//! `linkspan plugin list`, `plugin inspect`, and the way to `plugin new`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, PluginCommand};
 use crate::exit::{Exit, Failure};
-use crate::{plugins, terminal};
+use crate::{plugin_new, plugins, terminal};
 
 pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
     match command {
@@ -20,6 +20,7 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
             plugin_paths,
             output,
         } => inspect(what, plugin_paths, *output),
+        PluginCommand::New(args) => plugin_new::run(args),
     }
 }
 

@@ -1,0 +1,133 @@
+//! What `linkspan plugin new` writes: it builds, passes the conformance suite and runs, without a network.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::{Scratch, linkspan, repository, run, run_once, start, wait};
+use crate::workshop::plain_cargo;
+
+/// A clean build of the sdk, the testkit and what they need, on a busy machine.
+const BUILD_LIMIT: Duration = Duration::from_secs(900);
+
+/// Runs cargo in the new crate with the repository's locked versions; returns the folder with the library.
+fn cargo(scratch: &Scratch, folder: &Path, what: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newcomers");
+    fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    let mut command = plain_cargo();
+    command
+        .args([what, "--offline", "--target-dir"])
+        .arg(&target)
+        .current_dir(folder);
+    let (stdout, stderr) = (scratch.path("stdout"), scratch.path("stderr"));
+    let status = wait(&mut start(&mut command, &stdout, &stderr), BUILD_LIMIT);
+    assert!(
+        status.is_some_and(|status| status.success()),
+        "{what}: {status:?}\n{}\n{}",
+        scratch.read("stdout"),
+        scratch.read("stderr")
+    );
+    target.join("debug")
+}
+
+/// Makes, tests, builds and runs one; its pipeline ends with 1000 lines in `out.txt`.
+fn lives(kind: &str) {
+    let scratch = Scratch::new();
+    let name = format!("fresh-{kind}");
+    let folder = scratch.path("plugin");
+    let mut new: Command = linkspan(&["plugin", "new", &name, "--kind", kind, "--sdk"]);
+    let made = run(new
+        .arg(format!("path={}", repository().display()))
+        .arg(&folder))
+    .expect_code(0);
+    let next: Vec<&str> = made.stdout.lines().collect();
+    assert_eq!(next.len(), 3, "the next three commands: {}", made.stdout);
+    assert_eq!(next[0], format!("cd {}", folder.display()));
+    assert_eq!(next[1], "cargo test");
+    assert!(next[2].contains("linkspan run --once --plugin-path target/debug pipeline.yaml"));
+
+    cargo(&scratch, &folder, "test");
+    assert!(
+        scratch.read("stdout").contains("tests::it_conforms ... ok"),
+        "{}",
+        scratch.read("stdout")
+    );
+    let built = cargo(&scratch, &folder, "build");
+    let plugins = scratch.path("plugins");
+    fs::create_dir(&plugins).unwrap();
+    let library = format!("libfresh_{kind}.so");
+    fs::copy(built.join(&library), plugins.join(&library)).unwrap();
+    for _ in 0..2 {
+        run_once(
+            &folder.join("pipeline.yaml"),
+            &["--plugin-path", plugins.to_str().unwrap()],
+        )
+        .expect_code(0);
+        let text = fs::read_to_string(folder.join("out.txt")).unwrap();
+        assert_eq!(text.lines().count(), 1000, "{kind}");
+    }
+    // A suite that cannot fail would prove nothing: the source is made to forget its offset, the sink to write nothing.
+    let (file, sound, broken) = if kind == "source" {
+        (
+            "src/source.rs",
+            "u64(\"next\")?.unwrap_or(0)",
+            "u64(\"next\")?.map_or(0, |_| 0)",
+        )
+    } else {
+        ("src/sink.rs", "self.file.write_all(&lines)?;", "")
+    };
+    let text = fs::read_to_string(folder.join(file)).unwrap();
+    assert!(text.contains(sound), "{text}");
+    fs::write(folder.join(file), text.replace(sound, broken)).unwrap();
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newcomers");
+    let mut test = plain_cargo();
+    test.args(["test", "--offline", "--target-dir"])
+        .arg(target)
+        .current_dir(&folder);
+    let (stdout, stderr) = (scratch.path("stdout"), scratch.path("stderr"));
+    let status = wait(&mut start(&mut test, &stdout, &stderr), BUILD_LIMIT).unwrap();
+    assert_eq!(status.code(), Some(101), "{}", scratch.read("stderr"));
+    assert!(
+        scratch.read("stdout").contains("does not conform"),
+        "{}",
+        scratch.read("stdout")
+    );
+}
+
+#[test]
+fn a_new_source_builds_conforms_and_runs() {
+    lives("source");
+}
+
+#[test]
+fn a_new_sink_builds_conforms_and_runs() {
+    lives("sink");
+}
+
+#[test]
+fn nothing_is_written_over_and_bad_names_are_refused() {
+    let scratch = Scratch::new();
+    scratch.write("there/notes.txt", "mine");
+    run(linkspan(&["plugin", "new", "acme"]).arg(scratch.path("there")))
+        .expect_code(3)
+        .says(&["is not empty", "LS0707"]);
+    assert_eq!(fs::read_dir(scratch.path("there")).unwrap().count(), 1);
+    scratch.write("file", "mine");
+    run(linkspan(&["plugin", "new", "acme"]).arg(scratch.path("file")))
+        .expect_code(3)
+        .says(&["is a file"]);
+    for (name, why) in [
+        ("Acme", "`A` is not allowed"),
+        ("a--b", "a dash stands"),
+        ("linkspan-sdk", "is taken"),
+    ] {
+        run(linkspan(&["plugin", "new", name]).arg(scratch.path("new")))
+            .expect_code(2)
+            .says(&[why, "acme-orders"]);
+    }
+    run(linkspan(&["plugin", "new", "acme", "--kind", "transform"]).arg(scratch.path("new")))
+        .expect_code(2)
+        .says(&["does not run transforms of plugins yet"]);
+    assert!(!scratch.path("new").exists());
+}
