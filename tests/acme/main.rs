@@ -3,7 +3,12 @@
 //! `cargo package` makes the sdk's packages, they are unpacked in a scratch folder, the plugin is copied there too, and cargo is
 //! told with `--config patch…` to take the packages from that folder instead of the registry ([`workshop`]).
 //! The host then loads what was built from a directory: [`plugin`] is a good one, [`rogue`] panics wherever it can.
+//! [`newcomer`] does all of it with what `linkspan plugin new` writes.
 
+#[cfg(test)]
+mod dev;
+#[cfg(test)]
+mod newcomer;
 #[cfg(test)]
 mod plugin;
 #[cfg(test)]

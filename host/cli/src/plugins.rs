@@ -86,6 +86,34 @@ pub(crate) fn one(file: &Path) -> Result<Plugins, Failure> {
     Ok(plugins)
 }
 
+/// Returns these plugins with a file's classes in place of those of the same names.
+pub(crate) fn newer(plugins: &Plugins, file: &Path) -> Result<Plugins, Failure> {
+    let search = Search {
+        explicit: vec![file.to_path_buf()],
+        implicit: Vec::new(),
+        cache: None,
+        probe: program()?,
+    };
+    let services = Arc::clone(&plugins.services);
+    let (newer, findings) = Registry::discover(
+        &search,
+        Arc::clone(&services) as Arc<dyn linkspan_plugin::HostServices>,
+    );
+    print(&findings);
+    if newer.classes().is_empty() {
+        return Err(Failure::new(
+            Exit::Invalid,
+            "LS0301",
+            format!("`{}` was refused", file.display()),
+        )
+        .printed());
+    }
+    Ok(Plugins {
+        services,
+        registry: Arc::new(plugins.registry.replaced_by(&newer)),
+    })
+}
+
 /// The level of plugin events that are forwarded, as the host's own log wants them: 1 is error, 5 trace.
 pub(crate) fn level() -> u32 {
     match LevelFilter::current().into_level() {
@@ -113,15 +141,19 @@ fn find(search: &Search, level: u32) -> Plugins {
         search,
         Arc::clone(&services) as Arc<dyn linkspan_plugin::HostServices>,
     );
+    print(&findings);
+    Plugins {
+        services,
+        registry: Arc::new(registry),
+    }
+}
+
+fn print(findings: &[linkspan_plugin::Finding]) {
     for finding in findings {
         if finding.is_error() {
             terminal::error(finding.code, &finding.message, None);
         } else {
             terminal::warning(finding.code, &finding.message);
         }
-    }
-    Plugins {
-        services,
-        registry: Arc::new(registry),
     }
 }

@@ -149,6 +149,29 @@ impl Registry {
         });
     }
 
+    /// Returns a registry in which the classes of `newer` stand in place of those of the same names, and the others stay.
+    ///
+    /// A task that runs keeps its class: what was loaded lives as long as the process.
+    #[must_use]
+    pub fn replaced_by(&self, newer: &Self) -> Self {
+        let old = self
+            .classes
+            .iter()
+            .filter(|class| newer.class(class.name()).is_none());
+        let classes: Vec<Class> = newer.classes.iter().chain(old).cloned().collect();
+        let mut names = HashMap::new();
+        for (index, class) in classes.iter().enumerate() {
+            names.insert(class.name().to_owned(), index);
+        }
+        // A name goes before an alias, and the newer plugin's alias before the older one's.
+        for (index, class) in classes.iter().enumerate() {
+            for alias in class.aliases() {
+                names.entry(alias.clone()).or_insert(index);
+            }
+        }
+        Self { classes, names }
+    }
+
     /// Returns all classes, in search order.
     #[must_use]
     pub fn classes(&self) -> &[Class] {

@@ -1,6 +1,7 @@
 //! `linkspan run`: load the configuration, open the log, start the connectors, wait.
 
 mod catalog;
+mod dev;
 pub(crate) mod plan;
 mod progress;
 mod signals;
@@ -40,6 +41,9 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
     logging::init(&settings.logging, args.once)?;
     let (runtime, signals) = surroundings()?;
     let data = args.data.clone().map_or(settings.data, plan::absolute);
+    if args.dev {
+        return dev::run(args, &data, runtime, &signals);
+    }
     let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
     let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
     let (log, opened) = open_log(&plan, &data)?;
@@ -368,7 +372,12 @@ struct View {
 
 impl View {
     fn show(&self, run: &Run) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = run.snapshot();
+        self.show_all(std::iter::once(run));
+    }
+
+    fn show_all<'r>(&self, runs: impl Iterator<Item = &'r Run>) {
+        let snapshots = runs.flat_map(Run::snapshot).collect();
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = snapshots;
     }
 }
 

@@ -138,10 +138,15 @@ pub(crate) fn discover(
     args: &ConfigArgs,
     cache: Option<&Path>,
 ) -> Result<Plugins, Failure> {
+    plugins::discover(&plugin_places(paths, args)?, cache, plugins::level())
+}
+
+/// The places of plugins that a person named: on the command line, then under `host.plugins`.
+pub(crate) fn plugin_places(paths: &[PathBuf], args: &ConfigArgs) -> Result<Vec<PathBuf>, Failure> {
     let host = linkspan_config::host_settings(&request(paths, args)?);
-    let mut explicit = args.plugin_paths.clone();
-    explicit.extend(host.plugin_paths);
-    plugins::discover(&explicit, cache, plugins::level())
+    let mut places = args.plugin_paths.clone();
+    places.extend(host.plugin_paths);
+    Ok(places)
 }
 
 /// The classes of all plugins and of converters, as the configuration crate wants them.
