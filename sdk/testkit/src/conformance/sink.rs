@@ -33,6 +33,8 @@ const BATCH: usize = 5;
 type Setup = Arc<dyn Fn(&Path) -> Config + Send + Sync>;
 type Outside = Arc<dyn Fn(&Path) -> Vec<String> + Send + Sync>;
 type Make = Arc<dyn Fn(i32, i64) -> TestRecord + Send + Sync>;
+/// The body of a check: what is wrong, or what kept it from being made.
+type Body<T> = fn(&Plan<T>) -> Result<Vec<String>, String>;
 type Trouble = Arc<dyn Fn(&Path, bool) + Send + Sync>;
 
 /// Tries what the host relies on in a sink.
@@ -179,7 +181,7 @@ impl<T: SinkTask> SinkSuite<T> {
         let mut verdict = Verdict::default();
         self.make(&mut verdict, Check::Config, Plan::config);
         let runs = self.make(&mut verdict, Check::Run, Plan::run);
-        let checks: [(Check, fn(&Plan<T>) -> Result<Vec<String>, String>); 8] = [
+        let checks: [(Check, Body<T>); 8] = [
             (Check::Progress, Plan::progress),
             (Check::Resume, Plan::resume),
             (Check::Redelivery, Plan::redelivery),
@@ -210,12 +212,7 @@ impl<T: SinkTask> SinkSuite<T> {
         verdict
     }
 
-    fn make(
-        &self,
-        verdict: &mut Verdict,
-        check: Check,
-        body: fn(&Plan<T>) -> Result<Vec<String>, String>,
-    ) -> bool {
+    fn make(&self, verdict: &mut Verdict, check: Check, body: Body<T>) -> bool {
         let plan = self.plan.clone();
         verdict.make(check, self.limit, move || {
             body(&plan).unwrap_or_else(|problem| vec![problem])

@@ -152,7 +152,6 @@ impl<T: SourceTask> SourceSuite<T> {
     ///
     /// # Panics
     /// With the verdict as text, where a check failed.
-    #[expect(clippy::panic, reason = "this is how a test fails")]
     #[track_caller]
     pub fn run(&self) -> Verdict {
         let verdict = self.check();
@@ -165,7 +164,7 @@ impl<T: SourceTask> SourceSuite<T> {
 }
 
 fn identity(record: &TestRecord) -> String {
-    let mut text = format!("{}", record.value.text());
+    let mut text = record.value.text();
     if record.key != crate::TestData::Null {
         text = format!("{} = {text}", record.key.text());
     }

@@ -106,7 +106,10 @@ fn first_copies(
     watch: &Watch,
     copies: &mut Copies,
 ) -> Result<Vec<PathBuf>, Failure> {
-    if let Some(missing) = places.iter().find(|place| !place.exists()) {
+    if let Some(missing) = places
+        .iter()
+        .find(|place| !place.try_exists().unwrap_or(false))
+    {
         return Err(Failure::new(
             Exit::Environment,
             "LS0302",
