@@ -70,7 +70,7 @@ impl<const FLAW: u8> SinkTask for Keep<FLAW> {
         if FLAW == flaw::LEAKS_FILES {
             LEAKED
                 .lock()
-                .unwrap()
+                .expect("no test panics while it holds it")
                 .push(File::open("/proc/self/status")?);
         }
         Ok(Self {
@@ -98,7 +98,7 @@ impl<const FLAW: u8> SinkTask for Keep<FLAW> {
         if FLAW == flaw::BLOCKS && self.empty > 3 {
             thread::sleep(Duration::from_millis(700));
         }
-        let trouble = self.path.with_extension("trouble").exists();
+        let trouble = self.path.with_extension("trouble").try_exists()?;
         if trouble && FLAW == flaw::PERMANENT_TROUBLE {
             return Err(Error::unavailable("no line").permanent());
         }
@@ -113,7 +113,7 @@ impl<const FLAW: u8> SinkTask for Keep<FLAW> {
             || FLAW == flaw::WRITES_NOTHING
             || (trouble && FLAW == flaw::HIDES_TROUBLE);
         // The first batch of a later instance is taken for one that was there before.
-        let again = FLAW == flaw::SKIPS_REDELIVERED && self.puts == 1 && self.path.exists();
+        let again = FLAW == flaw::SKIPS_REDELIVERED && self.puts == 1 && self.path.try_exists()?;
         let mut text = Vec::new();
         for record in records {
             if record.value().as_bytes() == Some(b"bad") {
@@ -180,9 +180,9 @@ fn suite<const FLAW: u8>() -> SinkSuite<Keep<FLAW>> {
         .trouble(|folder, on| {
             let sign = folder.join("out.trouble");
             if on {
-                fs::write(sign, "").unwrap()
+                fs::write(sign, "").expect("the scene's folder is ours")
             } else {
-                fs::remove_file(sign).unwrap()
+                fs::remove_file(sign).expect("the scene's folder is ours")
             }
         })
         .stop_limit(Duration::from_millis(400))
@@ -316,7 +316,10 @@ fn a_sink_that_frees_only_at_close_does_not_come_back() {
 #[test]
 fn a_sink_that_leaks_is_found() {
     fails::<{ flaw::LEAKS_FILES }>(Check::Leak, "file descriptors more");
-    LEAKED.lock().unwrap().clear();
+    LEAKED
+        .lock()
+        .expect("no test panics while it holds it")
+        .clear();
 }
 
 #[test]

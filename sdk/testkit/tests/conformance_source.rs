@@ -62,7 +62,7 @@ impl<const FLAW: u8> SourceTask for Count<FLAW> {
             }
             flaw::LEAKS_FILES => LEAKED
                 .lock()
-                .unwrap()
+                .expect("no test panics while it holds it")
                 .push(File::open("/proc/self/status")?),
             flaw::LEAKS_THREADS => drop(thread::spawn(|| thread::sleep(Duration::from_secs(60)))),
             flaw::LEAKS_MEMORY => drop(Box::leak(vec![1_u8; 1 << 20].into_boxed_slice())),
@@ -217,7 +217,10 @@ fn a_source_without_records_or_end_cannot_be_tried() {
 #[test]
 fn what_a_source_leaves_behind_is_counted() {
     fails::<{ flaw::LEAKS_FILES }>(Check::Leak, "file descriptors more");
-    LEAKED.lock().unwrap().clear();
+    LEAKED
+        .lock()
+        .expect("no test panics while it holds it")
+        .clear();
     fails::<{ flaw::LEAKS_THREADS }>(Check::Leak, "threads more");
     fails::<{ flaw::LEAKS_MEMORY }>(Check::Leak, "bytes of memory more");
 }
@@ -228,7 +231,7 @@ struct BadOptions<const FLAW: u8>(CountOptions);
 impl<const FLAW: u8> Options for BadOptions<FLAW> {
     fn definitions() -> Vec<OptionDef> {
         let mut options = CountOptions::definitions();
-        let count = options.last_mut().unwrap();
+        let count = options.last_mut().expect("there are two");
         match FLAW {
             1 => count.default = Some("0".to_owned()),
             2 => count.docs.clear(),
