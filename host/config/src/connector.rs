@@ -91,6 +91,7 @@ fn connector(
     let mut settings = reader.read(&bodies);
     name_predicates(&mut settings);
     let topics_hold = topics_hold(report, entry, class, &settings);
+    let letters_hold = letters_hold(report, entry, &settings);
     let converters_hold = converters_hold(report, entry, around.catalog, &settings);
     let steps_hold = steps_hold(report, entry, around.catalog, &settings);
     if let Some(own) = settings.get("name").filter(|own| own.text != name) {
@@ -106,7 +107,7 @@ fn connector(
             .help("remove `name`: the key is the name"),
         );
     }
-    (named && topics_hold && converters_hold && steps_hold)
+    (named && topics_hold && letters_hold && converters_hold && steps_hold)
         .then(|| plan(report, entry, class, settings))
 }
 
@@ -314,6 +315,47 @@ fn topics_hold(
         report.push(Draft::error(&codes::BAD_NAME, setting.span, message));
     }
     good
+}
+
+/// Dead letters may not come back to the sink that set them aside, and their topic must be one.
+fn letters_hold(
+    report: &mut Report,
+    entry: &Entry,
+    settings: &BTreeMap<String, Setting>,
+) -> bool {
+    let Some(setting) = settings.get("errors.deadletterqueue.topic.name") else {
+        return true;
+    };
+    let Some(name) = setting.resolved.as_deref() else {
+        return true;
+    };
+    if let Err(problem) = linkspan_types::TopicName::try_new(name) {
+        let message = if setting.late {
+            "`errors.deadletterqueue.topic.name` holds what is no topic name".to_owned()
+        } else {
+            problem.to_string()
+        };
+        report.push(Draft::error(&codes::BAD_NAME, setting.span, message));
+        return false;
+    }
+    let read = settings
+        .get("topics")
+        .and_then(|topics| topics.resolved.as_deref());
+    if !read.is_some_and(|topics| items(topics).iter().any(|topic| topic == name)) {
+        return true;
+    }
+    report.push(
+        Draft::error(
+            &codes::BAD_VALUE,
+            setting.span,
+            format!(
+                "connector `{}`: the dead letters would come back: `topics` names their topic, too",
+                entry.key
+            ),
+        )
+        .help("give the dead letters a topic of their own"),
+    );
+    false
 }
 
 /// Each converter must exist, and take the options that stand below it.

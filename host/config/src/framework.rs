@@ -222,11 +222,10 @@ static CONNECTOR_ROWS: &[Row] = &[
     row(
         "errors.tolerance",
         OptionType::String,
-        "Whether a bad record stops the task.",
+        "none: a bad record stops the task. all: it becomes a dead letter, or is skipped and counted.",
     )
     .default("none")
-    .values(&["none", "all"])
-    .only(&["none"]),
+    .values(&["none", "all"]),
     row(
         "isolation",
         OptionType::String,
@@ -279,17 +278,49 @@ static CONNECTOR_ROWS: &[Row] = &[
         OptionType::String,
         "Options of the header converter.",
     ),
-    later(
+    row(
         "errors.retry.timeout",
-        "How long a failing record is retried.",
-    ),
-    later(
+        OptionType::Duration,
+        "How long a temporary error is retried before it counts as final; -1 = for ever. 0: records are not retried, a put of a sink is without limit.",
+    )
+    .default("0")
+    .range(-1, i64::MAX),
+    row(
         "errors.retry.delay.max.ms",
-        "The longest pause between two attempts.",
+        OptionType::Duration,
+        "The longest pause between two such attempts; the first is 300 ms, each one twice the last.",
+    )
+    .default("60000")
+    .range(0, 24 * HOUR_MS),
+    row(
+        "errors.log.enable",
+        OptionType::Boolean,
+        "Whether each bad record is logged: where it was, what failed and why, never its content.",
+    )
+    .default("false"),
+    row(
+        "errors.log.include.messages",
+        OptionType::Boolean,
+        "Whether key and value of a bad record are logged with it.",
+    )
+    .default("false"),
+    row(
+        "errors.deadletterqueue.topic.name",
+        OptionType::Topic,
+        "The topic that bad records go to with `errors.tolerance: all`; made with one partition unless it is declared.",
     ),
-    later("errors.log.enable", "Log each error."),
-    later("errors.log.include.messages", "Log the record, too."),
-    later("errors.deadletterqueue.*", "Where bad records go."),
+    row(
+        "errors.deadletterqueue.context.headers.enable",
+        OptionType::Boolean,
+        "Whether dead letters carry headers that say where they come from and why they failed.",
+    )
+    .default("true"),
+    row(
+        "errors.deadletterqueue.topic.replication.factor",
+        OptionType::Int,
+        "Copies of the topic of dead letters; one machine holds one. Accepted without effect.",
+    )
+    .range(-1, 100),
     later("tasks.max.enforce", "Refuse more tasks than asked for."),
     later("topic.creation.*", "Settings of topics that are created.").of_source(),
     later("exactly.once.support", "Whether exactly-once is demanded.").of_source(),

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use crate::convert::Converters;
 use crate::error::TaskError;
+use crate::errors::ErrorPolicy;
 use crate::services::Services;
 use crate::spec::{ConnectorSpec, KindOfConnector, Settings};
 use crate::task::{TaskShared, TaskState};
@@ -119,6 +120,17 @@ impl TaskContext {
         )
     }
 
+    /// Returns what the configuration says about failing records.
+    pub(crate) fn error_policy(&self) -> Result<Arc<ErrorPolicy>, TaskError> {
+        let resolved = (self.spec.resolve)()
+            .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
+        ErrorPolicy::from_config(&resolved.config, &self.spec.class)
+            .map(Arc::new)
+            .map_err(|problems| {
+                TaskError::permanent("LS0210", "config_invalid", problems.join("; "))
+            })
+    }
+
     pub(crate) fn running(&self) {
         self.task.set_state(TaskState::Running, None);
     }
@@ -143,11 +155,12 @@ impl TaskContext {
         while let Health::DiskBound { why } = self.runtime.log.health() {
             if !std::mem::replace(&mut waited, true) {
                 let error = TaskError {
-                    code: "LS0519",
-                    kind: "unavailable".to_owned(),
                     temporary: true,
-                    retry_after: None,
-                    message: format!("the log is full: {why}"),
+                    ..TaskError::permanent(
+                        "LS0519",
+                        "unavailable",
+                        format!("the log is full: {why}"),
+                    )
                 };
                 self.task.set_state(TaskState::DiskBound, Some(error));
             }

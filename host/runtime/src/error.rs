@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use linkspan_convert::Stage;
 use linkspan_plugin::PluginError;
 
 /// Why a task stopped or has to wait. Restart and failure look only at `kind` and `temporary`.
@@ -17,6 +18,20 @@ pub struct TaskError {
     pub retry_after: Option<Duration>,
     /// What happened, where, and what to do.
     pub message: String,
+    /// Where a record failed, for its dead letter.
+    pub(crate) site: Option<Box<Site>>,
+    /// Connect's exception for it; `None` where the kind says enough.
+    pub(crate) exception: Option<&'static str>,
+    /// A temporary error that was retried as long as it may be.
+    pub(crate) exhausted: bool,
+}
+
+/// Where a record failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Site {
+    pub(crate) stage: Stage,
+    /// The name of the transform's step, else empty.
+    pub(crate) step: String,
 }
 
 impl TaskError {
@@ -27,7 +42,29 @@ impl TaskError {
             temporary: false,
             retry_after: None,
             message: message.into(),
+            site: None,
+            exception: None,
+            exhausted: false,
         }
+    }
+
+    /// Says at which stage a record failed; the innermost word counts.
+    pub(crate) fn at(mut self, stage: Stage) -> Self {
+        self.site.get_or_insert_with(|| {
+            Box::new(Site {
+                stage,
+                step: String::new(),
+            })
+        });
+        self
+    }
+
+    /// Whether nothing but the record in hand is to blame: its data, or a retry of its conversion that was given up.
+    pub(crate) fn is_of_record(&self) -> bool {
+        let stage = self.site.as_ref().map(|site| site.stage);
+        let given_up = self.exhausted && stage.is_some_and(|stage| stage != Stage::TaskPut);
+        !self.temporary
+            && (given_up || (self.kind == "data_invalid" && self.code.starts_with("LS04")))
     }
 
     /// A record that cannot be stored or delivered.
@@ -48,6 +85,11 @@ impl TaskError {
     /// Whether the restart policy starts the task again by itself (DESIGN §8).
     pub(crate) fn restarts(&self) -> bool {
         self.temporary || self.kind == "internal" || self.kind == "panicked"
+    }
+
+    /// The task was told to stop in the middle of something; what it was about is done again by its next life.
+    pub(crate) fn stopped() -> Self {
+        Self::permanent("LS0401", "stopped", "told to stop")
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
@@ -82,6 +124,9 @@ impl From<PluginError> for TaskError {
             temporary: error.is_temporary(),
             retry_after: error.retry_after,
             message: error.message,
+            site: None,
+            exception: None,
+            exhausted: false,
         }
     }
 }
@@ -113,6 +158,9 @@ impl From<linkspan_log::Error> for TaskError {
             temporary: error.is_temporary(),
             retry_after: None,
             message: linkspan_types::error_chain(&error),
+            site: None,
+            exception: None,
+            exhausted: false,
         }
     }
 }

@@ -14,6 +14,7 @@
 mod connector;
 mod convert;
 mod error;
+mod errors;
 mod job;
 mod keys;
 mod offsets;

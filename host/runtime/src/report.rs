@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub struct RunReport {
     /// UUIDv7 of the run.
     pub run_id: String,
-    /// `ok`, `partial` (dead letters and no failure) or `failed`.
+    /// `ok`, `partial` (dead letters or skipped records and no failure) or `failed`.
     pub status: &'static str,
     /// RFC 3339 with milliseconds.
     pub started: String,
@@ -44,6 +44,8 @@ pub struct ConnectorReport {
     pub filtered: u64,
     /// Set aside as dead letters.
     pub dlq: u64,
+    /// Bad records left out without a dead letter queue (`errors.tolerance: all`).
+    pub skipped: u64,
     /// Bytes of `records`.
     pub bytes: u64,
     /// Files read or written, where the connector works on files.

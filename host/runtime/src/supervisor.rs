@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::connector::{Shared, TaskContext};
 use crate::convert::Converters;
 use crate::error::{StartError, TaskError};
+use crate::errors::{ErrorPolicy, ensure_topic};
 use crate::services::Services;
 use crate::sink::group_of;
 use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs, conceal};
@@ -72,6 +73,8 @@ struct Planned {
     spec: Arc<ConnectorSpec>,
     class: Class,
     task_configs: Vec<BTreeMap<String, String>>,
+    /// Where its dead letters go.
+    letters: Option<TopicName>,
 }
 
 impl Runtime {
@@ -224,6 +227,22 @@ impl Runtime {
                 .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
                 .collect());
         }
+        let letters = ErrorPolicy::from_config(&config, &spec.class)
+            .map_err(|problems| {
+                let problems = problems.into_iter();
+                problems
+                    .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
+                    .collect::<Vec<_>>()
+            })?
+            .letters;
+        if let Some(topic) = letters.as_ref().filter(|topic| spec.topics.contains(topic)) {
+            return Err(invalid(
+                "LS0210",
+                format!(
+                    "connector `{name}`: option `errors.deadletterqueue.topic.name`: the sink reads `{topic}` itself, its dead                      letters would come back to it"
+                ),
+            ));
+        }
         let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;
         if task_configs.len() > spec.tasks_max as usize {
             return Err(vec![TaskError::internal(format!(
@@ -237,6 +256,7 @@ impl Runtime {
             spec: Arc::new(spec),
             class,
             task_configs,
+            letters,
         })
     }
 
@@ -293,6 +313,9 @@ impl Runtime {
 
     fn ensure_sink_topics(&self, planned: &[Planned]) -> Result<(), StartError> {
         let log = &self.shared.log;
+        for name in planned.iter().filter_map(|planned| planned.letters.as_ref()) {
+            ensure_topic(log.as_ref(), name)?;
+        }
         for name in planned.iter().flat_map(|planned| &planned.spec.topics) {
             if log.topic(name)?.is_none() {
                 log.create_topic(
@@ -330,6 +353,7 @@ impl Runtime {
             spec,
             class,
             task_configs,
+            letters: _,
         } = planned;
         run.connectors.push(Running {
             spec: Arc::clone(&spec),
@@ -390,6 +414,20 @@ impl Running {
         self.tasks
             .iter()
             .map(|task| task.counters.filtered.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    pub(crate) fn dead_letters(&self) -> u64 {
+        self.tasks
+            .iter()
+            .map(|task| task.counters.dead_letters.load(Ordering::Relaxed))
+            .sum()
+    }
+
+    pub(crate) fn skipped(&self) -> u64 {
+        self.tasks
+            .iter()
+            .map(|task| task.counters.skipped.load(Ordering::Relaxed))
             .sum()
     }
 

@@ -51,6 +51,10 @@ pub(crate) struct Counters {
     pub(crate) bytes: AtomicU64,
     /// Records that transforms dropped.
     pub(crate) filtered: AtomicU64,
+    /// Records that became dead letters.
+    pub(crate) dead_letters: AtomicU64,
+    /// Bad records that were skipped, as there is no topic for dead letters.
+    pub(crate) skipped: AtomicU64,
     /// Restarts after failures.
     pub(crate) restarts: AtomicU64,
 }
@@ -59,6 +63,16 @@ impl Counters {
     pub(crate) fn add(&self, records: u64, bytes: u64) {
         self.records.fetch_add(records, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts bad records: dead letters, or skipped ones.
+    pub(crate) fn set_aside(&self, letters: bool, records: u64) {
+        let counter = if letters {
+            &self.dead_letters
+        } else {
+            &self.skipped
+        };
+        counter.fetch_add(records, Ordering::Relaxed);
     }
 }
 

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use linkspan_convert::transform::{Step, Touches, read_steps};
 use linkspan_convert::{
-    Coordinates, Error, Header, Headers, Record, SchemaAndValue, TimestampType, Value,
+    Coordinates, Error, Header, Headers, Record, SchemaAndValue, Stage, TimestampType, Value,
 };
 use linkspan_plugin::batch::Data;
 
 use crate::convert::{Form, Models};
-use crate::error::TaskError;
+use crate::error::{Site, TaskError};
 use crate::schemas::SchemaRegistry;
 
 /// The steps of one task, with their buffers.
@@ -225,5 +225,13 @@ fn data(form: Form, bytes: &[u8]) -> Data<'_> {
 
 #[cold]
 fn refused(step: &Step, error: &Error) -> TaskError {
-    TaskError::data(format!("transform `{}`: {error}", step.name))
+    let site = Site {
+        stage: Stage::Transformation,
+        step: step.name.to_string(),
+    };
+    TaskError {
+        site: Some(Box::new(site)),
+        exception: Some(error.class().java()),
+        ..TaskError::data(format!("transform `{}`: {error}", step.name))
+    }
 }

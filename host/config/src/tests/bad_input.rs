@@ -162,9 +162,7 @@ fn mistakes_of_connectors_have_a_place_and_a_code() {
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
     for option in [
-        "errors: { tolerance: all }",
-        "errors.deadletterqueue.topic.name: dlq",
-        "errors.retry.timeout: 5s",
+        "topic.creation.enable: true",
         "isolation: process",
         "moved.from: old",
     ] {
@@ -176,6 +174,11 @@ fn what_is_not_built_is_refused_and_never_ignored() {
     }
     for option in [
         "errors.tolerance: none",
+        "errors: { tolerance: all, retry.timeout: 5s, deadletterqueue: { topic.name: dlq } }",
+        "errors.retry.timeout: -1",
+        "errors.retry.delay.max.ms: 2s",
+        "errors.log: { enable: true, include.messages: false }",
+        "errors.deadletterqueue.context.headers.enable: false",
         "value.converter: auto",
         "value.converter: org.apache.kafka.connect.json.JsonConverter",
         "isolation: none",
@@ -190,6 +193,24 @@ fn what_is_not_built_is_refused_and_never_ignored() {
         source("")
     );
     assert!(Case::one(&topic).lines()[0].starts_with("LS0290 a.yaml:1:16 "));
+}
+
+#[test]
+fn dead_letters_never_go_to_a_topic_that_their_sink_reads() {
+    let sink = |letters: &str| {
+        let text = format!(
+            "connectors:\n  out:\n    connector: blackhole-sink\n    topics: [a, b]\n    errors.deadletterqueue.topic.name: {letters}\n"
+        );
+        Case::one(&text).lines()
+    };
+    assert_eq!(
+        sink("b"),
+        [
+            "LS0106 a.yaml:5:40 connector `out`: the dead letters would come back: `topics` names their topic, too"
+        ]
+    );
+    assert!(sink("a/b")[0].starts_with("LS0116 a.yaml:5:40 "));
+    assert_eq!(sink("letters"), [""; 0]);
 }
 
 #[test]

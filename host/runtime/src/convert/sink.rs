@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use linkspan_convert::{Converter, PrimitiveConverter};
+use linkspan_convert::{Converter, PrimitiveConverter, Stage};
 use linkspan_log::LogBackend;
 use linkspan_plugin::batch::Data;
 use linkspan_plugin::{json, row};
@@ -148,10 +148,11 @@ impl SinkConverter {
         self.key = key;
         self.value = value;
         let parts = Parts {
-            key: key_part.map_err(|error| within("key", error))?,
-            value: value_part.map_err(|error| within("value", error))?,
+            key: key_part.map_err(|error| within("key", error).at(Stage::KeyConverter))?,
+            value: value_part.map_err(|error| within("value", error).at(Stage::ValueConverter))?,
         };
-        self.prepare_headers(record)?;
+        self.prepare_headers(record)
+            .map_err(|error| error.at(Stage::HeaderConverter))?;
         Ok(parts)
     }
 
@@ -246,7 +247,9 @@ impl SinkConverter {
                 continue;
             }
             let name = std::str::from_utf8(name)
-                .map_err(|_| TaskError::data("header name is not UTF-8"))?;
+                .map_err(|_| {
+                    TaskError::data("header name is not UTF-8").at(Stage::HeaderConverter)
+                })?;
             let value = match self.spans.get(headers.len()) {
                 Some(span) => {
                     let scratch = self.headers.get(span.from..span.to).unwrap_or_default();

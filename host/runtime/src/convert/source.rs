@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use linkspan_convert::{Converter, PrimitiveConverter};
+use linkspan_convert::{Converter, PrimitiveConverter, Stage};
 use linkspan_plugin::batch::Data;
 use linkspan_plugin::{json, row, tagged};
 
@@ -102,14 +102,18 @@ impl SourceConverter {
         self.header_bytes.clear();
         self.header_spans.clear();
         for (name, data) in headers {
-            self.push_header(name, &data)?;
+            self.push_header(name, &data)
+                .map_err(|error| error.at(Stage::HeaderConverter))?;
         }
-        let stored_value = self.data(value, true)?;
+        let stored_value = self
+            .data(value, true)
+            .map_err(|error| error.at(Stage::ValueConverter))?;
         let stored_key = if self.key_fields.is_some() {
-            self.key_from_value(value)?
+            self.key_from_value(value)
         } else {
-            self.data(key, false)?
-        };
+            self.data(key, false)
+        }
+        .map_err(|error| error.at(Stage::KeyConverter))?;
         Ok(Converted {
             key: stored_key,
             value: stored_value,

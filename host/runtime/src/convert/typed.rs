@@ -48,7 +48,10 @@ pub(crate) struct Models {
 
 /// An error about data, without a place yet.
 pub(crate) fn data_error(error: &Error) -> TaskError {
-    TaskError::data(error.to_string())
+    TaskError {
+        exception: Some(error.class().java()),
+        ..TaskError::data(error.to_string())
+    }
 }
 
 impl Models {

@@ -1,13 +1,17 @@
 //! Fetched record batches to the batch that crosses the boundary.
 
+use std::ops::Range;
+
 use linkspan_convert::TimestampType as TimeKind;
 use linkspan_log::FetchedBatch;
 use linkspan_plugin::batch::{GroupKey, SinkBatchWriter};
 use linkspan_types::{LeaderEpoch, Offset, TopicPartition};
-use linkspan_wire::{Batch, Batches, TimestampType};
+use linkspan_wire::{Batch, Batches, Record, TimestampType};
 
+use super::aside::{Aside, At, Failed};
 use crate::convert::{Named, SinkConverter, plain};
 use crate::error::TaskError;
+use crate::errors::{Attempts, Retrier, Verdict};
 use crate::transforms::{Chain, Incoming};
 
 /// What a record weighs in a `put` beyond its bytes, so that many empty ones are bounded too.
@@ -27,11 +31,39 @@ pub(crate) struct PutBuilder {
     /// Records that transforms dropped since they were last asked for.
     pub(crate) filtered: u64,
     /// Behind the last record that was kept, of each partition with transforms.
-    kept: Vec<(TopicPartition, Offset)>,
+    pub(crate) kept: Vec<(TopicPartition, Offset)>,
+    retrier: Retrier,
+    /// Records set aside, which the plugin does not get.
+    pub(crate) aside: Aside,
+    /// Records left out because they were set aside before.
+    pub(crate) left_out: u64,
+    /// Records that could not be converted.
+    pub(crate) failed: Vec<Failed>,
+    /// What the batch in hand was made of, and until where, so that it can be made again in parts.
+    pub(crate) parts: Vec<Portion>,
+    /// Records of `parts` seen so far.
+    pub(crate) seen: usize,
+    /// The records of `parts` that are wanted; `None` = all.
+    window: Option<Range<usize>>,
+    /// The record pushed last, while `window` is set.
+    pub(crate) last: Option<At>,
+}
+
+/// A part of one fetched batch.
+#[derive(Debug, Clone)]
+pub(crate) struct Portion {
+    fetched: FetchedBatch,
+    from: Offset,
+    until: Offset,
 }
 
 impl PutBuilder {
-    pub(crate) fn new(converter: SinkConverter, chain: Option<Chain>, limit: usize) -> Self {
+    pub(crate) fn new(
+        converter: SinkConverter,
+        chain: Option<Chain>,
+        limit: usize,
+        retrier: Retrier,
+    ) -> Self {
         Self {
             writer: SinkBatchWriter::new(),
             converter,
@@ -42,6 +74,14 @@ impl PutBuilder {
             bytes: 0,
             filtered: 0,
             kept: Vec::new(),
+            retrier,
+            aside: Aside::default(),
+            left_out: 0,
+            failed: Vec::new(),
+            parts: Vec::new(),
+            seen: 0,
+            window: None,
+            last: None,
         }
     }
 
@@ -51,7 +91,8 @@ impl PutBuilder {
 
     /// Whether the batch in hand is as large as one `put` should be.
     pub(crate) fn is_full(&self) -> bool {
-        self.bytes + self.records * RECORD_WEIGHT >= self.limit
+        let records = self.records + self.failed.len() as u64 + self.left_out;
+        self.bytes + records * RECORD_WEIGHT >= self.limit
     }
 
     /// Adds the records of `fetched` from `from` on, whole batches at a time, until the `put` is full; returns where to
@@ -63,20 +104,60 @@ impl PutBuilder {
         mut epoch: impl FnMut(Offset, LeaderEpoch),
     ) -> Result<Option<Offset>, TaskError> {
         let mut next = from;
+        let mut rest = None;
         for batch in Batches::new(&fetched.bytes) {
-            let batch = batch.map_err(|error| place(fetched, next, &error.to_string()))?;
+            let batch = batch.map_err(|error| unreadable(fetched, next, &error))?;
             let header = batch.header();
             if header.is_control() || header.last_offset() < from.0 {
                 continue;
             }
             if self.is_full() {
-                return Ok(Some(next));
+                rest = Some(next);
+                break;
             }
             epoch(Offset(header.base_offset), LeaderEpoch(header.leader_epoch));
             self.add_batch(fetched, &batch, from)?;
             next = Offset(header.next_offset());
         }
-        Ok(None)
+        if self.retrier.policy.tolerant {
+            self.parts.push(Portion {
+                fetched: fetched.clone(),
+                from,
+                until: next,
+            });
+        }
+        Ok(rest)
+    }
+
+    /// Makes the part `window` of an earlier batch again, counted in the records of `parts`.
+    pub(crate) fn rebuild(
+        &mut self,
+        parts: &[Portion],
+        window: Range<usize>,
+    ) -> Result<(), TaskError> {
+        self.window = Some(window);
+        self.seen = 0;
+        self.kept.clear();
+        let built = self.add_parts(parts);
+        self.window = None;
+        built
+    }
+
+    fn add_parts(&mut self, parts: &[Portion]) -> Result<(), TaskError> {
+        for part in parts {
+            for batch in Batches::new(&part.fetched.bytes) {
+                let batch = batch.map_err(|error| unreadable(&part.fetched, part.from, &error))?;
+                let header = batch.header();
+                if header.is_control() || header.last_offset() < part.from.0 {
+                    continue;
+                }
+                if header.base_offset >= part.until.0 {
+                    break;
+                }
+                self.add_batch(&part.fetched, &batch, part.from)?;
+            }
+        }
+        Ok(())
     }
 
     fn add_batch(
@@ -97,39 +178,111 @@ impl PutBuilder {
         self.writer
             .begin_group(&group, header.base_offset)
             .map_err(too_large)?;
-        let unreadable = |error: linkspan_wire::Error| {
-            place(fetched, Offset(header.base_offset), &error.to_string())
+        let base = Offset(header.base_offset);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let records = batch.records(&mut scratch);
+        for record in records.map_err(|error| unreadable(fetched, base, &error))? {
+            let record = record.map_err(|error| unreadable(fetched, base, &error))?;
+            if record.offset >= from.0 {
+                self.add_record(fetched, &group, header.base_offset, &record)?;
+            }
+        }
+        self.scratch = scratch;
+        Ok(())
+    }
+
+    fn add_record(
+        &mut self,
+        fetched: &FetchedBatch,
+        group: &GroupKey<'_>,
+        base_offset: i64,
+        record: &Record<'_>,
+    ) -> Result<(), TaskError> {
+        let place = self.seen;
+        self.seen += 1;
+        if let Some(window) = &self.window
+            && !window.contains(&place)
+        {
+            return Ok(());
+        }
+        if !self.aside.is_empty() && self.aside.contains(&fetched.partition, record.offset) {
+            self.left_out += 1;
+            return Ok(());
+        }
+        let pushed = match self.push(group, base_offset, record) {
+            Err(error) if error.temporary => self.push_again(error, group, base_offset, record),
+            pushed => pushed,
         };
-        for record in batch.records(&mut self.scratch).map_err(unreadable)? {
-            let record = record.map_err(unreadable)?;
-            if record.offset < from.0 {
-                continue;
-            }
-            if let Some(chain) = &mut self.chain {
-                let parts = (&mut self.writer, &mut self.converter, chain);
-                let sent = push_transformed(parts, &group, header.base_offset, &record);
-                match sent.map_err(|error| place(fetched, Offset(record.offset), &error.message))? {
-                    Some(size) => {
-                        self.records += 1;
-                        self.bytes += size as u64;
-                        note_kept(&mut self.kept, &fetched.partition, record.offset + 1);
-                    }
-                    None => self.filtered += 1,
+        match pushed {
+            Ok(Some(size)) => {
+                self.records += 1;
+                self.bytes += size as u64;
+                if self.tracks() {
+                    note_kept(&mut self.kept, &fetched.partition, record.offset + 1);
                 }
-                continue;
+                if self.window.is_some() {
+                    self.last = Some(at(fetched, record));
+                }
             }
-            let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-            push(&mut self.writer, &mut self.converter, &record)
-                .map_err(|error| place(fetched, Offset(record.offset), &error.message))?;
-            self.records += 1;
-            self.bytes += size as u64;
+            Ok(None) => self.filtered += 1,
+            Err(error) if self.retrier.policy.tolerates(&error) => self.failed.push(Failed {
+                at: at(fetched, record),
+                error,
+            }),
+            Err(error) => {
+                let message = located(fetched, Offset(record.offset), &error.message);
+                return Err(TaskError { message, ..error });
+            }
         }
         Ok(())
     }
 
-    /// Whether transforms may drop records.
-    pub(crate) const fn transforms(&self) -> bool {
-        self.chain.is_some()
+    /// Converts one record into the batch; returns its size, `None` where a transform dropped it.
+    fn push(
+        &mut self,
+        group: &GroupKey<'_>,
+        base_offset: i64,
+        record: &Record<'_>,
+    ) -> Result<Option<usize>, TaskError> {
+        if let Some(chain) = &mut self.chain {
+            let parts = (&mut self.writer, &mut self.converter, chain);
+            return push_transformed(parts, group, base_offset, record);
+        }
+        push(&mut self.writer, &mut self.converter, record)?;
+        let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        Ok(Some(size))
+    }
+
+    #[cold]
+    fn push_again(
+        &mut self,
+        error: TaskError,
+        group: &GroupKey<'_>,
+        base_offset: i64,
+        record: &Record<'_>,
+    ) -> Result<Option<usize>, TaskError> {
+        let retrier = self.retrier.clone();
+        let mut attempts = Attempts::default();
+        let mut error = error;
+        loop {
+            match retrier.again(&mut attempts, error) {
+                Verdict::Again => {}
+                Verdict::GiveUp(error) => return Err(error),
+                Verdict::Stopped => return Err(TaskError::stopped()),
+            }
+            match self.push(group, base_offset, record) {
+                Err(again) if again.temporary => error = again,
+                pushed => {
+                    retrier.done(&attempts);
+                    return pushed;
+                }
+            }
+        }
+    }
+
+    /// Whether records may be left out: dropped by transforms, or set aside.
+    pub(crate) fn tracks(&self) -> bool {
+        self.chain.is_some() || self.retrier.policy.tolerant
     }
 
     /// Returns where the records of a partition end that were kept since this was last asked; `None` where none was.
@@ -156,7 +309,7 @@ impl PutBuilder {
 fn push(
     writer: &mut SinkBatchWriter,
     converter: &mut SinkConverter,
-    record: &linkspan_wire::Record<'_>,
+    record: &Record<'_>,
 ) -> Result<(), TaskError> {
     let timestamp = Some(record.timestamp);
     if record.headers.is_empty() && converter.passes_plain() {
@@ -193,7 +346,7 @@ fn push_transformed(
     (writer, converter, chain): (&mut SinkBatchWriter, &mut SinkConverter, &mut Chain),
     group: &GroupKey<'_>,
     base_offset: i64,
-    record: &linkspan_wire::Record<'_>,
+    record: &Record<'_>,
 ) -> Result<Option<usize>, TaskError> {
     let (names, kept) = Named::of(record);
     let parts = converter.prepare(record, &names)?;
@@ -242,11 +395,29 @@ fn too_large(error: impl std::fmt::Display) -> TaskError {
     TaskError::internal(error.to_string())
 }
 
-fn place(fetched: &FetchedBatch, offset: Offset, message: &str) -> TaskError {
-    TaskError::data(format!(
+fn at(fetched: &FetchedBatch, record: &Record<'_>) -> At {
+    At {
+        partition: fetched.partition.clone(),
+        topic_id: fetched.topic_id,
+        offset: record.offset,
+    }
+}
+
+/// Stored bytes that are no records: damage of the log, never a record's fault.
+#[cold]
+fn unreadable(fetched: &FetchedBatch, offset: Offset, error: &linkspan_wire::Error) -> TaskError {
+    TaskError::permanent(
+        "LS0513",
+        "data_invalid",
+        located(fetched, offset, &error.to_string()),
+    )
+}
+
+fn located(fetched: &FetchedBatch, offset: Offset, message: &str) -> String {
+    format!(
         "topic `{}` partition {} offset {}: {message}",
         fetched.partition.topic, fetched.partition.partition.0, offset.0
-    ))
+    )
 }
 
 #[cfg(test)]

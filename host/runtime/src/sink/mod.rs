@@ -3,7 +3,9 @@
 //! Fetching is an async task of its own with a buffer bounded in bytes, so a slow `put` never loses the group. The task's
 //! OS thread converts, puts, and commits what the plugin reports as progress.
 
+mod aside;
 mod batch;
+mod bisect;
 mod fetch;
 mod positions;
 mod reply;

@@ -6,7 +6,8 @@ use linkspan_log::{Assignment, GroupOffset};
 use linkspan_types::{LeaderEpoch, Offset, TopicPartition};
 use serde_json::json;
 
-use super::reply::Progress;
+use super::aside::{Aside, At, Failed};
+use super::reply::{Progress, Reply};
 use crate::error::TaskError;
 
 #[derive(Debug, Clone)]
@@ -145,9 +146,10 @@ impl Positions {
     pub(crate) fn news(
         &self,
         progress: &[Progress],
+        aside: &Aside,
         now_ms: i64,
     ) -> Result<Vec<(TopicPartition, GroupOffset)>, TaskError> {
-        let mut news = Vec::new();
+        let mut news: Vec<(TopicPartition, GroupOffset)> = Vec::new();
         for report in progress {
             let Some((partition, position)) = self.map.iter().find(|(tp, _)| {
                 tp.partition.0 == report.partition && tp.topic.as_str() == report.topic
@@ -162,6 +164,11 @@ impl Positions {
                     report.offset, report.topic, report.partition, position.fetched
                 )));
             }
+            let next = if aside.is_empty() {
+                next
+            } else {
+                aside.pass(partition, next).min(position.fetched)
+            };
             // What was dropped behind the last record given is passed with it.
             let next = if next >= position.given {
                 position.fetched
@@ -172,6 +179,8 @@ impl Positions {
                 .committed
                 .as_ref()
                 .is_some_and(|(offset, metadata)| *offset == next && *metadata == report.metadata);
+            // A batch that was put in parts has a word for each.
+            news.retain(|(known, _)| known != partition);
             if !same {
                 news.push((
                     partition.clone(),
@@ -187,6 +196,31 @@ impl Positions {
         }
         self.dropped_news(&mut news, now_ms);
         Ok(news)
+    }
+
+    /// What a sink rejects, with its place in the log.
+    pub(crate) fn rejected(&self, reply: &Reply) -> Result<Vec<Failed>, TaskError> {
+        let mut failed = Vec::with_capacity(reply.rejected.len());
+        for rejected in &reply.rejected {
+            let found = self.map.iter().find(|(tp, _)| {
+                tp.partition.0 == rejected.partition && tp.topic.as_str() == rejected.topic
+            });
+            let Some((partition, position)) = found else {
+                return Err(TaskError::internal(format!(
+                    "the sink rejects offset {} of `{}`-{}, which is not assigned to it",
+                    rejected.offset, rejected.topic, rejected.partition
+                )));
+            };
+            failed.push(Failed {
+                at: At {
+                    partition: partition.clone(),
+                    topic_id: position.assignment.topic_id,
+                    offset: rejected.offset,
+                },
+                error: rejected.error(),
+            });
+        }
+        Ok(failed)
     }
 
     /// Partitions whose plugin has nothing left to report, because transforms dropped all that came: the host passes it.
@@ -302,13 +336,13 @@ mod tests {
         positions.note_epoch(&partition, Offset(30), LeaderEpoch(3));
         positions.advance(&partition, Offset(40));
         for (next, epoch) in [(15, 0), (20, 0), (21, 3), (40, 3)] {
-            let news = positions.news(&report(next), 0).unwrap();
+            let news = positions.news(&report(next), &Aside::default(), 0).unwrap();
             assert_eq!(news[0].1.leader_epoch, LeaderEpoch(epoch), "next {next}");
         }
-        let news = positions.news(&report(25), 0).unwrap();
+        let news = positions.news(&report(25), &Aside::default(), 0).unwrap();
         positions.committed(&news);
         assert_eq!(
-            positions.news(&report(40), 0).unwrap()[0].1.leader_epoch,
+            positions.news(&report(40), &Aside::default(), 0).unwrap()[0].1.leader_epoch,
             LeaderEpoch(3)
         );
     }
@@ -316,7 +350,7 @@ mod tests {
     #[test]
     fn progress_beyond_what_was_put_is_refused() {
         let (positions, _) = assigned();
-        assert!(positions.news(&report(11), 0).is_err());
-        assert!(positions.news(&report(10), 0).unwrap().is_empty());
+        assert!(positions.news(&report(11), &Aside::default(), 0).is_err());
+        assert!(positions.news(&report(10), &Aside::default(), 0).unwrap().is_empty());
     }
 }

@@ -1,5 +1,6 @@
 //! What a sink answers to `put` and `flush`.
 
+use linkspan_convert::Stage;
 use serde::Deserialize;
 
 use crate::error::TaskError;
@@ -41,6 +42,13 @@ pub(crate) struct RejectedError {
     pub(crate) message: String,
 }
 
+impl Rejected {
+    /// Why, as of a record that failed in `put`.
+    pub(crate) fn error(&self) -> TaskError {
+        TaskError::permanent("LS0414", &self.error.kind, &self.error.message).at(Stage::TaskPut)
+    }
+}
+
 impl Reply {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, TaskError> {
         if bytes.is_empty() {
@@ -62,7 +70,7 @@ impl Reply {
         Ok(reply)
     }
 
-    /// Without a dead letter queue a rejected record stops the task.
+    /// Without tolerance a rejected record stops the task.
     pub(crate) fn refuse_rejected(&self, connector: &str) -> Result<(), TaskError> {
         let Some(first) = self.rejected.first() else {
             return Ok(());

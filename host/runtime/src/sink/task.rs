@@ -7,6 +7,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use linkspan_convert::Stage;
 use linkspan_log::{
     Assignment, Assignor, ConsumerOptions, Event, FetchedBatch, GroupOffset, LogBackend, Start,
 };
@@ -16,6 +17,7 @@ use linkspan_wire::Batches;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
+use super::aside::{DeadLetters, Failed};
 use super::batch::PutBuilder;
 use super::fetch::{self, Command, Handle, Message};
 use super::positions::Positions;
@@ -23,6 +25,7 @@ use super::reply::{Progress, Reply};
 use crate::connector::{Backoff, TaskContext};
 use crate::convert::SinkConverter;
 use crate::error::TaskError;
+use crate::errors::{Attempts, Retrier, Verdict};
 
 /// Bytes of one fetch from one partition.
 const FETCH_BYTES_MAX: usize = 1 << 20;
@@ -91,31 +94,67 @@ fn deliver(
         Arc::clone(&ctx.runtime.log),
         ctx.converters()?,
     );
+    let policy = ctx.error_policy()?;
+    let owner = OwnerId::from(ctx.spec.name.as_str());
+    let letters = DeadLetters::open(ctx, &policy, || {
+        ctx.runtime.log.producer_at(&owner, fence)
+    })?;
+    let retrier = Retrier {
+        task: Arc::clone(&ctx.task),
+        policy: Arc::clone(&policy),
+    };
     let mut delivery = Delivery {
         ctx,
         task,
         handle,
-        builder: PutBuilder::new(converter, ctx.chain()?, settings.put_bytes),
+        builder: PutBuilder::new(
+            converter,
+            ctx.chain()?,
+            settings.put_bytes,
+            retrier.clone(),
+        ),
+        retrier,
+        letters,
         positions: Positions::default(),
         pending: Vec::new(),
         next_tick: Instant::now() + ctx.spec.flush_interval,
-        uncounted: (0, 0),
+        uncounted: Uncounted::default(),
     };
     delivery.work()?;
     delivery.finish()
 }
 
-struct Delivery<'a> {
-    ctx: &'a TaskContext,
+/// What one `put` came to.
+pub(super) enum Put {
+    /// The plugin's answer, and the records and bytes it was given.
+    Done(Reply, u64, u64),
+    /// Data of the batch is at fault, and that is tolerated.
+    Refused(TaskError),
+    /// Told to stop while the plugin failed temporarily.
+    Stopped,
+}
+
+/// What was done since the last commit that covered all of it: a restart does it again.
+#[derive(Debug, Default)]
+struct Uncounted {
+    records: u64,
+    bytes: u64,
+    /// Dead letters, or skipped records where there is no topic for them.
+    aside: u64,
+}
+
+pub(super) struct Delivery<'a> {
+    pub(super) ctx: &'a TaskContext,
     task: &'a Task,
     handle: &'a Handle,
-    builder: PutBuilder,
+    pub(super) builder: PutBuilder,
+    retrier: Retrier,
+    letters: DeadLetters,
     positions: Positions,
     /// Where each partition stands once the batch in the builder has been put.
     pending: Vec<(TopicPartition, Offset)>,
     next_tick: Instant,
-    /// Records and bytes put since the last commit that covered all that was put: a restart puts them again.
-    uncounted: (u64, u64),
+    uncounted: Uncounted,
 }
 
 #[derive(Deserialize)]
@@ -230,6 +269,8 @@ impl Delivery<'_> {
     fn assigned(&mut self, assigned: &[Assignment]) -> Result<(), TaskError> {
         self.put()?;
         self.positions.assign(assigned);
+        self.letters
+            .assigned(self.ctx, assigned, &mut self.builder.aside)?;
         let seeks = self
             .task
             .open_partitions(&Positions::assigned_json(assigned))?;
@@ -292,11 +333,13 @@ impl Delivery<'_> {
         self.task
             .close_partitions(&Positions::partitions_json(partitions))?;
         self.positions.remove(partitions);
+        DeadLetters::revoked(partitions, &mut self.builder.aside);
         self.command(Command::GoOn)
     }
 
     /// Hands over what is in the builder, if anything; returns false when told to stop while the plugin refused it.
     fn put(&mut self) -> Result<bool, TaskError> {
+        self.set_failed_aside()?;
         if self.builder.is_empty() {
             self.pass_pending();
             return Ok(true);
@@ -305,9 +348,12 @@ impl Delivery<'_> {
     }
 
     /// Partitions whose fetched batches held nothing for the sink stand behind them all the same.
-    fn pass_pending(&mut self) {
+    pub(super) fn pass_pending(&mut self) {
+        self.builder.parts.clear();
+        self.builder.seen = 0;
+        self.uncounted.aside += std::mem::take(&mut self.builder.left_out);
         for (partition, next) in std::mem::take(&mut self.pending) {
-            if self.builder.transforms() {
+            if self.builder.tracks() {
                 let kept = self.builder.take_kept(&partition);
                 self.positions.advance_past(&partition, next, kept);
             } else {
@@ -324,25 +370,86 @@ impl Delivery<'_> {
 
     /// One `put`, also without records: that is how a buffering sink reports progress while nothing arrives.
     fn put_bytes(&mut self) -> Result<bool, TaskError> {
+        self.set_failed_aside()?;
+        let idle = self.builder.is_empty();
+        let put = self.call_put()?;
+        let delivered = match put {
+            Put::Stopped => false,
+            Put::Refused(error) => {
+                let parts = std::mem::take(&mut self.builder.parts);
+                self.bisect(&parts, self.builder.seen, &error)?
+            }
+            Put::Done(reply, records, bytes) => {
+                self.pass_pending();
+                self.take_rejected(&reply, records, bytes)?;
+                self.commit(&reply.progress, false)?;
+                true
+            }
+        };
+        if !delivered {
+            // Nothing of this batch is committed, the next start begins with it.
+            self.pending.clear();
+            return Ok(false);
+        }
+        if idle || self.next_tick <= Instant::now() {
+            self.next_tick = Instant::now() + self.ctx.spec.flush_interval;
+        }
+        Ok(true)
+    }
+
+    /// Hands the batch in the builder to the plugin.
+    pub(super) fn call_put(&mut self) -> Result<Put, TaskError> {
         let (buffer, records, bytes) = self.builder.finish()?;
         let count = u32::try_from(records).unwrap_or(u32::MAX);
         let answer = self.insist(|task| task.put(&buffer, count, 0));
         self.builder.recycle(buffer);
-        let Some(answer) = answer? else {
-            // Nothing of this batch is committed, the next start begins with it.
-            self.pending.clear();
-            return Ok(false);
-        };
-        self.pass_pending();
-        let reply = Reply::parse(&answer)?;
-        reply.refuse_rejected(&self.ctx.spec.name)?;
-        self.uncounted.0 += records;
-        self.uncounted.1 += bytes;
-        self.commit(&reply.progress, false)?;
-        if records == 0 || self.next_tick <= Instant::now() {
-            self.next_tick = Instant::now() + self.ctx.spec.flush_interval;
+        match answer {
+            Ok(Some(answer)) => Ok(Put::Done(Reply::parse(&answer)?, records, bytes)),
+            Ok(None) => Ok(Put::Stopped),
+            Err(error) if records > 0 && self.retrier.policy.tolerates(&error) => {
+                Ok(Put::Refused(error))
+            }
+            Err(error) => Err(error),
         }
-        Ok(true)
+    }
+
+    /// Counts what was put, and sets aside what the plugin rejected of it.
+    pub(super) fn take_rejected(
+        &mut self,
+        reply: &Reply,
+        records: u64,
+        bytes: u64,
+    ) -> Result<(), TaskError> {
+        self.uncounted.records += records;
+        self.uncounted.bytes += bytes;
+        if reply.rejected.is_empty() {
+            return Ok(());
+        }
+        if !self.retrier.policy.tolerant {
+            return reply.refuse_rejected(&self.ctx.spec.name);
+        }
+        let failed = self.positions.rejected(reply)?;
+        let rejected = self.set_aside(failed)?;
+        self.uncounted.records = self.uncounted.records.saturating_sub(rejected);
+        Ok(())
+    }
+
+    /// Sets records aside that could not be converted, before the plugin gets what lies behind them.
+    fn set_failed_aside(&mut self) -> Result<(), TaskError> {
+        let failed = std::mem::take(&mut self.builder.failed);
+        if !failed.is_empty() {
+            self.set_aside(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Makes dead letters of records, durably, or skips them. Returns how many were not set aside before.
+    pub(super) fn set_aside(&mut self, failed: Vec<Failed>) -> Result<u64, TaskError> {
+        let count = self
+            .letters
+            .set_aside(self.ctx, failed, &mut self.builder.aside)?;
+        self.uncounted.aside += count;
+        Ok(count)
     }
 
     fn flush(&mut self) -> Result<(), TaskError> {
@@ -350,22 +457,25 @@ impl Delivery<'_> {
             return Ok(());
         };
         let reply = Reply::parse(&answer)?;
-        reply.refuse_rejected(&self.ctx.spec.name)?;
+        self.take_rejected(&reply, 0, 0)?;
         self.commit(&reply.progress, true)
     }
 
-    /// Calls the plugin again and again while it answers with a temporary error; `None` when told to stop meanwhile.
+    /// Calls the plugin again and again while it answers with a temporary error, without limit or as long as
+    /// `errors.retry.timeout` says; `None` when told to stop meanwhile.
     fn insist(
         &self,
         call: impl Fn(&Task) -> Result<Vec<u8>, linkspan_plugin::PluginError>,
     ) -> Result<Option<Vec<u8>>, TaskError> {
         let mut backoff = Backoff::new(self.ctx.spec.restart_delay_max);
+        let mut attempts = Attempts::default();
         loop {
             match call(self.task) {
                 Ok(answer) => {
                     if backoff.reset() {
                         self.ctx.running();
                     }
+                    self.retrier.done(&attempts);
                     return Ok(Some(answer));
                 }
                 Err(error) => {
@@ -373,28 +483,45 @@ impl Delivery<'_> {
                     if !error.temporary {
                         return Err(error);
                     }
-                    if self.ctx.retry_after(&error, &mut backoff) {
-                        return Ok(None);
+                    if self.retrier.policy.retry.is_none() {
+                        if self.ctx.retry_after(&error, &mut backoff) {
+                            return Ok(None);
+                        }
+                        continue;
+                    }
+                    match self
+                        .retrier
+                        .again(&mut attempts, error.at(Stage::TaskPut))
+                    {
+                        Verdict::Again => {}
+                        Verdict::Stopped => return Ok(None),
+                        Verdict::GiveUp(error) => return Err(error),
                     }
                 }
             }
         }
     }
 
-    fn commit(&mut self, progress: &[Progress], wait: bool) -> Result<(), TaskError> {
+    pub(super) fn commit(&mut self, progress: &[Progress], wait: bool) -> Result<(), TaskError> {
         self.ctx.task.keep_files(self.ctx.task.take_reported());
         if skip_positions() {
             return Ok(());
         }
         let news = self
             .positions
-            .news(progress, self.ctx.runtime.clock.now_ms())?;
+            .news(progress, &self.builder.aside, self.ctx.runtime.clock.now_ms())?;
         if news.is_empty() {
             return Ok(());
         }
         let (reply_sender, reply_receiver) = oneshot::channel();
         let offsets: Vec<(TopicPartition, GroupOffset)> = news;
-        self.command(Command::Commit(offsets.clone(), Vec::new(), reply_sender))?;
+        let covered = self.builder.aside.cover(&self.ctx.spec.name, &offsets);
+        let extra = if self.letters.writes() {
+            covered
+        } else {
+            Vec::new()
+        };
+        self.command(Command::Commit(offsets.clone(), extra, reply_sender))?;
         let ticket = reply_receiver
             .blocking_recv()
             .map_err(|_| TaskError::internal("the fetching half ended before it committed"))??;
@@ -415,9 +542,19 @@ impl Delivery<'_> {
     /// Counts what was put once all of it is committed.
     fn count(&mut self) {
         if self.positions.all_committed() {
-            let (records, bytes) = std::mem::take(&mut self.uncounted);
-            self.ctx.task.counters.add(records, bytes);
+            self.count_all();
         }
+    }
+
+    fn count_all(&mut self) {
+        let Uncounted {
+            records,
+            bytes,
+            aside,
+        } = std::mem::take(&mut self.uncounted);
+        let counters = &self.ctx.task.counters;
+        counters.add(records, bytes);
+        counters.set_aside(self.letters.writes(), aside);
     }
 
     fn command(&self, command: Command) -> Result<(), TaskError> {
@@ -440,8 +577,7 @@ impl Delivery<'_> {
         self.put()?;
         self.flush()?;
         // All that was put is flushed: it counts, whatever the plugin reports of its last offsets.
-        let (records, bytes) = std::mem::take(&mut self.uncounted);
-        self.ctx.task.counters.add(records, bytes);
+        self.count_all();
         let all = self.positions.all();
         if !all.is_empty() {
             self.task

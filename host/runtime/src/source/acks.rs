@@ -21,6 +21,10 @@ pub(crate) struct Submitted {
     pub(crate) records: u64,
     /// Of these, dropped by transforms.
     pub(crate) filtered: u64,
+    /// Of these, set aside.
+    pub(crate) aside: u64,
+    /// Whether those became dead letters.
+    pub(crate) letters: bool,
     /// Bytes counted against the flight.
     pub(crate) weight: usize,
     /// Bytes of the records.
@@ -47,6 +51,7 @@ pub(crate) async fn follow(
                 task.counters
                     .filtered
                     .fetch_add(batch.filtered, Ordering::Relaxed);
+                task.counters.set_aside(batch.letters, batch.aside);
                 task.keep_files(batch.files);
                 control.durable(batch.seq);
                 flight.land(batch.weight);

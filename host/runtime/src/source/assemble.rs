@@ -10,8 +10,10 @@ use linkspan_plugin::batch::{Data, OffsetChange, SourceBatch, SourceRecord};
 use linkspan_types::{PartitionId, TopicName};
 use linkspan_wire::{BatchBuilder, Compression, Partitioner, Spread};
 
+use super::aside::{FailedAt, SourceAside};
 use crate::convert::SourceConverter;
 use crate::error::TaskError;
+use crate::errors::{Attempts, Verdict};
 use crate::offsets::offset_key;
 use crate::schemas::Registered;
 use crate::transforms::{Chain, Incoming};
@@ -42,6 +44,7 @@ pub(crate) struct Assembler {
     compression: Compression,
     pub(crate) converter: SourceConverter,
     chain: Option<Chain>,
+    aside: SourceAside,
     targets: HashMap<String, Target>,
 }
 
@@ -52,6 +55,10 @@ pub(crate) struct Assembled {
     pub(crate) records: u64,
     /// Of these, dropped by transforms.
     pub(crate) filtered: u64,
+    /// Of these, dead letters or skipped.
+    pub(crate) aside: u64,
+    /// Whether those are dead letters.
+    pub(crate) letters: bool,
     pub(crate) bytes: u64,
     pub(crate) schemas: Vec<Arc<Registered>>,
 }
@@ -64,6 +71,7 @@ impl Assembler {
         task_index: u32,
         converter: SourceConverter,
         chain: Option<Chain>,
+        aside: SourceAside,
     ) -> Self {
         Self {
             log,
@@ -73,6 +81,7 @@ impl Assembler {
             compression: Compression::None,
             converter,
             chain,
+            aside,
             targets: HashMap::new(),
         }
     }
@@ -85,12 +94,9 @@ impl Assembler {
     ) -> Result<Assembled, TaskError> {
         let mut appends = Vec::new();
         self.converter.used.clear();
-        let (records, filtered, bytes) = if self.chain.is_some() {
-            self.transformed(batch, now_ms, &mut appends)?
-        } else {
-            self.plain(batch, now_ms, &mut appends)?
-        };
-        let schemas = std::mem::take(&mut self.converter.used);
+        let counts = self.records(batch, now_ms, &mut appends)?;
+        let mut schemas = std::mem::take(&mut self.converter.used);
+        self.aside.finish(&mut schemas, &mut appends)?;
         let mut puts: Vec<KvPut> = schemas
             .iter()
             .filter_map(|schema| schema.put_if_new())
@@ -98,85 +104,129 @@ impl Assembler {
         self.add_offsets(batch, &mut puts)?;
         Ok(Assembled {
             commit: Commit { appends, puts },
-            records,
-            filtered,
-            bytes,
+            records: counts.records,
+            filtered: counts.filtered,
+            aside: counts.aside,
+            letters: self.aside.writes(),
+            bytes: counts.bytes,
             schemas,
         })
     }
 
-    /// Records without transforms; returns how many they are, how many were dropped, and their bytes.
-    fn plain(
+    /// All records of a batch: written, dropped by transforms, or set aside.
+    fn records(
         &mut self,
         batch: &SourceBatch<'_>,
         now_ms: i64,
         appends: &mut Vec<Append>,
-    ) -> Result<(u64, u64, u64), TaskError> {
-        let mut bytes = 0_u64;
-        let mut records = 0_u64;
-        for name in batch.topics() {
-            self.ensure_target(name)?;
+    ) -> Result<Counts, TaskError> {
+        let mut counts = Counts::default();
+        // Transforms may route to topics of their own.
+        let mut written: Vec<Arc<str>> = Vec::new();
+        if self.chain.is_none() {
+            for name in batch.topics() {
+                self.ensure_target(name)?;
+            }
         }
         for (index, record) in batch.records().enumerate() {
             let name = *batch
                 .topics()
                 .get(usize::from(record.topic))
                 .ok_or_else(|| TaskError::internal("topic index out of range"))?;
-            let Some(target) = self.targets.get_mut(name) else {
-                return Err(TaskError::internal(format!(
-                    "topic `{name}` was not prepared"
-                )));
+            counts.records += 1;
+            let sent = match self.send(name, &record, now_ms, &mut written, appends) {
+                Err(error) if error.temporary => {
+                    self.send_again(error, name, &record, now_ms, &mut written, appends)
+                }
+                sent => sent,
             };
-            let sent = Sent {
-                partition: record.partition,
-                timestamp: record.timestamp.unwrap_or(now_ms),
-                key: record.key,
-                value: record.value,
-            };
-            let headers = record.headers.clone();
-            let size = push(target, &mut self.converter, &sent, headers, appends)
-                .map_err(|error| locate(error, &self.connector, index, batch, &record, name))?;
-            bytes += size as u64;
-            records += 1;
+            match sent {
+                Ok(Some(size)) => counts.bytes += size as u64,
+                Ok(None) => counts.filtered += 1,
+                Err(error) if self.aside.tolerates(&error) => {
+                    let at = FailedAt {
+                        batch,
+                        index,
+                        topic: name,
+                        now_ms,
+                    };
+                    self.aside.add(&at, &record, &error, appends)?;
+                    counts.aside += 1;
+                }
+                Err(error) => {
+                    return Err(locate(error, &self.connector, index, batch, &record, name));
+                }
+            }
         }
-        for name in batch.topics() {
-            if let Some(target) = self.targets.get_mut(*name) {
+        let plain = batch.topics().iter().filter(|_| self.chain.is_none());
+        for name in plain.copied().chain(written.iter().map(|name| &**name)) {
+            if let Some(target) = self.targets.get_mut(name) {
                 target.flush(appends)?;
                 target.partitioner.next_batch();
             }
         }
-        Ok((records, 0, bytes))
+        Ok(counts)
     }
 
-    /// Records through the transforms, which may drop them and route them to topics of their own.
-    fn transformed(
+    /// One record; returns its size, `None` where transforms dropped it.
+    fn send(
         &mut self,
-        batch: &SourceBatch<'_>,
+        topic: &str,
+        record: &SourceRecord<'_>,
         now_ms: i64,
+        written: &mut Vec<Arc<str>>,
         appends: &mut Vec<Append>,
-    ) -> Result<(u64, u64, u64), TaskError> {
-        let (mut records, mut filtered, mut bytes) = (0_u64, 0_u64, 0_u64);
-        let mut written: Vec<Arc<str>> = Vec::new();
-        for (index, record) in batch.records().enumerate() {
-            let name = *batch
-                .topics()
-                .get(usize::from(record.topic))
-                .ok_or_else(|| TaskError::internal("topic index out of range"))?;
-            records += 1;
-            let sent = self.transform_one(name, &record, now_ms, &mut written, appends);
-            let connector = &self.connector;
-            match sent.map_err(|error| locate(error, connector, index, batch, &record, name))? {
-                Some(size) => bytes += size as u64,
-                None => filtered += 1,
+    ) -> Result<Option<usize>, TaskError> {
+        if self.chain.is_some() {
+            return self.transform_one(topic, record, now_ms, written, appends);
+        }
+        let Some(target) = self.targets.get_mut(topic) else {
+            return Err(TaskError::internal(format!(
+                "topic `{topic}` was not prepared"
+            )));
+        };
+        let sent = Sent {
+            partition: record.partition,
+            timestamp: record.timestamp.unwrap_or(now_ms),
+            key: record.key,
+            value: record.value,
+        };
+        push(
+            target,
+            &mut self.converter,
+            &sent,
+            record.headers.clone(),
+            appends,
+        )
+        .map(Some)
+    }
+
+    #[cold]
+    fn send_again(
+        &mut self,
+        mut error: TaskError,
+        topic: &str,
+        record: &SourceRecord<'_>,
+        now_ms: i64,
+        written: &mut Vec<Arc<str>>,
+        appends: &mut Vec<Append>,
+    ) -> Result<Option<usize>, TaskError> {
+        let retrier = self.aside.retrier.clone();
+        let mut attempts = Attempts::default();
+        loop {
+            match retrier.again(&mut attempts, error) {
+                Verdict::Again => {}
+                Verdict::GiveUp(error) => return Err(error),
+                Verdict::Stopped => return Err(TaskError::stopped()),
+            }
+            match self.send(topic, record, now_ms, written, appends) {
+                Err(again) if again.temporary => error = again,
+                sent => {
+                    retrier.done(&attempts);
+                    return sent;
+                }
             }
         }
-        for name in &written {
-            if let Some(target) = self.targets.get_mut(&**name) {
-                target.flush(appends)?;
-                target.partitioner.next_batch();
-            }
-        }
-        Ok((records, filtered, bytes))
     }
 
     /// One record; returns its size, `None` where it was dropped.
@@ -219,6 +269,7 @@ impl Assembler {
         };
         push(target, &mut self.converter, &sent, chain.headers(), appends).map(Some)
     }
+
     fn add_offsets(&self, batch: &SourceBatch<'_>, puts: &mut Vec<KvPut>) -> Result<(), TaskError> {
         for position in batch.source_partitions() {
             let value = match position.offset {
@@ -291,6 +342,15 @@ impl Assembler {
             },
         }
     }
+}
+
+/// What became of the records of one batch.
+#[derive(Debug, Default)]
+struct Counts {
+    records: u64,
+    filtered: u64,
+    aside: u64,
+    bytes: u64,
 }
 
 impl Target {

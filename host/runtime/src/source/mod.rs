@@ -4,6 +4,7 @@
 //! awaited on the shared async runtime ([`acks`]), which tells the plugin what is durable even while its `poll` waits.
 
 mod acks;
+mod aside;
 mod assemble;
 mod flight;
 mod task;

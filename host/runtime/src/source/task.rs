@@ -11,6 +11,7 @@ use linkspan_plugin::batch::{self, Limits, SourceBatch};
 use tokio::sync::mpsc;
 
 use super::acks::{self, Submitted};
+use super::aside::SourceAside;
 use super::assemble::{Assembled, Assembler};
 use super::flight::Flight;
 use crate::connector::{Backoff, TaskContext};
@@ -80,6 +81,7 @@ fn poll_loop(
         ctx.task.index,
         converter,
         ctx.chain()?,
+        SourceAside::open(ctx)?,
     );
     let limits = Limits::default();
     let mut appetite = Appetite::new(settings.poll_bytes_max);
@@ -190,6 +192,7 @@ fn submit(
         task.counters
             .filtered
             .fetch_add(assembled.filtered, Ordering::Relaxed);
+        task.counters.set_aside(false, assembled.aside);
         return Ok(());
     }
     let weight = COMMIT_WEIGHT + usize::try_from(assembled.bytes).unwrap_or(usize::MAX / 2);
@@ -200,6 +203,8 @@ fn submit(
         seq,
         records: assembled.records,
         filtered: assembled.filtered,
+        aside: assembled.aside,
+        letters: assembled.letters,
         weight,
         bytes: assembled.bytes,
         schemas: assembled.schemas,

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use linkspan_log::{LocalOptions, MemFs};
@@ -7,7 +8,10 @@ use linkspan_wire::{BatchBuilder, Compression, set_base_offset_and_epoch};
 
 use super::*;
 use crate::convert::Converters;
+use crate::errors::ErrorPolicy;
 use crate::schemas::SchemaRegistry;
+use crate::stop::Pulse;
+use crate::task::TaskShared;
 
 fn builder(limit: usize) -> PutBuilder {
     let log = linkspan_log::open_local(
@@ -24,6 +28,10 @@ fn builder(limit: usize) -> PutBuilder {
         ),
         None,
         limit,
+        Retrier {
+            task: Arc::new(TaskShared::new("c", 0, Pulse::default())),
+            policy: Arc::new(ErrorPolicy::from_config(&BTreeMap::new(), "x").unwrap()),
+        },
     )
 }
 
