@@ -16,6 +16,7 @@ mod configs;
 mod connect_files;
 #[cfg(test)]
 mod converters;
+mod errors;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]

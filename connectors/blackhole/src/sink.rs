@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
 
-use crate::options::BlackholeOptions;
+use crate::options::{BlackholeOptions, RefuseBy};
 use crate::sequence::{Sequence, Total, Violation, number, totals};
 
 /// The schema of a generated row.
@@ -36,6 +36,8 @@ pub(crate) struct Blackhole {
     partitions: BTreeMap<TopicPartition, Sequence>,
     records: u64,
     bytes: u64,
+    /// Rehearsed outages left.
+    outages: u32,
 }
 
 impl SinkTask for Blackhole {
@@ -43,6 +45,7 @@ impl SinkTask for Blackhole {
 
     async fn open(options: BlackholeOptions, _ctx: SinkContext) -> Result<Self> {
         Ok(Self {
+            outages: options.outages,
             options,
             partitions: BTreeMap::new(),
             records: 0,
@@ -62,7 +65,8 @@ impl SinkTask for Blackhole {
         Ok(Seeks::none())
     }
 
-    async fn put(&mut self, records: Records<'_>, _report: &mut Report) -> Result<Progress> {
+    async fn put(&mut self, records: Records<'_>, report: &mut Report) -> Result<Progress> {
+        self.rehearse(&records, report)?;
         let mut progress = records.progress();
         self.records += records.len() as u64;
         if self.options.checks() {
@@ -105,6 +109,30 @@ impl SinkTask for Blackhole {
 }
 
 impl Blackhole {
+    /// Refuses what the options `rehearse.*` ask for, before anything is taken.
+    fn rehearse(&mut self, records: &Records<'_>, report: &mut Report) -> Result<()> {
+        if self.outages > 0 && records.len() > 0 {
+            self.outages -= 1;
+            return Err(Error::new(ErrorKind::Unavailable, "a rehearsed outage").temporary());
+        }
+        let text = self.options.refuse.as_bytes();
+        if text.is_empty() {
+            return Ok(());
+        }
+        for record in records.clone() {
+            let value = record.value().as_bytes().unwrap_or_default();
+            if !value.windows(text.len()).any(|part| part == text) {
+                continue;
+            }
+            let error = Error::data_invalid("refused as rehearsed");
+            match self.options.refuse_by {
+                RefuseBy::Report => report.reject(&record, error),
+                RefuseBy::Batch => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Finds out which partitions are the only one of their topic that the connector reads.
     fn find_alone(&mut self) {
         let mut counts: BTreeMap<TopicName, u32> = BTreeMap::new();

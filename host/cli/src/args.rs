@@ -41,6 +41,9 @@ pub(crate) enum Command {
     /// List, describe, reset and delete consumer groups.
     #[command(subcommand)]
     Groups(GroupsCommand),
+    /// Show dead letters, and write their records back.
+    #[command(subcommand)]
+    Dlq(DlqCommand),
     /// Look into the log of a data directory, check it, mend it.
     #[command(subcommand)]
     Log(LogCommand),
@@ -411,6 +414,50 @@ pub(crate) enum GroupsCommand {
         #[command(flatten)]
         target: Target,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DlqCommand {
+    /// List the topics that hold dead letters.
+    List(Target),
+    /// Show dead letters: where each came from and why it failed; with -o json also key and value.
+    Show {
+        /// The topic that holds them
+        topic: String,
+        #[command(flatten)]
+        filter: LetterFilter,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Write the records of dead letters back, as they were, to the topic they came from; none is written twice.
+    #[command(
+        after_help = "Examples:\n  linkspan dlq replay letters --all\n  linkspan dlq replay letters --code LS0414 --to flights-again\n  linkspan dlq replay letters --offset 17 --offset 0:18"
+    )]
+    Replay {
+        /// The topic that holds them
+        topic: String,
+        /// Write to this topic [default: where each record came from]
+        #[arg(long, value_name = "TOPIC")]
+        to: Option<String>,
+        /// All that the other options leave
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        filter: LetterFilter,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Which dead letters.
+#[derive(Debug, Args)]
+pub(crate) struct LetterFilter {
+    /// Only this letter: `OFFSET` or `PARTITION:OFFSET`; may be repeated
+    #[arg(long = "offset", value_name = "OFFSET")]
+    pub(crate) offsets: Vec<String>,
+    /// Only letters of this code
+    #[arg(long)]
+    pub(crate) code: Option<String>,
 }
 
 #[derive(Debug, Args)]

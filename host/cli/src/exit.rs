@@ -17,11 +17,7 @@ pub(crate) enum Exit {
     Invalid,
     /// The surroundings do not allow it: a directory in use, no permission.
     Environment,
-    /// Dead letters, and no failure.
-    #[expect(
-        dead_code,
-        reason = "dead letters come with the error handling of the runtime"
-    )]
+    /// Dead letters or skipped records, and no failure.
     Partial,
     /// Stopped by SIGINT.
     Interrupted,

@@ -6,6 +6,7 @@
 mod args;
 mod backup;
 mod consume;
+mod dlq;
 mod exit;
 mod explain;
 mod groups;
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Some(Command::Produce(args)) => produce::run(&args),
         Some(Command::Topic(command)) => topic::run(command),
         Some(Command::Groups(command)) => groups::run(command),
+        Some(Command::Dlq(command)) => dlq::run(command),
         Some(Command::Log(command)) => log::run(&command),
         Some(Command::Backup(args)) => backup::backup(&args),
         Some(Command::Restore(args)) => backup::restore(&args),

@@ -318,11 +318,7 @@ fn topics_hold(
 }
 
 /// Dead letters may not come back to the sink that set them aside, and their topic must be one.
-fn letters_hold(
-    report: &mut Report,
-    entry: &Entry,
-    settings: &BTreeMap<String, Setting>,
-) -> bool {
+fn letters_hold(report: &mut Report, entry: &Entry, settings: &BTreeMap<String, Setting>) -> bool {
     let Some(setting) = settings.get("errors.deadletterqueue.topic.name") else {
         return true;
     };
@@ -346,7 +342,7 @@ fn letters_hold(
     }
     report.push(
         Draft::error(
-            &codes::BAD_VALUE,
+            &codes::NOT_ALLOWED,
             setting.span,
             format!(
                 "connector `{}`: the dead letters would come back: `topics` names their topic, too",

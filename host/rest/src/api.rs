@@ -79,6 +79,9 @@ pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>) -> Router {
             "/api/v1/groups/{group}/members/{member}/commit",
             post(commit),
         )
+        .route("/api/v1/dlq", get(dead_letters))
+        .route("/api/v1/dlq/{topic}/show", post(show_dead_letters))
+        .route("/api/v1/dlq/{topic}/replay", post(replay_dead_letters))
         .route("/api/v1/backup", post(backup))
         .route("/api/v1/log/stat", get(log_stat))
         .route("/api/v1/connectors", get(connectors))
@@ -170,6 +173,32 @@ async fn produce(
         Ok(records) => perform(host, Operation::Produce(topic, records)).await,
         Err(refusal) => refusal.into_response(),
     }
+}
+
+async fn dead_letters(State(host): State<Host>) -> Response {
+    perform(host, Operation::ListDeadLetters).await
+}
+
+async fn show_dead_letters(
+    State(host): State<Host>,
+    Path(topic): Path<String>,
+    body: Bytes,
+) -> Response {
+    perform_with(host, &body, |which| {
+        Operation::ShowDeadLetters(topic, which)
+    })
+    .await
+}
+
+async fn replay_dead_letters(
+    State(host): State<Host>,
+    Path(topic): Path<String>,
+    body: Bytes,
+) -> Response {
+    perform_with(host, &body, |which| {
+        Operation::ReplayDeadLetters(topic, which)
+    })
+    .await
 }
 
 async fn groups(State(host): State<Host>) -> Response {

@@ -6,6 +6,7 @@ use std::path::Path;
 use linkspan_log::LogBackend;
 use serde_json::{Value, json};
 
+use crate::dead_letters::{self, Letters};
 use crate::groups::{self, Reset};
 use crate::produce::{self, NewRecord};
 use crate::refusal::Refusal;
@@ -36,6 +37,12 @@ pub enum Operation {
     ResetGroup(String, Reset),
     /// Deletes a group.
     DeleteGroup(String),
+    /// All topics with dead letters.
+    ListDeadLetters,
+    /// Dead letters of a topic.
+    ShowDeadLetters(String, Letters),
+    /// Writes records of dead letters back.
+    ReplayDeadLetters(String, Letters),
     /// Figures.
     Stat,
     /// A backup into a folder of this machine.
@@ -51,6 +58,8 @@ impl Operation {
             | Self::DescribeTopic(_)
             | Self::ListGroups
             | Self::DescribeGroup(_)
+            | Self::ListDeadLetters
+            | Self::ShowDeadLetters(..)
             | Self::Stat
             | Self::Backup(_) => false,
             Self::ResetGroup(_, reset) => reset.execute,
@@ -59,6 +68,7 @@ impl Operation {
             | Self::DeleteTopic(_)
             | Self::DeleteRecords(..)
             | Self::Produce(..)
+            | Self::ReplayDeadLetters(..)
             | Self::DeleteGroup(_) => true,
         }
     }
@@ -98,6 +108,15 @@ impl Operation {
             Self::DescribeGroup(name) => ("GET", group(name, ""), None),
             Self::ResetGroup(name, reset) => ("POST", group(name, "/reset"), body(json!(reset))),
             Self::DeleteGroup(name) => ("DELETE", group(name, ""), None),
+            Self::ListDeadLetters => ("GET", "/api/v1/dlq".into(), None),
+            Self::ShowDeadLetters(name, which) => {
+                let path = format!("/api/v1/dlq/{}/show", segment(name));
+                ("POST", path, body(json!(which)))
+            }
+            Self::ReplayDeadLetters(name, which) => {
+                let path = format!("/api/v1/dlq/{}/replay", segment(name));
+                ("POST", path, body(json!(which)))
+            }
             Self::Stat => ("GET", "/api/v1/log/stat".into(), None),
             Self::Backup(dir) => ("POST", "/api/v1/backup".into(), body(json!({ "dir": dir }))),
         }
@@ -120,6 +139,9 @@ impl Operation {
             Self::DescribeGroup(name) => groups::describe(log, &name),
             Self::ResetGroup(name, reset) => groups::reset(log, &name, &reset),
             Self::DeleteGroup(name) => groups::delete(log, &name),
+            Self::ListDeadLetters => dead_letters::list(log),
+            Self::ShowDeadLetters(name, which) => dead_letters::show(log, &name, &which),
+            Self::ReplayDeadLetters(name, which) => dead_letters::replay(log, &name, &which),
             Self::Stat => Ok(json!(log.stat()?)),
             Self::Backup(dir) => Ok(json!(log.backup(Path::new(&dir))?)),
         }

@@ -191,7 +191,7 @@ pub(crate) fn produce(
 }
 
 /// Returns a producer of the generation that all writers on behalf of people share.
-fn producer(log: &dyn LogBackend) -> Result<Arc<dyn Producer>, Refusal> {
+pub(crate) fn producer(log: &dyn LogBackend) -> Result<Arc<dyn Producer>, Refusal> {
     let owner = OwnerId::from(OWNER);
     let epoch = log.current_fence(&owner)?;
     if epoch.0 == 0 {
@@ -207,7 +207,7 @@ fn producer(log: &dyn LogBackend) -> Result<Arc<dyn Producer>, Refusal> {
     }
 }
 
-fn batches(
+pub(crate) fn batches(
     topic: &Topic,
     settings: &TopicSettings,
     records: &[NewRecord],

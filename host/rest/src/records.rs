@@ -55,7 +55,7 @@ pub enum ViewValue {
 }
 
 impl ViewValue {
-    fn of(bytes: Option<&[u8]>) -> Self {
+    pub(crate) fn of(bytes: Option<&[u8]>) -> Self {
         match bytes {
             None => Self::Null,
             Some(bytes) => std::str::from_utf8(bytes).map_or_else(

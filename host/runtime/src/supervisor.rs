@@ -211,38 +211,23 @@ impl Runtime {
                 })
                 .collect());
         }
-        if let Err(problems) = Converters::from_config(&config) {
+        let now_ms = self.shared.clock.now_ms();
+        let schemas = self.shared.services.schemas();
+        let problems = Converters::from_config(&config)
+            .err()
+            .or_else(|| Chain::from_config(&config, schemas, now_ms).err());
+        if let Some(problems) = problems {
             return Err(problems
                 .into_iter()
                 .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
                 .collect());
         }
-        if let Err(problems) = Chain::from_config(
-            &config,
-            self.shared.services.schemas(),
-            self.shared.clock.now_ms(),
-        ) {
-            return Err(problems
-                .into_iter()
+        let letters = letters(&spec, &config).map_err(|problems| {
+            let problems = problems.into_iter();
+            problems
                 .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
-                .collect());
-        }
-        let letters = ErrorPolicy::from_config(&config, &spec.class)
-            .map_err(|problems| {
-                let problems = problems.into_iter();
-                problems
-                    .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
-                    .collect::<Vec<_>>()
-            })?
-            .letters;
-        if let Some(topic) = letters.as_ref().filter(|topic| spec.topics.contains(topic)) {
-            return Err(invalid(
-                "LS0210",
-                format!(
-                    "connector `{name}`: option `errors.deadletterqueue.topic.name`: the sink reads `{topic}` itself, its dead                      letters would come back to it"
-                ),
-            ));
-        }
+                .collect::<Vec<_>>()
+        })?;
         let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;
         if task_configs.len() > spec.tasks_max as usize {
             return Err(vec![TaskError::internal(format!(
@@ -313,7 +298,10 @@ impl Runtime {
 
     fn ensure_sink_topics(&self, planned: &[Planned]) -> Result<(), StartError> {
         let log = &self.shared.log;
-        for name in planned.iter().filter_map(|planned| planned.letters.as_ref()) {
+        for name in planned
+            .iter()
+            .filter_map(|planned| planned.letters.as_ref())
+        {
             ensure_topic(log.as_ref(), name)?;
         }
         for name in planned.iter().flat_map(|planned| &planned.spec.topics) {
@@ -379,6 +367,20 @@ impl Runtime {
             running.tasks.push(task);
         }
         Ok(())
+    }
+}
+
+/// Where a connector's dead letters go, or what is wrong with its options `errors.*`.
+fn letters(
+    spec: &ConnectorSpec,
+    config: &BTreeMap<String, String>,
+) -> Result<Option<TopicName>, Vec<String>> {
+    let letters = ErrorPolicy::from_config(config, &spec.class)?.letters;
+    match letters {
+        Some(topic) if spec.topics.contains(&topic) => Err(vec![format!(
+            "option `errors.deadletterqueue.topic.name`: the sink reads `{topic}` itself, its dead letters would come back to it"
+        )]),
+        letters => Ok(letters),
     }
 }
 

@@ -161,6 +161,7 @@ fn job_exit(
         return failure.report();
     }
     match outcome {
+        Outcome::Done if report.status == "partial" => Exit::Partial,
         Outcome::Done => Exit::Ok,
         Outcome::Failed if only_invalid(report) => Exit::Invalid,
         Outcome::Failed | Outcome::TimedOut => Exit::Runtime,
@@ -277,7 +278,9 @@ impl Host<'_> {
         clock: Instant,
     ) -> RunReport {
         let connectors = run.connector_reports();
-        let dead_letters = connectors.iter().any(|connector| connector.dlq > 0);
+        let dead_letters = connectors
+            .iter()
+            .any(|connector| connector.dlq + connector.skipped > 0);
         RunReport {
             run_id: uuid::Uuid::now_v7().to_string(),
             status: match outcome {

@@ -102,18 +102,26 @@ fn sum_line(report: &RunReport) -> String {
         .iter()
         .map(|connector| connector.dlq)
         .sum();
+    let skipped: u64 = report
+        .connectors
+        .iter()
+        .map(|connector| connector.skipped)
+        .sum();
     let sinks: Vec<&ConnectorReport> = report
         .connectors
         .iter()
         .filter(|connector| connector.kind == "sink")
         .collect();
     let read = total("source");
-    let adds_up = |sink: &ConnectorReport| sink.records + filtered + dead == read;
-    let rest = format!(
+    let adds_up = |sink: &ConnectorReport| sink.records + filtered + dead + skipped == read;
+    let mut rest = format!(
         "{} filtered + {} dead letters",
         count(filtered),
         count(dead)
     );
+    if skipped > 0 {
+        rest += &format!(" + {} skipped", count(skipped));
+    }
     let sum = match sinks.as_slice() {
         [] => format!("{} read into the log, no sink", count(read)),
         [sink] if adds_up(sink) || report.status != "ok" => {

@@ -12,7 +12,7 @@ error[LS0103]: unknown key `pth`
    |
  4 |     pth: /x
    |     ^^^ did you mean `path`?
-   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, key.converter, value.converter, ... (31 in all)
+   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, key.converter, value.converter, ... (42 in all)
 ",
     );
 }
@@ -201,12 +201,15 @@ fn dead_letters_never_go_to_a_topic_that_their_sink_reads() {
         let text = format!(
             "connectors:\n  out:\n    connector: blackhole-sink\n    topics: [a, b]\n    errors.deadletterqueue.topic.name: {letters}\n"
         );
-        Case::one(&text).lines()
+        let mut lines = Case::one(&text).lines();
+        // Nobody writes these topics here.
+        lines.retain(|line| !line.starts_with("LS0901 "));
+        lines
     };
     assert_eq!(
         sink("b"),
         [
-            "LS0106 a.yaml:5:40 connector `out`: the dead letters would come back: `topics` names their topic, too"
+            "LS0205 a.yaml:5:40 connector `out`: the dead letters would come back: `topics` names their topic, too"
         ]
     );
     assert!(sink("a/b")[0].starts_with("LS0116 a.yaml:5:40 "));

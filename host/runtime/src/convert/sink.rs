@@ -246,10 +246,9 @@ impl SinkConverter {
             if Named::default().note(name, value) {
                 continue;
             }
-            let name = std::str::from_utf8(name)
-                .map_err(|_| {
-                    TaskError::data("header name is not UTF-8").at(Stage::HeaderConverter)
-                })?;
+            let name = std::str::from_utf8(name).map_err(|_| {
+                TaskError::data("header name is not UTF-8").at(Stage::HeaderConverter)
+            })?;
             let value = match self.spans.get(headers.len()) {
                 Some(span) => {
                     let scratch = self.headers.get(span.from..span.to).unwrap_or_default();

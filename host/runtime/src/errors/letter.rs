@@ -191,10 +191,8 @@ pub(crate) fn ensure_topic(
         return Ok(topic);
     }
     let mut spec = TopicSpec::with_partitions(1);
-    spec.settings.insert(
-        "max.message.bytes".to_owned(),
-        LETTER_BYTES_MAX.to_string(),
-    );
+    spec.settings
+        .insert("max.message.bytes".to_owned(), LETTER_BYTES_MAX.to_string());
     match log.create_topic(name, &spec) {
         Ok(topic) => Ok(topic),
         // Another task created it in between.

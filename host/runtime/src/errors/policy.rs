@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use linkspan_convert::Stage;
 use linkspan_types::TopicName;
+use linkspan_types::units::duration_ms;
 
 use crate::error::{Site, TaskError};
 
@@ -141,12 +142,16 @@ impl<'a> Reader<'a> {
         Some(text)
     }
 
+    /// Milliseconds, as Connect writes them or with a unit.
     fn number(&mut self, option: &str, least: i64) -> Option<i64> {
         let text = self.get(option)?;
-        let number = text.parse().ok().filter(|number| *number >= least);
+        let bare = text.parse().ok();
+        let number = bare
+            .or_else(|| i64::try_from(duration_ms(text).ok()?).ok())
+            .filter(|number| *number >= least);
         if number.is_none() {
             self.problems.push(format!(
-                "option `{option}`: it is a number of milliseconds from {least} on"
+                "option `{option}`: it is a duration such as 30s, or milliseconds from {least} on"
             ));
         }
         number
@@ -203,6 +208,19 @@ mod tests {
         assert!(!policy.tolerates(&config));
         let log = TaskError::permanent("LS0513", "data_invalid", "segment is damaged");
         assert!(!policy.tolerates(&log));
+    }
+
+    #[test]
+    fn times_are_connects_milliseconds_or_have_a_unit() {
+        for (text, expected) in [
+            ("0", None),
+            ("-1", Some(RetryLimit::Unlimited)),
+            ("1500", Some(RetryLimit::For(Duration::from_millis(1500)))),
+            ("2m", Some(RetryLimit::For(Duration::from_secs(120)))),
+        ] {
+            let policy = read(&[("errors.retry.timeout", text)]).unwrap();
+            assert_eq!(policy.retry, expected, "{text}");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ use crate::connector::TaskContext;
 use crate::error::TaskError;
 use crate::errors::{ErrorPolicy, Letter, LetterTopic, Place, log_record};
 
+/// More offsets that no committed one covers make the task flush: each commit of letters stores them all.
+pub(crate) const ASIDE_MAX: usize = 10_000;
 /// Letters of one commit: with their headers far below what a commit takes.
 const LETTERS_MAX: usize = 1000;
 /// Bytes of letters of one commit, about.
@@ -35,6 +37,10 @@ pub(crate) struct Aside {
 impl Aside {
     pub(crate) fn is_empty(&self) -> bool {
         self.map.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.values().map(|(_, offsets)| offsets.len()).sum()
     }
 
     pub(crate) fn contains(&self, partition: &TopicPartition, offset: i64) -> bool {
@@ -146,25 +152,20 @@ impl DeadLetters {
         assigned: &[Assignment],
         aside: &mut Aside,
     ) -> Result<(), TaskError> {
-        if !self.writes() {
+        if !self.writes() || test_switch("LINKSPAN_TEST_SKIP_ASIDE") {
             return Ok(());
         }
         for assignment in assigned {
-            let key = key(
-                &ctx.spec.name,
-                &assignment.topic_id,
-                &assignment.partition,
-            );
+            let key = key(&ctx.spec.name, &assignment.topic_id, &assignment.partition);
             let Some(stored) = ctx.runtime.log.get(Store::Meta, &key)? else {
                 continue;
             };
             let offsets: BTreeSet<i64> = serde_json::from_slice(&stored).map_err(|error| {
                 TaskError::internal(format!("stored dead letters are not readable: {error}"))
             })?;
-            aside.map.insert(
-                assignment.partition.clone(),
-                (assignment.topic_id, offsets),
-            );
+            aside
+                .map
+                .insert(assignment.partition.clone(), (assignment.topic_id, offsets));
         }
         Ok(())
     }
@@ -181,9 +182,7 @@ impl DeadLetters {
         aside: &mut Aside,
     ) -> Result<u64, TaskError> {
         failed.retain(|failed| !aside.contains(&failed.at.partition, failed.at.offset));
-        failed.sort_by(|a, b| {
-            (&a.at.partition, a.at.offset).cmp(&(&b.at.partition, b.at.offset))
-        });
+        failed.sort_by(|a, b| (&a.at.partition, a.at.offset).cmp(&(&b.at.partition, b.at.offset)));
         failed.dedup_by(|a, b| a.at.partition == b.at.partition && a.at.offset == b.at.offset);
         let mut rest = failed.as_slice();
         let mut written = 0;
@@ -248,6 +247,9 @@ impl DeadLetters {
             }
             ctx.wait_for_room();
             producer.submit(commit)?.wait()?;
+            if test_switch("LINKSPAN_TEST_DIE_AFTER_LETTERS") {
+                std::process::abort();
+            }
         }
         Ok(done)
     }
@@ -270,9 +272,8 @@ fn originals(
         Offset(first.offset),
         1,
     )?;
-    let unreadable = |error: linkspan_wire::Error| {
-        TaskError::internal(format!("{}: {error}", place_of(&first)))
-    };
+    let unreadable =
+        |error: linkspan_wire::Error| TaskError::internal(format!("{}: {error}", place_of(&first)));
     let (mut scratch, mut done, mut bytes) = (Vec::new(), 0, 0);
     for batch in Batches::new(&fetched.bytes) {
         let batch = batch.map_err(unreadable)?;
@@ -319,6 +320,11 @@ fn touched(failed: &[Failed]) -> impl Iterator<Item = &TopicPartition> {
         let partition = &failed.at.partition;
         (last.replace(partition) != Some(partition)).then_some(partition)
     })
+}
+
+/// For the crash tests and their negative control. Debug builds only.
+fn test_switch(name: &str) -> bool {
+    cfg!(debug_assertions) && std::env::var_os(name).is_some()
 }
 
 fn key(connector: &str, topic_id: &TopicId, partition: &TopicPartition) -> Bytes {

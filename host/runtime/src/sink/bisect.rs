@@ -76,11 +76,10 @@ impl Delivery<'_> {
 
 /// The halves of a window, the later one first: they lie on a stack.
 fn halves(window: Range<usize>) -> Vec<Range<usize>> {
-    if window.len() < 2 {
-        return vec![window];
-    }
     let middle = window.start + window.len() / 2;
-    vec![middle..window.end, window.start..middle]
+    let mut halves = vec![middle..window.end, window.start..middle];
+    halves.retain(|half| !half.is_empty());
+    halves
 }
 
 /// Of each partition the last entry.
@@ -102,7 +101,7 @@ mod tests {
     #[test]
     fn halves_cover_a_window_in_order() {
         assert_eq!(halves(0..5), [2..5, 0..2]);
-        assert_eq!(halves(3..4), [3..4]);
+        assert_eq!(halves(3..5), [4..5, 3..4]);
     }
 
     /// Every set of bad records among eight is found, in order, within the bound that the module promises.

@@ -342,7 +342,9 @@ mod tests {
         let news = positions.news(&report(25), &Aside::default(), 0).unwrap();
         positions.committed(&news);
         assert_eq!(
-            positions.news(&report(40), &Aside::default(), 0).unwrap()[0].1.leader_epoch,
+            positions.news(&report(40), &Aside::default(), 0).unwrap()[0]
+                .1
+                .leader_epoch,
             LeaderEpoch(3)
         );
     }
@@ -351,6 +353,11 @@ mod tests {
     fn progress_beyond_what_was_put_is_refused() {
         let (positions, _) = assigned();
         assert!(positions.news(&report(11), &Aside::default(), 0).is_err());
-        assert!(positions.news(&report(10), &Aside::default(), 0).unwrap().is_empty());
+        assert!(
+            positions
+                .news(&report(10), &Aside::default(), 0)
+                .unwrap()
+                .is_empty()
+        );
     }
 }

@@ -17,7 +17,7 @@ use linkspan_wire::Batches;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use super::aside::{DeadLetters, Failed};
+use super::aside::{ASIDE_MAX, DeadLetters, Failed};
 use super::batch::PutBuilder;
 use super::fetch::{self, Command, Handle, Message};
 use super::positions::Positions;
@@ -96,9 +96,7 @@ fn deliver(
     );
     let policy = ctx.error_policy()?;
     let owner = OwnerId::from(ctx.spec.name.as_str());
-    let letters = DeadLetters::open(ctx, &policy, || {
-        ctx.runtime.log.producer_at(&owner, fence)
-    })?;
+    let letters = DeadLetters::open(ctx, &policy, || ctx.runtime.log.producer_at(&owner, fence))?;
     let retrier = Retrier {
         task: Arc::clone(&ctx.task),
         policy: Arc::clone(&policy),
@@ -107,12 +105,7 @@ fn deliver(
         ctx,
         task,
         handle,
-        builder: PutBuilder::new(
-            converter,
-            ctx.chain()?,
-            settings.put_bytes,
-            retrier.clone(),
-        ),
+        builder: PutBuilder::new(converter, ctx.chain()?, settings.put_bytes, retrier.clone()),
         retrier,
         letters,
         positions: Positions::default(),
@@ -391,6 +384,9 @@ impl Delivery<'_> {
             self.pending.clear();
             return Ok(false);
         }
+        if self.builder.aside.len() > ASIDE_MAX {
+            self.flush()?;
+        }
         if idle || self.next_tick <= Instant::now() {
             self.next_tick = Instant::now() + self.ctx.spec.flush_interval;
         }
@@ -489,10 +485,7 @@ impl Delivery<'_> {
                         }
                         continue;
                     }
-                    match self
-                        .retrier
-                        .again(&mut attempts, error.at(Stage::TaskPut))
-                    {
+                    match self.retrier.again(&mut attempts, error.at(Stage::TaskPut)) {
                         Verdict::Again => {}
                         Verdict::Stopped => return Ok(None),
                         Verdict::GiveUp(error) => return Err(error),
@@ -507,9 +500,11 @@ impl Delivery<'_> {
         if skip_positions() {
             return Ok(());
         }
-        let news = self
-            .positions
-            .news(progress, &self.builder.aside, self.ctx.runtime.clock.now_ms())?;
+        let news = self.positions.news(
+            progress,
+            &self.builder.aside,
+            self.ctx.runtime.clock.now_ms(),
+        )?;
         if news.is_empty() {
             return Ok(());
         }

@@ -1,0 +1,116 @@
+//! `linkspan dlq`: dead letters, and writing their records back.
+
+use linkspan_rest::{Letters, Operation};
+use serde_json::Value;
+
+use crate::args::{DlqCommand, LetterFilter, Output};
+use crate::exit::{Exit, Failure};
+use crate::target::perform;
+use crate::terminal::{self, Table};
+use crate::topic::{answer, print_rows, text};
+
+/// Letters that a table shows.
+const TABLE_LETTERS: usize = 100;
+
+pub(crate) fn run(command: DlqCommand) -> Result<Exit, Failure> {
+    match command {
+        DlqCommand::List(target) => answer(&target, Operation::ListDeadLetters, |topics| {
+            let mut table = Table::new(&["topic", "letters"]);
+            for topic in topics.as_array().into_iter().flatten() {
+                table.row(["topic", "letters"].map(|column| text(topic, column)));
+            }
+            table.print("there are no dead letters");
+        }),
+        DlqCommand::Show {
+            topic,
+            filter,
+            target,
+        } => {
+            let limit = (target.output == Output::Table).then_some(TABLE_LETTERS);
+            let which = letters(filter, limit, None);
+            answer(
+                &target,
+                Operation::ShowDeadLetters(topic, which),
+                print_letters,
+            )
+        }
+        DlqCommand::Replay {
+            topic,
+            to,
+            all,
+            filter,
+            target,
+        } => {
+            if !all && filter.offsets.is_empty() && filter.code.is_none() {
+                return Err(Failure::new(
+                    Exit::Invalid,
+                    "LS0220",
+                    "nothing says which letters to replay",
+                )
+                .help("--all, --code CODE or --offset OFFSET; `linkspan dlq show` lists them"));
+            }
+            let which = letters(filter, None, to);
+            let done = perform(&target.data, Operation::ReplayDeadLetters(topic, which))?;
+            match target.output {
+                Output::Json => terminal::line(&done.to_string()),
+                Output::Table => print_replay(&done),
+            }
+            let unknown = done.get("unknown").and_then(Value::as_u64).unwrap_or(0);
+            Ok(if unknown > 0 { Exit::Partial } else { Exit::Ok })
+        }
+    }
+}
+
+fn letters(filter: LetterFilter, limit: Option<usize>, to: Option<String>) -> Letters {
+    Letters {
+        offsets: filter.offsets,
+        code: filter.code,
+        limit,
+        to,
+    }
+}
+
+fn print_letters(shown: &Value) {
+    let columns = [
+        "partition",
+        "offset",
+        "from",
+        "connector",
+        "stage",
+        "code",
+        "message",
+    ];
+    print_rows(shown, "letters", &columns);
+    if shown.get("more") == Some(&Value::Bool(true)) {
+        terminal::note(&format!(
+            "only the first {TABLE_LETTERS} are shown; -o json shows more, with keys and values"
+        ));
+    }
+}
+
+fn print_replay(done: &Value) {
+    let count = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or(0);
+    let targets = done.get("replayed").and_then(Value::as_array);
+    for target in targets.into_iter().flatten() {
+        terminal::line(&format!(
+            "{} records written to {}; every reader of that topic gets them",
+            text(target, "records"),
+            text(target, "topic")
+        ));
+    }
+    if targets.is_none_or(Vec::is_empty) {
+        terminal::line("nothing was written");
+    }
+    if count("before") > 0 {
+        terminal::note(&format!(
+            "{} letters were replayed there before and are not written again",
+            terminal::count(count("before"))
+        ));
+    }
+    if count("unknown") > 0 {
+        terminal::note(&format!(
+            "{} letters do not say where they come from; name a topic with --to",
+            terminal::count(count("unknown"))
+        ));
+    }
+}
