@@ -67,9 +67,9 @@ const CASES: &[Case] = &[
     },
     Case {
         what: "an option that a later version builds",
-        yaml: "connectors:\n  out:\n    connector: file-sink\n    topics: [t]\n    path: a\n    errors: { tolerance: all }\n",
+        yaml: "connectors:\n  out:\n    connector: file-sink\n    topics: [t]\n    path: a\n    isolation: process\n",
         place: "6:",
-        words: &["errors.tolerance"],
+        words: &["isolation"],
     },
     Case {
         what: "both spellings of a nested option",

@@ -16,6 +16,7 @@ mod configs;
 mod connect_files;
 #[cfg(test)]
 mod converters;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod groups;

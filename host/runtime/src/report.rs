@@ -44,7 +44,8 @@ pub struct ConnectorReport {
     pub filtered: u64,
     /// Set aside as dead letters.
     pub dlq: u64,
-    /// Bad records left out without a dead letter queue (`errors.tolerance: all`).
+    /// Bad records left out without a dead letter queue (`errors.tolerance: all`); shown only where there are any.
+    #[serde(skip_serializing_if = "is_zero")]
     pub skipped: u64,
     /// Bytes of `records`.
     pub bytes: u64,
@@ -52,6 +53,10 @@ pub struct ConnectorReport {
     pub files: Vec<FileReport>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// A file as a connector reported it, with the checksum that the host computed.
