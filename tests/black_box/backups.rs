@@ -204,7 +204,7 @@ fn repair_says_what_it_cuts_and_does_it_when_told() {
             .expect_code(0);
     }
     assert_eq!(place.consume("lines", &["--group", "g"]).len(), 6001);
-    place.json(&["groups", "reset", "g", "--to", "2500", "--execute"]);
+    place.json(&["groups", "reset", "g", "--to", "3500", "--execute"]);
     let before = consume(&place.data);
     let (segment, mut bytes) = files(&place.data.join("topics"))
         .into_iter()
@@ -229,7 +229,7 @@ fn repair_says_what_it_cuts_and_does_it_when_told() {
     dry.says(&[
         "what would be cut",
         "topic lines, partition 0",
-        "group g lines-0: 2500 becomes",
+        "group g lines-0: 3500 becomes",
         "--yes",
         ".bak",
     ]);
