@@ -15,6 +15,8 @@ mod configs;
 #[cfg(test)]
 mod connect_files;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod converters;
 #[cfg(test)]
 mod errors;

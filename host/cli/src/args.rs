@@ -47,6 +47,61 @@ pub(crate) enum Command {
     /// Look into the log of a data directory, check it, mend it.
     #[command(subcommand)]
     Log(LogCommand),
+    /// List the connectors, of a running host or a stopped data directory.
+    #[command(after_help = "Examples:\n  linkspan get\n  linkspan get flights-out -o json")]
+    Get {
+        /// Only this one
+        name: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show a connector with its tasks and errors.
+    Describe {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Hold a connector still; what it has open stays open. It stays so over restarts of the host.
+    Pause {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Let a paused or stopped connector work.
+    Resume {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Stop a connector: its tasks are gone, its offsets may be changed. It stays so over restarts of the host.
+    Stop {
+        /// Its name
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Restart a connector, its tasks, or what has failed.
+    #[command(
+        after_help = "Examples:\n  linkspan restart flights-out --include-tasks --only-failed\n  linkspan restart flights-out --task 2\n\n\
+        Without options the connector plans its tasks again; tasks whose work is the same go on."
+    )]
+    Restart(RestartArgs),
+    /// Forget a connector that no file names any more, with all its offsets.
+    Delete {
+        /// Its name
+        name: String,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Show and change how far connectors have read.
+    #[command(subcommand)]
+    Offsets(OffsetsCommand),
     /// Copy the log into an empty folder, as of one commit, while a host runs on it or not.
     #[command(
         after_help = "Examples:\n  linkspan backup /backups/2026-11-01 --data linkspan-data\n\n\
@@ -257,6 +312,69 @@ pub(crate) struct DumpArgs {
     /// The frames of the journal
     #[arg(long, conflicts_with_all = ["topic", "batches", "stores"])]
     pub(crate) journal: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RestartArgs {
+    /// The connector
+    pub(crate) name: String,
+    /// Its tasks, too
+    #[arg(long)]
+    pub(crate) include_tasks: bool,
+    /// Only what has failed
+    #[arg(long)]
+    pub(crate) only_failed: bool,
+    /// Only this task
+    #[arg(long, value_name = "N", conflicts_with_all = ["include_tasks", "only_failed"])]
+    pub(crate) task: Option<u32>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum OffsetsCommand {
+    /// Show the offsets of a connector, as Kafka Connect does.
+    Get {
+        /// The connector
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Set offsets of a stopped connector; null resets a partition.
+    #[command(
+        after_help = "Examples:\n  linkspan offsets set flights-out '{\"offsets\": [{\"partition\": {\"kafka_topic\": \"flights\", \"kafka_partition\": 0}, \"offset\": {\"kafka_offset\": 5}}]}'\n  linkspan offsets get flights-in -o json > o.json && linkspan offsets set flights-in @o.json"
+    )]
+    Set {
+        /// The connector
+        name: String,
+        /// JSON, or @FILE
+        offsets: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Remove all offsets of a stopped connector: it begins anew.
+    Reset {
+        /// The connector
+        name: String,
+        /// Do it without asking
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Set a stopped sink to the first records at or after a time.
+    #[command(
+        after_help = "Examples:\n  linkspan offsets rewind flights-out --to 2026-11-01T00:00:00Z"
+    )]
+    Rewind {
+        /// The connector
+        name: String,
+        /// A time such as 2026-11-01T00:00:00Z or 2026-11-01 (UTC)
+        #[arg(long, value_name = "TIME")]
+        to: String,
+        #[command(flatten)]
+        target: Target,
+    },
 }
 
 /// Where a command works, and how it answers.

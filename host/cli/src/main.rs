@@ -5,6 +5,7 @@
 
 mod args;
 mod backup;
+mod connectors;
 mod consume;
 mod dlq;
 mod exit;
@@ -48,6 +49,14 @@ fn main() -> ExitCode {
         Some(Command::Groups(command)) => groups::run(command),
         Some(Command::Dlq(command)) => dlq::run(command),
         Some(Command::Log(command)) => log::run(&command),
+        Some(Command::Get { name, target }) => connectors::get(name.as_deref(), &target),
+        Some(Command::Describe { name, target }) => connectors::describe(&name, &target),
+        Some(Command::Pause { name, target }) => connectors::pause(&name, &target),
+        Some(Command::Resume { name, target }) => connectors::resume(&name, &target),
+        Some(Command::Stop { name, target }) => connectors::stop(&name, &target),
+        Some(Command::Restart(args)) => connectors::restart(&args),
+        Some(Command::Delete { name, yes, target }) => connectors::delete(&name, yes, &target),
+        Some(Command::Offsets(command)) => connectors::offsets(command),
         Some(Command::Backup(args)) => backup::backup(&args),
         Some(Command::Restore(args)) => backup::restore(&args),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),

@@ -197,10 +197,31 @@ static CONNECTOR_ROWS: &[Row] = &[
     )
     .default("60000")
     .range(1, 24 * HOUR_MS),
-    later(
+    row(
+        "no.progress.timeout.ms",
+        OptionType::Duration,
+        "How long one call of the plugin may last before the task is shown as hung; 0 = for ever.",
+    )
+    .default("600000")
+    .range(0, 24 * HOUR_MS),
+    row(
         "moved.from",
-        "The connector's former name, whose offsets it takes over.",
+        OptionType::String,
+        "The connector's former name, whose offsets and state it takes over, once.",
     ),
+    row(
+        "initial.state",
+        OptionType::String,
+        "What a connector is that was not here before; afterwards pause, stop and resume decide.",
+    )
+    .default("RUNNING")
+    .values(&["RUNNING", "PAUSED", "STOPPED"]),
+    row(
+        "tasks.max.enforce",
+        OptionType::Boolean,
+        "Whether a class that makes more tasks than `tasks.max` is refused.",
+    )
+    .default("true"),
     row(
         "key.converter",
         OptionType::String,
@@ -321,7 +342,6 @@ static CONNECTOR_ROWS: &[Row] = &[
         "Copies of the topic of dead letters; one machine holds one. Accepted without effect.",
     )
     .range(-1, 100),
-    later("tasks.max.enforce", "Refuse more tasks than asked for."),
     later("topic.creation.*", "Settings of topics that are created.").of_source(),
     later("exactly.once.support", "Whether exactly-once is demanded.").of_source(),
     later("transaction.boundary", "What one transaction holds.").of_source(),

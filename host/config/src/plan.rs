@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::codes;
@@ -201,6 +202,27 @@ impl ConnectorPlan {
         let mut all = self.resolved(resolver)?;
         all.0.retain(|name, _| self.class_options.contains(name));
         Ok(all)
+    }
+
+    /// Returns 64 hex digits over the options as they are written, placeholders unresolved. What only says how a connector
+    /// begins is left out: it must not restart one that runs.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let mut hash = Sha256::new();
+        let begins = ["initial.state", "moved.from"];
+        for (name, value) in &self.config {
+            if begins.contains(&name.as_str()) {
+                continue;
+            }
+            for part in [name, value] {
+                hash.update((part.len() as u64).to_be_bytes());
+                hash.update(part);
+            }
+        }
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Returns the options as they may be shown: secrets that stand in the file are `***`.

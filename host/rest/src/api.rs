@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
+use crate::connectors::{self, ConnectorCommand};
 use crate::members::{Join, Member, Members};
 use crate::operation::Operation;
 use crate::produce::NewRecord;
@@ -40,12 +41,25 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 pub trait HostView: Send + Sync + fmt::Debug + 'static {
     /// Connectors with their states, as JSON.
     fn connectors(&self) -> Value;
+
+    /// Performs a command to one connector. Blocks for disk syncs.
+    ///
+    /// # Errors
+    /// Nobody knows the connector, or it cannot do that now.
+    fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
+        let _ = (name, command);
+        Err(Refusal::new(
+            409,
+            "LS0615",
+            "a job is running here (`run --once`); its connectors take no commands",
+        ))
+    }
 }
 
 #[derive(Debug, Clone)]
-struct Host {
+pub(crate) struct Host {
     log: Arc<dyn LogBackend>,
-    view: Arc<dyn HostView>,
+    pub(crate) view: Arc<dyn HostView>,
     members: Arc<Members>,
 }
 
@@ -84,7 +98,7 @@ pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>) -> Router {
         .route("/api/v1/dlq/{topic}/replay", post(replay_dead_letters))
         .route("/api/v1/backup", post(backup))
         .route("/api/v1/log/stat", get(log_stat))
-        .route("/api/v1/connectors", get(connectors))
+        .merge(connectors::routes())
         .fallback(|| async { Refusal::new(404, "LS0601", "there is nothing at this path") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Host { log, view, members })
@@ -112,7 +126,7 @@ async fn perform_with<T: DeserializeOwned>(
     }
 }
 
-fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
     let bytes: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(bytes)
         .map_err(|error| Refusal::argument(format!("the body does not fit: {error}")))
@@ -297,10 +311,6 @@ async fn backup(State(host): State<Host>, body: Bytes) -> Response {
 
 async fn log_stat(State(host): State<Host>) -> Response {
     perform(host, Operation::Stat).await
-}
-
-async fn connectors(State(host): State<Host>) -> Response {
-    Json(host.view.connectors()).into_response()
 }
 
 #[derive(Debug, Deserialize)]

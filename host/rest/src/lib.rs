@@ -4,6 +4,7 @@
 //! directory is read with as well. Not here: the log itself, connectors and their life cycle.
 
 mod api;
+mod connectors;
 mod dead_letters;
 mod groups;
 mod members;
@@ -15,6 +16,7 @@ mod start;
 mod topics;
 
 pub use crate::api::{HostView, refuse, router};
+pub use crate::connectors::ConnectorCommand;
 pub use crate::dead_letters::Letters;
 pub use crate::groups::Reset;
 pub use crate::members::{Assigned, Join, Member, Polled};

@@ -30,6 +30,9 @@ const ASKED_MAX: Duration = Duration::from_secs(3600);
 /// How often a source that waits for room in the log looks for it.
 const ROOM_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A sink whose position is no longer in the log, or belongs to another history: only a person can say where to go on.
+const POSITION_GONE: [&str; 2] = ["LS0420", "LS0515"];
+
 /// What all tasks of the host share.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -132,7 +135,20 @@ impl TaskContext {
     }
 
     pub(crate) fn running(&self) {
+        self.task.restart_pending.store(false, Ordering::Relaxed);
         self.task.set_state(TaskState::Running, None);
+    }
+
+    /// Where a task that is told to pause waits, holding nothing that is not durable; returns whether it was told to stop.
+    pub(crate) fn pause_point(&self) -> bool {
+        self.task.touch();
+        if self.task.stop.is_paused() && !self.task.stop.is_set() {
+            self.task.set_state(TaskState::Paused, None);
+            if !self.task.stop.wait_while_paused() {
+                self.running();
+            }
+        }
+        self.task.stop.is_set()
     }
 
     /// Shows the error, waits for the next attempt; returns whether the task was told to stop meanwhile.
@@ -196,6 +212,14 @@ impl TaskContext {
 
     /// The body of the task's thread: lives until it is done, stopped or failed for good.
     fn run(&self) {
+        if self.task.stop.is_paused() {
+            // Created while its connector is paused: it opens nothing before it may work.
+            self.task.set_state(TaskState::Paused, None);
+            if self.task.stop.wait_while_paused() {
+                return self.stopped(None);
+            }
+            self.task.set_state(TaskState::Starting, None);
+        }
         let mut backoff = Backoff::new(self.spec.restart_delay_max);
         loop {
             let born = Instant::now();
@@ -213,6 +237,7 @@ impl TaskContext {
                 Err(error) if self.task.stop.is_set() => return self.stopped(Some(error)),
                 Err(error) if self.may_restart(&error, restarts) => {
                     self.task.counters.restarts.fetch_add(1, Ordering::Relaxed);
+                    self.task.restart_pending.store(true, Ordering::Relaxed);
                     if self.retry_after(&error, &mut backoff) {
                         return self.stopped(Some(error));
                     }
@@ -256,7 +281,13 @@ impl TaskContext {
                 "task failed: {error}"
             );
         }
-        self.task.set_state(TaskState::Failed, Some(error));
+        let state =
+            if POSITION_GONE.contains(&error.code) && self.spec.kind == KindOfConnector::Sink {
+                TaskState::Degraded
+            } else {
+                TaskState::Failed
+            };
+        self.task.set_state(state, Some(error));
     }
 
     /// Starts the task's thread.

@@ -82,6 +82,11 @@ impl TaskError {
         Self::permanent("LS0499", "internal", message)
     }
 
+    /// The code of a refusal of the log.
+    pub(crate) fn from_log_code(error: &linkspan_log::Error) -> &'static str {
+        code_and_kind(error).0
+    }
+
     /// Whether the restart policy starts the task again by itself (DESIGN §8).
     pub(crate) fn restarts(&self) -> bool {
         self.temporary || self.kind == "internal" || self.kind == "panicked"
@@ -131,27 +136,30 @@ impl From<PluginError> for TaskError {
     }
 }
 
+/// The code and the kind of a refusal of the log.
+fn code_and_kind(error: &linkspan_log::Error) -> (&'static str, &'static str) {
+    use linkspan_log::Error as Log;
+    match error {
+        Log::Fenced { .. } => ("LS0510", "conflict"),
+        Log::DiskFull { .. } | Log::OutOfFiles { .. } => ("LS0511", "unavailable"),
+        Log::DiskBound { .. } => ("LS0519", "unavailable"),
+        Log::Poisoned { .. } => ("LS0512", "unavailable"),
+        Log::Corrupt { .. } | Log::Damaged { .. } => ("LS0513", "data_invalid"),
+        Log::TooLarge { .. } => ("LS0514", "data_invalid"),
+        Log::OffsetOutOfRange { .. } | Log::UnknownPosition { .. } => ("LS0515", "data_invalid"),
+        Log::UnknownTopic { .. } | Log::UnknownPartition { .. } => ("LS0516", "not_found"),
+        Log::InvalidTopic { .. }
+        | Log::InvalidSettings { .. }
+        | Log::CompactedTopic { .. }
+        | Log::InvalidOption { .. } => ("LS0517", "config_invalid"),
+        Log::Aborted | Log::Closed => ("LS0518", "unavailable"),
+        _ => ("LS0501", "unsupported"),
+    }
+}
+
 impl From<linkspan_log::Error> for TaskError {
     fn from(error: linkspan_log::Error) -> Self {
-        use linkspan_log::Error as Log;
-        let (code, kind) = match &error {
-            Log::Fenced { .. } => ("LS0510", "conflict"),
-            Log::DiskFull { .. } | Log::OutOfFiles { .. } => ("LS0511", "unavailable"),
-            Log::DiskBound { .. } => ("LS0519", "unavailable"),
-            Log::Poisoned { .. } => ("LS0512", "unavailable"),
-            Log::Corrupt { .. } | Log::Damaged { .. } => ("LS0513", "data_invalid"),
-            Log::TooLarge { .. } => ("LS0514", "data_invalid"),
-            Log::OffsetOutOfRange { .. } | Log::UnknownPosition { .. } => {
-                ("LS0515", "data_invalid")
-            }
-            Log::UnknownTopic { .. } | Log::UnknownPartition { .. } => ("LS0516", "not_found"),
-            Log::InvalidTopic { .. }
-            | Log::InvalidSettings { .. }
-            | Log::CompactedTopic { .. }
-            | Log::InvalidOption { .. } => ("LS0517", "config_invalid"),
-            Log::Aborted | Log::Closed => ("LS0518", "unavailable"),
-            _ => ("LS0501", "unsupported"),
-        };
+        let (code, kind) = code_and_kind(&error);
         Self {
             code,
             kind: kind.to_owned(),

@@ -12,12 +12,14 @@
 //! Start reading at [`Runtime`], then `source/task.rs` and `sink/task.rs`.
 
 mod connector;
+mod control;
 mod convert;
 mod error;
 mod errors;
 mod job;
 mod keys;
 mod offsets;
+mod offsets_admin;
 mod report;
 mod schemas;
 mod services;
@@ -30,9 +32,13 @@ mod supervisor;
 mod task;
 mod transforms;
 
+pub use crate::control::{
+    ConnectorStatus, Control, Offline, Record, Refused, Restart, Target, TaskStatus,
+};
 pub use crate::error::{StartError, TaskError};
 pub use crate::job::Outcome;
 pub use crate::offsets::{offset_key, prefix_of};
+pub use crate::offsets_admin::Altered as OffsetsChange;
 pub use crate::report::{ConnectorReport, FileReport, RunReport, WarningReport};
 pub use crate::schemas::SchemaRegistry;
 pub use crate::services::Services;

@@ -8,6 +8,8 @@ use std::time::Duration;
 use linkspan_log::TopicSpec;
 use linkspan_types::TopicName;
 
+use crate::control::Target;
+
 /// Declared topics and their settings.
 pub type TopicSpecs = BTreeMap<TopicName, TopicSpec>;
 
@@ -54,6 +56,17 @@ pub enum KindOfConnector {
     Sink,
 }
 
+impl KindOfConnector {
+    /// `source` or `sink`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Sink => "sink",
+        }
+    }
+}
+
 /// One connector to run.
 #[derive(Clone)]
 pub struct ConnectorSpec {
@@ -77,6 +90,18 @@ pub struct ConnectorSpec {
     pub restarts: bool,
     /// `restart.delay.max.ms`: longest pause between two attempts.
     pub restart_delay_max: Duration,
+    /// `tasks.max.enforce`: whether a class that makes more tasks than asked for is refused.
+    pub tasks_max_enforced: bool,
+    /// `no.progress.timeout.ms`: how long one call of the plugin may last before the task is shown as hung.
+    pub hung_after: Option<Duration>,
+    /// `initial.state`: what a connector is to be that was not here before.
+    pub initial_state: Target,
+    /// `moved.from`: the former name whose offsets it takes over.
+    pub moved_from: Option<String>,
+    /// Hash of the configuration, placeholders unresolved: another one restarts the connector.
+    pub fingerprint: String,
+    /// `file:line` where it stands.
+    pub origin: String,
 }
 
 impl fmt::Debug for ConnectorSpec {

@@ -3,31 +3,76 @@
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Tells one task, or all of a run, to stop. Cheap to clone; once set it stays set.
+#[derive(Debug, Default)]
+struct Flags {
+    stop: bool,
+    pause: bool,
+}
+
+/// Tells one task, or all of a run, to stop, or to pause. Cheap to clone; a stop stays set.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct StopToken {
-    inner: Arc<(Mutex<bool>, Condvar)>,
+    inner: Arc<(Mutex<Flags>, Condvar)>,
 }
 
 impl StopToken {
     pub(crate) fn set(&self) {
-        let (flag, woken) = &*self.inner;
-        *flag.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        let (flags, woken) = &*self.inner;
+        flags.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
         woken.notify_all();
     }
 
     pub(crate) fn is_set(&self) -> bool {
-        *self.inner.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .stop
+    }
+
+    /// Asks for a pause, or ends one.
+    pub(crate) fn set_paused(&self, pause: bool) {
+        let (flags, woken) = &*self.inner;
+        flags.lock().unwrap_or_else(PoisonError::into_inner).pause = pause;
+        woken.notify_all();
+    }
+
+    /// Whether the task is to pause.
+    pub(crate) fn is_paused(&self) -> bool {
+        self.inner
+            .0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pause
+    }
+
+    /// Waits until the pause is over or the token is set; returns whether it is set.
+    pub(crate) fn wait_while_paused(&self) -> bool {
+        let (flags, woken) = &*self.inner;
+        let flags = flags.lock().unwrap_or_else(PoisonError::into_inner);
+        woken
+            .wait_while(flags, |flags| flags.pause && !flags.stop)
+            .unwrap_or_else(PoisonError::into_inner)
+            .stop
     }
 
     /// Sleeps for `duration` or until the token is set; returns whether it is set.
     pub(crate) fn sleep(&self, duration: Duration) -> bool {
-        let (flag, woken) = &*self.inner;
-        let set = flag.lock().unwrap_or_else(PoisonError::into_inner);
-        let (set, _) = woken
-            .wait_timeout_while(set, duration, |set| !*set)
+        self.sleep_while(duration, |flags| !flags.stop)
+    }
+
+    /// The same, but a pause that is asked for meanwhile ends it too.
+    pub(crate) fn rest(&self, duration: Duration) -> bool {
+        self.sleep_while(duration, |flags| !flags.stop && !flags.pause)
+    }
+
+    fn sleep_while(&self, duration: Duration, asleep: impl Fn(&Flags) -> bool) -> bool {
+        let (flags, woken) = &*self.inner;
+        let flags = flags.lock().unwrap_or_else(PoisonError::into_inner);
+        let (flags, _) = woken
+            .wait_timeout_while(flags, duration, |flags| asleep(flags))
             .unwrap_or_else(PoisonError::into_inner);
-        *set
+        flags.stop
     }
 }
 

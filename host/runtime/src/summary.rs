@@ -33,7 +33,7 @@ fn report(connector: &Running) -> ConnectorReport {
     let error = connector
         .tasks
         .iter()
-        .filter(|task| task.state() == TaskState::Failed || task.state() == TaskState::Stopped)
+        .filter(|task| task.state().is_failed() || task.state() == TaskState::Stopped)
         .find_map(|task| task.error())
         .map(|error| ErrorReport {
             code: error.code.to_owned(),

@@ -12,6 +12,7 @@ use linkspan_types::{Clock, FenceEpoch, OwnerId, TopicName};
 use serde::Serialize;
 
 use crate::connector::{Shared, TaskContext};
+use crate::control::{Keeper, ownership};
 use crate::convert::Converters;
 use crate::error::{StartError, TaskError};
 use crate::errors::{ErrorPolicy, ensure_topic};
@@ -25,10 +26,10 @@ use crate::transforms::Chain;
 /// A class that never ends by itself; it cannot be part of a bounded job.
 const FEATURE_UNBOUNDED: &str = "unbounded";
 
-/// The host's engine over one log and one set of plugins.
-#[derive(Debug)]
+/// The host's engine over one log and one set of plugins. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Runtime {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     registry: Arc<Registry>,
 }
 
@@ -69,12 +70,14 @@ pub struct Snapshot {
     pub error: Option<String>,
 }
 
-struct Planned {
-    spec: Arc<ConnectorSpec>,
-    class: Class,
-    task_configs: Vec<BTreeMap<String, String>>,
+/// A connector that was checked, with the shares of its tasks.
+#[derive(Debug)]
+pub(crate) struct Planned {
+    pub(crate) spec: Arc<ConnectorSpec>,
+    pub(crate) class: Class,
+    pub(crate) task_configs: Vec<BTreeMap<String, String>>,
     /// Where its dead letters go.
-    letters: Option<TopicName>,
+    pub(crate) letters: Option<TopicName>,
 }
 
 impl Runtime {
@@ -111,10 +114,9 @@ impl Runtime {
         topics: &TopicSpecs,
         mode: Mode,
     ) -> Result<Run, StartError> {
-        let planned = self.plan(specs, mode)?;
-        self.check_topics(topics)?;
-        self.ensure_topics(topics)?;
-        self.ensure_sink_topics(&planned)?;
+        let planned = self.prepare(specs, topics, mode)?;
+        let moved: Vec<_> = planned.iter().map(|one| Arc::clone(&one.spec)).collect();
+        self.adopt(&Keeper::new(Arc::clone(&self.shared.log)), &moved)?;
         self.declare_sinks(&planned)?;
         let mut run = Run {
             shared: Arc::clone(&self.shared),
@@ -130,6 +132,41 @@ impl Runtime {
                 Err(error)
             }
         }
+    }
+
+    /// Checks a whole set; then makes its topics.
+    pub(crate) fn prepare(
+        &self,
+        specs: Vec<ConnectorSpec>,
+        topics: &TopicSpecs,
+        mode: Mode,
+    ) -> Result<Vec<Planned>, StartError> {
+        let planned = self.plan(specs, mode)?;
+        let problems = ownership::check_moves(planned.iter().map(|one| one.spec.as_ref()));
+        if !problems.is_empty() {
+            return Err(StartError::Invalid(problems));
+        }
+        self.check_topics(topics)?;
+        self.ensure_topics(topics)?;
+        self.ensure_sink_topics(&planned)?;
+        Ok(planned)
+    }
+
+    /// Does what `moved.from` says, for those that have not done it yet.
+    pub(crate) fn adopt(
+        &self,
+        keeper: &Keeper,
+        specs: &[Arc<ConnectorSpec>],
+    ) -> linkspan_log::Result<()> {
+        for spec in specs {
+            ownership::adopt(
+                self.shared.log.as_ref(),
+                keeper,
+                spec,
+                self.shared.clock.now_ms(),
+            )?;
+        }
+        Ok(())
     }
 
     fn start_all(
@@ -166,7 +203,11 @@ impl Runtime {
         }
     }
 
-    fn plan_one(&self, spec: ConnectorSpec, mode: Mode) -> Result<Planned, Vec<TaskError>> {
+    pub(crate) fn plan_one(
+        &self,
+        spec: ConnectorSpec,
+        mode: Mode,
+    ) -> Result<Planned, Vec<TaskError>> {
         let invalid = |code, message| vec![TaskError::permanent(code, "config_invalid", message)];
         let name = spec.name.clone();
         let Some(class) = self.registry.class(&spec.class) else {
@@ -230,12 +271,24 @@ impl Runtime {
         })?;
         let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;
         if task_configs.len() > spec.tasks_max as usize {
-            return Err(vec![TaskError::internal(format!(
-                "connector `{name}`: `{}` made {} tasks, `tasks.max` is {}",
-                spec.class,
+            let message = format!(
+                "The connector {name} has generated {} tasks, which is greater than {}, the maximum number of tasks it is \
+                 configured to create. This is a defect of the class `{}`",
                 task_configs.len(),
-                spec.tasks_max
-            ))]);
+                spec.tasks_max,
+                spec.class,
+            );
+            if spec.tasks_max_enforced {
+                return Err(invalid(
+                    "LS0426",
+                    format!("{message}; `tasks.max.enforce: false` lets it do so"),
+                ));
+            }
+            tracing::warn!(
+                connector = name,
+                code = "LS0426",
+                "{message}; `tasks.max.enforce` is false, so all of them run"
+            );
         }
         Ok(Planned {
             spec: Arc::new(spec),
@@ -317,7 +370,7 @@ impl Runtime {
 
     /// Tells the log who reads what, before anything is written: retention keeps what a sink has not read, also while the
     /// sink is stopped or has left its file. It stays so until the connector is deleted.
-    fn declare_sinks(&self, planned: &[Planned]) -> Result<(), StartError> {
+    pub(crate) fn declare_sinks(&self, planned: &[Planned]) -> Result<(), StartError> {
         let sinks = planned
             .iter()
             .filter(|planned| planned.spec.kind == KindOfConnector::Sink);
@@ -394,9 +447,7 @@ impl Running {
     }
 
     pub(crate) fn failed(&self) -> bool {
-        self.tasks
-            .iter()
-            .any(|task| task.state() == TaskState::Failed)
+        self.tasks.iter().any(|task| task.state().is_failed())
     }
 
     pub(crate) fn request_stop(&self) {

@@ -1,8 +1,9 @@
 //! What the host knows of one task, shared between its thread, the supervisor and the services.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use linkspan_plugin::TaskControl;
 use serde::Serialize;
@@ -21,6 +22,8 @@ pub enum TaskState {
     Starting,
     /// `open` returned; it works.
     Running,
+    /// It was told to pause: nothing is polled or put, what it holds stays open.
+    Paused,
     /// It waits for its next attempt after a temporary error.
     Retrying,
     /// A source that waits until the log, which holds as much as it may, has room.
@@ -30,6 +33,8 @@ pub enum TaskState {
     Completed,
     /// It stopped by an error and does not restart by itself.
     Failed,
+    /// A sink whose position is gone from the log: going on would jump over records. It waits for its offsets to be set.
+    Degraded,
     /// It was told to stop and did.
     Stopped,
 }
@@ -38,7 +43,44 @@ impl TaskState {
     /// Whether the task's thread has ended or is about to.
     #[must_use]
     pub fn is_over(self) -> bool {
-        matches!(self, Self::Completed | Self::Failed | Self::Stopped)
+        matches!(
+            self,
+            Self::Completed | Self::Failed | Self::Degraded | Self::Stopped
+        )
+    }
+
+    /// Whether it ended by an error.
+    #[must_use]
+    pub fn is_failed(self) -> bool {
+        matches!(self, Self::Failed | Self::Degraded)
+    }
+
+    /// Kafka Connect's word for it. A retry in place is RUNNING there, `restart_pending` is FAILED.
+    #[must_use]
+    pub fn connect_word(self, restart_pending: bool) -> &'static str {
+        match self {
+            Self::Retrying if restart_pending => "FAILED",
+            Self::Running | Self::Retrying | Self::DiskBound | Self::Completed => "RUNNING",
+            Self::Paused => "PAUSED",
+            Self::Failed | Self::Degraded => "FAILED",
+            Self::Starting | Self::Stopped => "UNASSIGNED",
+        }
+    }
+
+    /// Our own word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "STARTING",
+            Self::Running => "RUNNING",
+            Self::Paused => "PAUSED",
+            Self::Retrying => "RETRYING",
+            Self::DiskBound => "DISK_BOUND",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Degraded => "DEGRADED",
+            Self::Stopped => "STOPPED",
+        }
     }
 }
 
@@ -57,6 +99,8 @@ pub(crate) struct Counters {
     pub(crate) skipped: AtomicU64,
     /// Restarts after failures.
     pub(crate) restarts: AtomicU64,
+    /// Records that were gone from the log before this sink had read them.
+    pub(crate) lost: AtomicU64,
 }
 
 impl Counters {
@@ -102,6 +146,10 @@ pub(crate) struct TaskShared {
     pub(crate) counters: Counters,
     pulse: Pulse,
     status: Mutex<Status>,
+    /// Its thread has ended a life by an error and waits for the next one.
+    pub(crate) restart_pending: AtomicBool,
+    /// When its thread was last seen between two calls of the plugin.
+    seen: Mutex<Instant>,
     /// The plugin's instance while it is open; guards `stop` and `durable` against a closed task.
     control: Mutex<Option<TaskControl>>,
     files: Mutex<Files>,
@@ -124,6 +172,8 @@ impl TaskShared {
                 state: TaskState::Starting,
                 error: None,
             }),
+            restart_pending: AtomicBool::new(false),
+            seen: Mutex::new(Instant::now()),
             control: Mutex::new(None),
             files: Mutex::new(Files::default()),
             concealed: Mutex::new(Vec::new()),
@@ -136,7 +186,27 @@ impl TaskShared {
         format!("{}/{}", self.connector, self.index)
     }
 
+    /// Takes note that the task's thread moves on: the watchdog counts from here.
+    pub(crate) fn touch(&self) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    /// How long the task's thread has been inside one call of its plugin, as far as anybody can tell.
+    pub(crate) fn silent_for(&self) -> Duration {
+        self.seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .elapsed()
+    }
+
+    /// Asks the task to pause, or to go on.
+    pub(crate) fn request_pause(&self, pause: bool) {
+        self.stop.set_paused(pause);
+        self.wake();
+    }
+
     pub(crate) fn set_state(&self, state: TaskState, error: Option<TaskError>) {
+        self.touch();
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         let news = status.state != state;
         *status = Status { state, error };

@@ -1,6 +1,7 @@
 //! `linkspan run`: load the configuration, open the log, start the connectors, wait.
 
 mod catalog;
+mod control;
 mod dev;
 pub(crate) mod plan;
 mod progress;
@@ -14,9 +15,12 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, SecondsFormat, Utc};
 use linkspan_config::{Diagnostics, Plan};
 use linkspan_log::{DiskFs, LogBackend, Opened};
-use linkspan_runtime::{Mode, Outcome, Run, RunReport, Runtime, StartError, WarningReport};
+use linkspan_runtime::{
+    ConnectorStatus, Control, Mode, Outcome, Run, RunReport, Runtime, StartError, WarningReport,
+};
 use linkspan_types::{Clock, SystemClock};
 
+use self::control::Starting;
 use self::progress::Progress;
 use self::signals::Signals;
 use crate::args::{Output, RunArgs};
@@ -208,23 +212,26 @@ impl Host<'_> {
         );
         let specs = plan::specs(self.plan)?;
         let topics = plan::topics(self.plan)?;
-        let view = Arc::new(View::default());
-        let router = linkspan_rest::router(
-            Arc::clone(&self.log),
-            Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
-        );
-        socket::serve(self.tokio, self.data, router)?;
-        let mut run = engine.start(specs, &topics, mode).map_err(start_failure)?;
         match mode {
-            Mode::Continuous => Ok(Ran::Watched(self.watch(&mut run, &view))),
+            Mode::Continuous => {
+                // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
+                let view = Arc::new(Starting::default());
+                self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
+                let control = Control::start(&engine, specs, &topics).map_err(start_failure)?;
+                view.started(control.clone());
+                Ok(Ran::Watched(self.watch(&control)))
+            }
             Mode::Bounded { timeout } => {
+                let view = Arc::new(View::default());
+                self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
+                let mut run = engine.start(specs, &topics, mode).map_err(start_failure)?;
                 let mut progress = Progress::new();
                 let outcome = run.drive_job(timeout, self.signals.flag(), |run| {
                     view.show(run);
                     progress.show(run);
                 })?;
                 progress.finish();
-                warn_stuck(&run);
+                warn_stuck(run.stuck());
                 let mut report = self.report(&run, outcome, warnings, started, clock);
                 if outcome != Outcome::Done {
                     report.warnings.extend(left_over(&run, outcome)?);
@@ -234,21 +241,26 @@ impl Host<'_> {
         }
     }
 
+    fn serve(&self, view: Arc<dyn linkspan_rest::HostView>) -> Result<(), Failure> {
+        let router = linkspan_rest::router(Arc::clone(&self.log), view);
+        socket::serve(self.tokio, self.data, router)
+    }
+
     /// Runs until a signal, or until nothing is left that could run.
-    fn watch(&self, run: &mut Run, view: &View) -> Exit {
+    fn watch(&self, control: &Control) -> Exit {
+        let ours = |status: &ConnectorStatus| !status.left;
         terminal::note(&format!(
             "running {} connectors; Ctrl-C or SIGTERM stops them cleanly",
-            run.snapshot().len()
+            control.statuses().into_iter().filter(ours).count()
         ));
         let mut seen = 0;
-        while !self.signals.stopped() && !run.is_over() {
-            view.show(run);
-            seen = run.wait_change(seen, WATCH_EVERY);
+        while !self.signals.stopped() && !control.is_over() {
+            seen = control.wait_change(seen, WATCH_EVERY);
         }
-        let over = run.is_over();
-        run.stop();
-        warn_stuck(run);
-        for connector in run.snapshot() {
+        let over = control.is_over();
+        control.stop();
+        warn_stuck(&control.stuck());
+        for connector in control.statuses().into_iter().filter(ours) {
             terminal::note(&format!(
                 "{} {}: {} records",
                 connector.kind,
@@ -300,8 +312,8 @@ impl Host<'_> {
     }
 }
 
-fn warn_stuck(run: &Run) {
-    for task in run.stuck() {
+fn warn_stuck(stuck: &[String]) {
+    for task in stuck {
         terminal::warning(
             "LS0402",
             &format!("task {task} did not stop in time and was given up"),

@@ -10,7 +10,7 @@ use linkspan_config::{
 };
 use linkspan_log::{Durability, LocalOptions, TopicSpec};
 use linkspan_runtime::{
-    ConnectorSpec, KindOfConnector, Resolved, Settings, TopicSpecs, WarningReport,
+    ConnectorSpec, KindOfConnector, Resolved, Settings, Target, TopicSpecs, WarningReport,
 };
 use linkspan_types::TopicName;
 
@@ -245,6 +245,17 @@ fn topic_name(name: &str) -> Result<TopicName, Failure> {
     TopicName::try_new(name).map_err(|error| Failure::new(Exit::Invalid, "LS0116", error))
 }
 
+/// `no.progress.timeout.ms` where it is not set.
+const HUNG_AFTER_MS: u64 = 600_000;
+
+fn option<'a>(connector: &'a ConnectorPlan, name: &str) -> Option<&'a str> {
+    connector.config.get(name).map(String::as_str)
+}
+
+fn origin(connector: &ConnectorPlan) -> String {
+    connector.source.to_string()
+}
+
 /// The connectors.
 pub(crate) fn specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
     let resolver = Arc::new(plan.resolver.clone());
@@ -292,6 +303,17 @@ pub(crate) fn specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
                 flush_interval: Duration::from_millis(connector.offset_flush_interval_ms),
                 restarts,
                 restart_delay_max,
+                tasks_max_enforced: option(connector, "tasks.max.enforce") != Some("false"),
+                hung_after: option(connector, "no.progress.timeout.ms")
+                    .map_or(Some(HUNG_AFTER_MS), |text| text.parse().ok())
+                    .filter(|ms| *ms > 0)
+                    .map(Duration::from_millis),
+                initial_state: option(connector, "initial.state")
+                    .and_then(Target::from_initial_state)
+                    .unwrap_or_default(),
+                moved_from: connector.moved_from.clone(),
+                fingerprint: connector.fingerprint(),
+                origin: origin(connector),
             })
         })
         .collect()

@@ -82,17 +82,6 @@ fn long_form(report: &mut Report, whole: Span, map: &Object, entries: &[Entry]) 
                 .note("known here: name, config, initial_state"),
         );
     }
-    let state = map.get("initial_state").and_then(serde_json::Value::as_str);
-    if map.contains_key("initial_state")
-        && !state.is_some_and(|state| state.eq_ignore_ascii_case("running"))
-    {
-        let span = key_span(entries, "initial_state", whole);
-        let message = "`initial_state` other than RUNNING is known but not built yet";
-        report.push(
-            Draft::error(&codes::NOT_BUILT, span, message)
-                .help("remove it, or use a later version"),
-        );
-    }
     let span = key_span(entries, "config", whole);
     let Some(serde_json::Value::Object(config)) = map.get("config") else {
         report.push(Draft::error(
@@ -110,7 +99,24 @@ fn long_form(report: &mut Report, whole: Span, map: &Object, entries: &[Entry]) 
         Some(Kind::Map(inner)) => inner.as_slice(),
         _ => &[],
     };
-    let pairs = pairs(report, span, config, inner)?;
+    let mut pairs = pairs(report, span, config, inner)?;
+    if let Some(state) = map.get("initial_state") {
+        let span = key_span(entries, "initial_state", whole);
+        let Some(state) = state.as_str() else {
+            report.push(
+                Draft::error(&codes::WRONG_TYPE, span, "`initial_state` takes a text")
+                    .help("one of RUNNING, PAUSED, STOPPED"),
+            );
+            return None;
+        };
+        // Connect takes it in any case; which words there are, the option's own row says.
+        pairs.push(Pair {
+            key: "initial.state".to_owned(),
+            key_span: span,
+            value: state.to_ascii_uppercase(),
+            value_span: span,
+        });
+    }
     let (name, name_span) = name_of(report, whole, map, entries)?;
     Some(connector(whole, &name, name_span, pairs))
 }

@@ -12,7 +12,7 @@ error[LS0103]: unknown key `pth`
    |
  4 |     pth: /x
    |     ^^^ did you mean `path`?
-   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, key.converter, value.converter, ... (42 in all)
+   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, no.progress.timeout.ms, moved.from, ... (45 in all)
 ",
     );
 }
@@ -164,7 +164,6 @@ fn what_is_not_built_is_refused_and_never_ignored() {
     for option in [
         "topic.creation.enable: true",
         "isolation: process",
-        "moved.from: old",
     ] {
         let lines = Case::one(&source(option)).lines();
         assert!(
@@ -182,6 +181,10 @@ fn what_is_not_built_is_refused_and_never_ignored() {
         "value.converter: auto",
         "value.converter: org.apache.kafka.connect.json.JsonConverter",
         "isolation: none",
+        "moved.from: old",
+        "tasks.max.enforce: false",
+        "initial.state: PAUSED",
+        "no.progress.timeout.ms: 30s",
     ] {
         assert_eq!(Case::one(&source(option)).lines(), [""; 0], "{option}");
     }

@@ -113,6 +113,21 @@ fn both_forms_of_json_are_read() {
 }
 
 #[test]
+fn the_initial_state_is_an_option_in_any_case() {
+    for (written, expected) in [
+        ("stopped", "STOPPED"),
+        ("PAUSED", "PAUSED"),
+        ("Running", "RUNNING"),
+    ] {
+        let text = format!(
+            r#"{{"name": "a", "config": {{"connector.class": "file-source", "file": "/a", "topic": "t"}}, "initial_state": "{written}"}}"#
+        );
+        let plan = plan_of("a.json", &text);
+        assert_eq!(option_of(&plan, "initial.state").as_deref(), Some(expected));
+    }
+}
+
+#[test]
 fn a_configuration_of_ours_may_be_json() {
     let text = r#"{"connectors": {"a": {"connector": "file-source", "path": "/a", "topic": "t", "pth": 1}}}"#;
     let (_, diagnostics) = load_file("a.json", text);
@@ -140,8 +155,13 @@ fn what_is_wrong_in_them_has_its_place() {
         ("a.json", "[1]", "is an object"),
         (
             "a.json",
-            "{\"name\": \"a\", \"config\": {}, \"initial_state\": \"PAUSED\"}",
-            "not built yet",
+            "{\"name\": \"a\", \"config\": {}, \"initial_state\": 1}",
+            "`initial_state` takes a text",
+        ),
+        (
+            "a.json",
+            "{\"name\": \"a\", \"config\": {\"connector.class\": \"file-source\", \"topic\": \"t\", \"file\": \"/a\"}, \"initial_state\": \"HALTED\"}",
+            "PAUSED",
         ),
         (
             "a.properties",

@@ -327,8 +327,13 @@ fn test_switch(name: &str) -> bool {
     cfg!(debug_assertions) && std::env::var_os(name).is_some()
 }
 
+/// What every key of a connector's coordinates begins with.
+pub(crate) fn prefix(connector: &str) -> Vec<u8> {
+    format!("dead/{connector}\0").into_bytes()
+}
+
 fn key(connector: &str, topic_id: &TopicId, partition: &TopicPartition) -> Bytes {
-    let mut key = format!("dead/{connector}\0").into_bytes();
+    let mut key = prefix(connector);
     key.extend_from_slice(&topic_id.0);
     key.extend_from_slice(&partition.partition.0.to_be_bytes());
     key.into()

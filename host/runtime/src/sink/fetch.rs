@@ -24,6 +24,10 @@ pub(crate) enum Command {
         Vec<KvPut>,
         oneshot::Sender<linkspan_log::Result<Ticket>>,
     ),
+    /// Fetch nothing of these partitions until they are resumed.
+    Pause(Vec<TopicPartition>),
+    /// Ends [`Command::Pause`].
+    Resume(Vec<TopicPartition>),
     /// `Assigned` or `Revoked` has been dealt with.
     GoOn,
 }
@@ -183,6 +187,8 @@ fn obey(consumer: &mut dyn Consumer, command: Command) {
         Command::Commit(offsets, extra, reply) => {
             drop(reply.send(block_in_place(|| consumer.commit(&offsets, extra))));
         }
+        Command::Pause(partitions) => consumer.pause(&partitions),
+        Command::Resume(partitions) => consumer.resume(&partitions),
         Command::GoOn => {}
     }
 }

@@ -11,5 +11,6 @@ mod positions;
 mod reply;
 mod task;
 
+pub(crate) use self::aside::prefix as letters_prefix;
 pub(crate) use self::fetch::{Message, Waker};
 pub(crate) use self::task::{Ends, group_of, run};

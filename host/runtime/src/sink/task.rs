@@ -1,6 +1,6 @@
 //! The thread of one sink task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
@@ -19,13 +19,14 @@ use tokio::sync::oneshot;
 
 use super::aside::{ASIDE_MAX, DeadLetters, Failed};
 use super::batch::PutBuilder;
-use super::fetch::{self, Command, Handle, Message};
+use super::fetch::{self, Command, Fetched, Handle, Message};
 use super::positions::Positions;
 use super::reply::{Progress, Reply};
 use crate::connector::{Backoff, TaskContext};
 use crate::convert::SinkConverter;
 use crate::error::TaskError;
 use crate::errors::{Attempts, Retrier, Verdict};
+use crate::task::TaskState;
 
 /// Bytes of one fetch from one partition.
 const FETCH_BYTES_MAX: usize = 1 << 20;
@@ -112,6 +113,7 @@ fn deliver(
         pending: Vec::new(),
         next_tick: Instant::now() + ctx.spec.flush_interval,
         uncounted: Uncounted::default(),
+        held: None,
     };
     delivery.work()?;
     delivery.finish()
@@ -148,6 +150,8 @@ pub(super) struct Delivery<'a> {
     pending: Vec<(TopicPartition, Offset)>,
     next_tick: Instant,
     uncounted: Uncounted,
+    /// While the task is paused: what had been fetched already.
+    held: Option<VecDeque<Fetched>>,
 }
 
 #[derive(Deserialize)]
@@ -162,9 +166,12 @@ struct Seek {
 impl Delivery<'_> {
     fn work(&mut self) -> Result<(), TaskError> {
         while !self.ctx.task.stop.is_set() {
+            self.ctx.task.touch();
+            self.follow_pause()?;
             let wait = self.next_tick.saturating_duration_since(Instant::now());
             match self.handle.events.recv_timeout(wait) {
                 Ok(Message::Wake) => {}
+                Ok(Message::Fetched(fetched)) if self.held.is_some() => self.hold(fetched)?,
                 Ok(Message::Fetched(fetched)) => {
                     self.handle_event(fetched.event?)?;
                     self.take_more()?;
@@ -180,6 +187,56 @@ impl Delivery<'_> {
             self.finish_job_part()?;
         }
         Ok(())
+    }
+
+    /// Begins and ends a pause: what was put is committed, then nothing more is fetched or put; the partitions stay assigned.
+    fn follow_pause(&mut self) -> Result<(), TaskError> {
+        match (self.ctx.task.stop.is_paused(), self.held.is_some()) {
+            (true, false) => {
+                self.put()?;
+                self.flush()?;
+                self.command(Command::Pause(self.positions.all()))?;
+                self.held = Some(VecDeque::new());
+                self.ctx.task.set_state(TaskState::Paused, None);
+            }
+            (false, true) => {
+                let held = self.held.take().unwrap_or_default();
+                self.command(Command::Resume(self.positions.all()))?;
+                self.ctx.running();
+                for fetched in held {
+                    self.handle_event(fetched.event?)?;
+                }
+                self.put()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// An event that comes while the task is paused: batches wait, assignments do not.
+    fn hold(&mut self, fetched: Fetched) -> Result<(), TaskError> {
+        match &fetched.event {
+            Ok(Event::Batch(_)) => {
+                if let Some(held) = &mut self.held {
+                    held.push_back(fetched);
+                }
+                return Ok(());
+            }
+            Ok(Event::Assigned(assigned)) => {
+                let partitions = assigned.iter().map(|a| a.partition.clone()).collect();
+                self.command(Command::Pause(partitions))?;
+            }
+            Ok(Event::Revoked(partitions)) => {
+                if let Some(held) = &mut self.held {
+                    held.retain(|fetched| match &fetched.event {
+                        Ok(Event::Batch(batch)) => !partitions.contains(&batch.partition),
+                        _ => true,
+                    });
+                }
+            }
+            _ => {}
+        }
+        self.handle_event(fetched.event?)
     }
 
     /// Takes what has been fetched meanwhile, up to the size of one `put`.
@@ -212,19 +269,28 @@ impl Delivery<'_> {
                 partition,
                 wanted,
                 log_start,
-            } => Err(TaskError::permanent(
-                "LS0420",
-                "data_invalid",
-                format!(
-                    "connector `{}`: `{}` partition {}: the committed position {wanted} is no longer in the log, which begins at \
-                     {log_start}; {} records are lost to this sink. Reset its offsets to go on from there",
-                    self.ctx.spec.name,
-                    partition.topic,
-                    partition.partition,
-                    log_start.0 - wanted.0
-                ),
-            )),
+            } => Err(self.position_lost(&partition, wanted, log_start)),
         }
+    }
+
+    /// Retention or a person deleted what this sink had not read: it says and counts it, and does not go on by itself.
+    fn position_lost(
+        &self,
+        partition: &TopicPartition,
+        wanted: Offset,
+        log_start: Offset,
+    ) -> TaskError {
+        let records = log_start.0.saturating_sub(wanted.0);
+        self.ctx.task.counters.lost.fetch_add(
+            u64::try_from(records).unwrap_or(0),
+            std::sync::atomic::Ordering::Relaxed,
+        );
+        let message = format!(
+            "connector `{}`: `{}` partition {}: the committed position {wanted} is no longer in the log, which begins at \
+             {log_start}; {records} records are lost to this sink. Reset its offsets to go on from there",
+            self.ctx.spec.name, partition.topic, partition.partition,
+        );
+        TaskError::permanent("LS0420", "data_invalid", message)
     }
 
     fn add(&mut self, batch: &FetchedBatch) -> Result<(), TaskError> {

@@ -87,6 +87,13 @@ fn poll_loop(
     let mut appetite = Appetite::new(settings.poll_bytes_max);
     let mut backoff = Backoff::new(ctx.spec.restart_delay_max);
     while !ctx.task.stop.is_set() {
+        if ctx.task.stop.is_paused() {
+            // What was polled is durable before the pause shows.
+            flight.wait_below(0, || false)?;
+        }
+        if ctx.pause_point() {
+            return Ok(());
+        }
         flight.wait_below(settings.in_flight_bytes_max, || ctx.task.stop.is_set())?;
         ctx.wait_for_room();
         if ctx.task.stop.is_set() {
@@ -138,7 +145,7 @@ fn poll_loop(
             return Ok(());
         }
         if flags & batch::IDLE != 0 && polled_batch.poll_after_ms() > 0 {
-            ctx.task.stop.sleep(Duration::from_millis(u64::from(
+            ctx.task.stop.rest(Duration::from_millis(u64::from(
                 polled_batch.poll_after_ms(),
             )));
         }

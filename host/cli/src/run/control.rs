@@ -1,0 +1,73 @@
+//! The running host's connectors behind the socket.
+
+use std::sync::OnceLock;
+
+use linkspan_rest::{ConnectorCommand, HostView, Refusal};
+use linkspan_runtime::{Control, OffsetsChange, Refused, Restart};
+use serde_json::{Value, json};
+
+use crate::connectors::refusal;
+
+/// A host on its way: it answers from the first moment on, and takes commands once its connectors are there.
+#[derive(Debug, Default)]
+pub(super) struct Starting(OnceLock<Commands>);
+
+impl Starting {
+    /// From here on commands are taken.
+    pub(super) fn started(&self, control: Control) {
+        self.0.get_or_init(|| Commands(control));
+    }
+}
+
+impl HostView for Starting {
+    fn connectors(&self) -> Value {
+        self.0
+            .get()
+            .map_or_else(|| json!([]), |commands| json!(commands.0.statuses()))
+    }
+
+    fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
+        let Some(commands) = self.0.get() else {
+            return Err(Refusal::new(503, "LS0615", "the host is still starting")
+                .help("try again in a moment"));
+        };
+        commands.perform(name, command).map_err(refusal)
+    }
+}
+
+/// Commands to the connectors of a run that lasts.
+#[derive(Debug)]
+struct Commands(Control);
+
+impl Commands {
+    fn perform(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refused> {
+        let control = &self.0;
+        let change = |change| control.change_offsets(name, &change);
+        match command {
+            ConnectorCommand::Describe => {}
+            ConnectorCommand::Pause => control.pause(name)?,
+            ConnectorCommand::Resume => control.resume(name)?,
+            ConnectorCommand::Stop => control.stop_connector(name)?,
+            ConnectorCommand::Restart {
+                include_tasks,
+                only_failed,
+            } => {
+                let restart = Restart {
+                    include_tasks,
+                    only_failed,
+                };
+                return Ok(json!(control.restart(name, restart)?));
+            }
+            ConnectorCommand::RestartTask(task) => control.restart_task(name, task)?,
+            ConnectorCommand::Delete => {
+                control.delete(name)?;
+                return Ok(json!({ "deleted": name }));
+            }
+            ConnectorCommand::Offsets => return control.offsets(name),
+            ConnectorCommand::AlterOffsets(body) => return change(OffsetsChange::Set(body)),
+            ConnectorCommand::ResetOffsets => return change(OffsetsChange::Reset),
+            ConnectorCommand::RewindOffsets(time) => return change(OffsetsChange::Rewind(time)),
+        }
+        Ok(json!(control.status(name)?))
+    }
+}

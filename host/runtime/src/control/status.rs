@@ -1,0 +1,208 @@
+//! A connector as people and scripts see it, and its stored form in [`Store::Status`].
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use linkspan_log::{KvPut, LogBackend, Store};
+use serde::{Deserialize, Serialize};
+
+use super::slot::Slot;
+use crate::error::TaskError;
+use crate::task::{TaskShared, TaskState};
+
+/// Prefix of the keys.
+const PREFIX: &str = "connector/";
+
+/// One connector at this moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConnectorStatus {
+    /// The instance's name.
+    pub name: String,
+    /// `source` or `sink`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its class.
+    pub class: String,
+    /// `file:line` of the file that owns it.
+    pub origin: String,
+    /// No file of this run names it: it stays stopped and keeps its offsets.
+    #[serde(default)]
+    pub left: bool,
+    /// What it is to be: RUNNING, PAUSED or STOPPED.
+    pub target: String,
+    /// Kafka Connect's word for the connector.
+    pub state: String,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// Its tasks, by number.
+    pub tasks: Vec<TaskStatus>,
+    /// How often it was started since the host started.
+    pub starts: u64,
+    /// Records that are durable (source) or put (sink) since the host started.
+    pub records: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Records that transforms dropped.
+    pub filtered: u64,
+    /// Restarts after failures.
+    pub restarts: u64,
+    /// Records that were gone before this sink had read them.
+    pub lost: u64,
+    /// Tasks that did not stop in time; each costs a thread until it ends.
+    pub zombies: u64,
+    /// The first error of its tasks, or its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// One task at this moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TaskStatus {
+    /// Its number.
+    pub id: u32,
+    /// Our word, finer than Connect's: RETRYING, DISK_BOUND, COMPLETED, DEGRADED among them.
+    pub state: String,
+    /// Kafka Connect's word.
+    pub connect_state: String,
+    /// Code and message of its error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
+    /// How often it was started since the host started.
+    pub starts: u64,
+    /// Restarts after failures.
+    pub restarts: u64,
+    /// Records.
+    pub records: u64,
+    /// Milliseconds without a sign of life, where that is longer than `no.progress.timeout.ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hung_ms: Option<u64>,
+}
+
+pub(crate) fn key(name: &str) -> Vec<u8> {
+    format!("{PREFIX}{name}").into_bytes()
+}
+
+pub(crate) fn trace(error: &TaskError) -> String {
+    format!("{}: {}", error.code, error.message)
+}
+
+impl ConnectorStatus {
+    pub(crate) fn of(slot: &Slot) -> Self {
+        let record = slot.record();
+        let wish = slot.wish();
+        let shown = slot.shown();
+        let patience = wish.spec.as_ref().and_then(|spec| spec.hung_after);
+        let tasks: Vec<TaskStatus> = shown
+            .tasks
+            .iter()
+            .map(|task| {
+                let starts = shown.task_starts.get(&task.index).copied().unwrap_or(0);
+                task_status(task, starts, patience)
+            })
+            .collect();
+        let sum = |past: u64, of: fn(&TaskShared) -> u64| {
+            past + shown.tasks.iter().map(|task| of(task)).sum::<u64>()
+        };
+        let own = shown.error.as_ref();
+        let error = own
+            .cloned()
+            .or_else(|| shown.tasks.iter().find_map(|task| task.error()));
+        Self {
+            name: slot.name.clone(),
+            kind: record.kind,
+            class: record.class,
+            origin: record.origin,
+            left: wish.spec.is_none(),
+            target: wish.target.word().to_owned(),
+            state: shown.state.word().to_owned(),
+            trace: own.map(trace),
+            starts: shown.starts,
+            records: sum(shown.past.records, |t| {
+                t.counters.records.load(Ordering::Relaxed)
+            }),
+            bytes: sum(shown.past.bytes, |t| {
+                t.counters.bytes.load(Ordering::Relaxed)
+            }),
+            filtered: sum(shown.past.filtered, |t| {
+                t.counters.filtered.load(Ordering::Relaxed)
+            }),
+            restarts: sum(shown.past.restarts, |t| {
+                t.counters.restarts.load(Ordering::Relaxed)
+            }),
+            lost: sum(shown.past.lost, |t| t.counters.lost.load(Ordering::Relaxed)),
+            zombies: shown
+                .zombies
+                .iter()
+                .filter(|task| !task.state().is_over())
+                .count() as u64,
+            error: error.map(|error| error.message),
+            tasks,
+        }
+    }
+
+    /// What of it is worth a write: everything but figures that grow all the time.
+    pub(crate) fn worth(&self) -> Self {
+        let mut worth = self.clone();
+        (worth.records, worth.bytes, worth.filtered) = (0, 0, 0);
+        for task in &mut worth.tasks {
+            task.records = 0;
+            task.hung_ms = task.hung_ms.map(|_| 0);
+        }
+        worth
+    }
+
+    pub(crate) fn put(&self) -> KvPut {
+        KvPut {
+            store: Store::Status,
+            key: key(&self.name).into(),
+            // A struct of texts and numbers always serializes.
+            value: Some(serde_json::to_vec(self).unwrap_or_default().into()),
+        }
+    }
+
+    /// As it is while no host runs: what worked then is UNASSIGNED now.
+    pub(crate) fn at_rest(mut self) -> Self {
+        let rest = |state: &mut String| {
+            if !matches!(state.as_str(), "FAILED" | "DEGRADED" | "PAUSED" | "STOPPED") {
+                *state = "UNASSIGNED".to_owned();
+            }
+        };
+        rest(&mut self.state);
+        for task in &mut self.tasks {
+            rest(&mut task.state);
+            rest(&mut task.connect_state);
+            task.hung_ms = None;
+        }
+        self.zombies = 0;
+        self
+    }
+}
+
+fn task_status(task: &TaskShared, starts: u64, patience: Option<Duration>) -> TaskStatus {
+    let state = task.state();
+    let pending = task.restart_pending.load(Ordering::Relaxed);
+    let silent = task.silent_for();
+    let working = matches!(state, TaskState::Starting | TaskState::Running);
+    let hung = patience.is_some_and(|patience| working && silent > patience);
+    TaskStatus {
+        id: task.index,
+        state: state.word().to_owned(),
+        connect_state: state.connect_word(pending).to_owned(),
+        trace: task.error().as_ref().map(trace),
+        starts,
+        restarts: task.counters.restarts.load(Ordering::Relaxed),
+        records: task.counters.records.load(Ordering::Relaxed),
+        hung_ms: hung.then(|| u64::try_from(silent.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+/// Returns the stored status of a connector.
+pub(crate) fn read(
+    log: &dyn LogBackend,
+    name: &str,
+) -> linkspan_log::Result<Option<ConnectorStatus>> {
+    Ok(log
+        .get(Store::Status, &key(name))?
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok()))
+}
