@@ -226,7 +226,7 @@ codes! {
     STILL_THERE "LS0614" "tasks of a stopped connector have not closed yet"
         "A task was told to stop and still sits in a call of its connector, so it may still hold its partitions. Try again; if it hangs (`linkspan describe NAME`), restart the host."
     NO_COMMANDS "LS0615" "the host takes no commands now"
-        "It is still starting, or it runs a job (`run --once`), whose connectors live as long as the job."
+        "It is still starting, or it runs with `--once` or `--dev`, where files alone decide what runs."
     HELD "LS0701" "a host works on the data directory"
         "One data directory has one host. The message has its process id. Stop it, or use another directory."
     NEWER_DATA "LS0702" "the data directory is of a newer version"

@@ -51,7 +51,7 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
         Err(Refusal::new(
             409,
             "LS0615",
-            "a job is running here (`run --once`); its connectors take no commands",
+            "the connectors of `run --once` and `run --dev` take no commands; those of a plain `run` do",
         ))
     }
 }

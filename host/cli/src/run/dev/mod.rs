@@ -400,7 +400,7 @@ impl Dev<'_> {
             return true;
         };
         run.stop();
-        warn_stuck(&run);
+        warn_stuck(run.stuck());
         run.stuck().is_empty()
     }
 
