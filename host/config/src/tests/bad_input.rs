@@ -161,10 +161,7 @@ fn mistakes_of_connectors_have_a_place_and_a_code() {
 
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
-    for option in [
-        "topic.creation.enable: true",
-        "isolation: process",
-    ] {
+    for option in ["topic.creation.enable: true", "isolation: process"] {
         let lines = Case::one(&source(option)).lines();
         assert!(
             lines.len() == 1 && lines[0].starts_with("LS0290 a.yaml:6:"),
