@@ -193,6 +193,10 @@ fn a_connector_walks_through_its_states_and_has_tasks_only_where_connect_has() {
 
 /// (W9, W10, W11, O1, O3–O5, O7, O9) Offsets: only while stopped, exactly the rest afterwards.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one sequence, each step builds on the last"
+)]
 fn altered_offsets_of_source_and_sink_leave_exactly_the_remaining_records() {
     let yaml = pipeline("in", "out").replace(
         "    poll.interval",
@@ -432,11 +436,16 @@ const TWO_TASKS: &str = "connectors:\n  in:\n    connector: file-source\n    pat
 
 /// (R1–R3) includeTasks × onlyFailed × what has failed: exactly these starts of the connector and of both tasks.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table and what holds for each of its rows"
+)]
 fn restarts_start_exactly_what_was_asked_for() {
+    type Row<'a> = (&'a str, [&'a str; 2], [[u64; 3]; 4]);
     const GOOD: &str = "short\n";
     let long = "x".repeat(100) + "\n";
     // What has failed; then for (include, only): (no, no), (no, yes), (yes, no), (yes, yes).
-    let table: [(&str, [&str; 2], [[u64; 3]; 4]); 4] = [
+    let table: [Row<'_>; 4] = [
         (
             "nothing",
             [GOOD, GOOD],

@@ -200,15 +200,12 @@ pub(crate) fn offsets(command: OffsetsCommand) -> Result<Exit, Failure> {
             message(&name, &ConnectorCommand::ResetOffsets, &target)
         }
         OffsetsCommand::Rewind { name, to, target } => {
-            let time = match to.parse::<Start>() {
-                Ok(Start::Time(time)) => time,
-                _ => {
-                    return Err(Failure::new(
-                        Exit::Invalid,
-                        "LS0220",
-                        format!("--to {to}: expected a time such as 2026-11-01T00:00:00Z"),
-                    ));
-                }
+            let Ok(Start::Time(time)) = to.parse::<Start>() else {
+                return Err(Failure::new(
+                    Exit::Invalid,
+                    "LS0220",
+                    format!("--to {to}: expected a time such as 2026-11-01T00:00:00Z"),
+                ));
             };
             message(&name, &ConnectorCommand::RewindOffsets(time), &target)
         }
@@ -277,7 +274,7 @@ fn list(data: &Path) -> Result<Value, Failure> {
 fn ask(name: &str, command: &ConnectorCommand, target: &Target) -> Result<Value, Failure> {
     let at = place(&target.data, command.writes())?;
     let done = match &at {
-        Place::Here(log) => at_rest(log, name, command).map_err(|refused| refuse(refused))?,
+        Place::Here(log) => at_rest(log, name, command).map_err(refuse)?,
         Place::Host(data, runtime) => {
             let (method, path, body) = command.request(name);
             runtime.block_on(socket::call(data, method, &path, body))?

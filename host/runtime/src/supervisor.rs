@@ -270,25 +270,8 @@ impl Runtime {
                 .collect::<Vec<_>>()
         })?;
         let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;
-        if task_configs.len() > spec.tasks_max as usize {
-            let message = format!(
-                "The connector {name} has generated {} tasks, which is greater than {}, the maximum number of tasks it is \
-                 configured to create. This is a defect of the class `{}`",
-                task_configs.len(),
-                spec.tasks_max,
-                spec.class,
-            );
-            if spec.tasks_max_enforced {
-                return Err(invalid(
-                    "LS0426",
-                    format!("{message}; `tasks.max.enforce: false` lets it do so"),
-                ));
-            }
-            tracing::warn!(
-                connector = name,
-                code = "LS0426",
-                "{message}; `tasks.max.enforce` is false, so all of them run"
-            );
+        if let Some(error) = too_many_tasks(&spec, task_configs.len()) {
+            return Err(vec![error]);
         }
         Ok(Planned {
             spec: Arc::new(spec),
@@ -421,6 +404,28 @@ impl Runtime {
         }
         Ok(())
     }
+}
+
+/// A class that makes more tasks than `tasks.max`: refused, or with `tasks.max.enforce: false` said.
+fn too_many_tasks(spec: &ConnectorSpec, made: usize) -> Option<TaskError> {
+    if made <= spec.tasks_max as usize {
+        return None;
+    }
+    let (name, max, class) = (&spec.name, spec.tasks_max, &spec.class);
+    let message = format!(
+        "The connector {name} has generated {made} tasks, which is greater than {max}, the maximum number of tasks it is \
+         configured to create. This is a defect of the class `{class}`"
+    );
+    if spec.tasks_max_enforced {
+        let message = format!("{message}; `tasks.max.enforce: false` lets it do so");
+        return Some(TaskError::permanent("LS0426", "config_invalid", message));
+    }
+    tracing::warn!(
+        connector = name,
+        code = "LS0426",
+        "{message}; `tasks.max.enforce` is false, so all of them run"
+    );
+    None
 }
 
 /// Where a connector's dead letters go, or what is wrong with its options `errors.*`.

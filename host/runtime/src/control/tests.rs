@@ -169,6 +169,10 @@ fn targets(pairs: &[(&str, Target)]) -> BTreeMap<String, Target> {
 
 /// What happened to the files × what was commanded before, each over a restart.
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table and what holds for each of its rows"
+)]
 fn every_change_of_the_files_and_every_command_over_a_restart() {
     type Change = (
         &'static str,

@@ -87,11 +87,7 @@ fn poll_loop(
     let mut appetite = Appetite::new(settings.poll_bytes_max);
     let mut backoff = Backoff::new(ctx.spec.restart_delay_max);
     while !ctx.task.stop.is_set() {
-        if ctx.task.stop.is_paused() {
-            // What was polled is durable before the pause shows.
-            flight.wait_below(0, || false)?;
-        }
-        if ctx.pause_point() {
+        if pause_point(ctx, flight)? {
             return Ok(());
         }
         flight.wait_below(settings.in_flight_bytes_max, || ctx.task.stop.is_set())?;
@@ -151,6 +147,14 @@ fn poll_loop(
         }
     }
     Ok(())
+}
+
+/// A pause shows only once what was polled is durable; returns whether the task was told to stop.
+fn pause_point(ctx: &TaskContext, flight: &Flight) -> Result<bool, TaskError> {
+    if ctx.task.stop.is_paused() {
+        flight.wait_below(0, || false)?;
+    }
+    Ok(ctx.pause_point())
 }
 
 /// How many bytes the next `poll` is asked for. Rows grow when they become JSON, sparse ones by far, and a batch with its
