@@ -5,7 +5,7 @@
 //!       └──────── acks over a pipe ──────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! Every commit can be computed from its thread and number ([`plan`]), so the judge knows what a whole commit is.
+//! Every commit can be computed from its thread and number (`plan`), so the judge knows what a whole commit is.
 //! The faults themselves and their negative controls are in `tests/`.
 
 mod ack;
