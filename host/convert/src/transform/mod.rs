@@ -4,7 +4,7 @@
 //! record ─► [predicate?] ─► transform ─► [predicate?] ─► transform ─► … ─► record, or dropped
 //! ```
 //! Every transform of Kafka Connect 4.3 by its names and options, Debezium's `ExtractNewRecordState` and `EventRouter`,
-//! and [`mask`] for personal data. One file per transform; [`registry`] lists them with their option tables, [`steps`]
+//! and `mask` for personal data. One file per transform; `registry` lists them with their option tables, `steps`
 //! builds a chain from a connector's options.
 //!
 //! A transform is a pure function of the record: no input, no output, no clock but the one it is built with. Its
