@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! pipeline BINARY [--lines N] [--size BYTES] [--rounds N] [--peer 'COMMAND']
+//! pipeline BINARY --codecs FILE [--rounds N]      the lines of FILE through the log, with each compression.type
 //! ```
 //! `COMMAND` is run with the input file as its last argument, in the same rounds; of what it prints, the number before
 //! `records/s` is taken as its rate.
@@ -22,6 +23,8 @@ struct Options {
     size: usize,
     rounds: usize,
     peer: Option<String>,
+    /// Compare codecs on the lines of this file instead.
+    codecs: Option<PathBuf>,
 }
 
 /// One run: seconds of wall time and the peak of resident memory.
@@ -34,7 +37,10 @@ fn main() -> Result<()> {
     let options = options()?;
     let folder = std::env::temp_dir().join(format!("linkspan-pipeline-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let outcome = bench(&options, &folder);
+    let outcome = match &options.codecs {
+        Some(input) => codecs(&options, input, &folder),
+        None => bench(&options, &folder),
+    };
     fs::remove_dir_all(&folder)?;
     outcome
 }
@@ -50,6 +56,7 @@ fn options() -> Result<Options> {
         size: 100,
         rounds: 3,
         peer: None,
+        codecs: None,
     };
     while let Some(flag) = args.next() {
         let value = args
@@ -60,6 +67,7 @@ fn options() -> Result<Options> {
             "--size" => options.size = value.parse()?,
             "--rounds" => options.rounds = value.parse()?,
             "--peer" => options.peer = Some(value),
+            "--codecs" => options.codecs = Some(fs::canonicalize(value)?),
             _ => bail!("unknown flag {flag}"),
         }
     }
@@ -138,6 +146,68 @@ fn bench(options: &Options, folder: &Path) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// The same file through the log with each codec, in turns.
+fn codecs(options: &Options, input: &Path, folder: &Path) -> Result<()> {
+    const CODECS: [&str; 3] = ["uncompressed", "lz4", "zstd"];
+    let bytes = fs::metadata(input)?.len();
+    let text = fs::read(input)?;
+    let lines = text.iter().filter(|byte| **byte == b'\n').count() as u64;
+    drop(text);
+    println!(
+        "{}: {lines} lines of {} bytes, {} rounds, medians",
+        input.display(),
+        bytes / lines.max(1),
+        options.rounds
+    );
+    let mut runs: [Vec<Measured>; 3] = Default::default();
+    let mut stored = [0; 3];
+    for _ in 0..options.rounds {
+        for ((codec, runs), stored) in CODECS.iter().zip(&mut runs).zip(&mut stored) {
+            let yaml = folder.join(format!("{codec}.yaml"));
+            let text = copy_yaml(input, &folder.join("output.txt"));
+            fs::write(
+                &yaml,
+                text.replacen(
+                    "partitions: 4",
+                    &format!("partitions: 4, compression.type: {codec}"),
+                    1,
+                ),
+            )?;
+            runs.push(job(&options.binary, &yaml, folder)?);
+            *stored = size_of(&folder.join("data/topics"))?;
+        }
+        same_multiset(input, &folder.join("output.txt"))?;
+    }
+    for ((codec, runs), stored) in CODECS.iter().zip(&runs).zip(stored) {
+        report(
+            &format!("file -> log -> file, {codec}"),
+            runs,
+            lines,
+            bytes,
+            None,
+        );
+        println!(
+            "{:<34} {:>12.2} of the input on disk",
+            "",
+            to_f64(stored) / to_f64(bytes)
+        );
+    }
+    Ok(())
+}
+
+fn size_of(folder: &Path) -> Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        bytes += if entry.file_type()?.is_dir() {
+            size_of(&entry.path())?
+        } else {
+            entry.metadata()?.len()
+        };
+    }
+    Ok(bytes)
 }
 
 fn report(name: &str, runs: &[Measured], records: u64, bytes: u64, raw: Option<f64>) -> f64 {
