@@ -10,6 +10,7 @@
 //!  consumer-behaviour.json     reading      times, reset, fetch
 //!  consumer-behaviour.json     changes      deleteRecords, partitions
 //!  consumer-behaviour.json     positions    commits
+//!  consumer-behaviour.json     topics       names, create, delete, retention, roll; accounts for the rest
 //! ```
 //!
 //! Besides the usual lines it prints for each class `CLASS: N passed, M failed`, then what differs on purpose, by rule
@@ -35,6 +36,7 @@ mod reading;
 mod segments;
 mod sequence;
 mod suite;
+mod topics;
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
@@ -49,5 +51,6 @@ fn main() -> ExitCode {
     reading::add(&mut suite, &dir);
     changes::add(&mut suite, &dir);
     positions::add(&mut suite, &dir);
+    topics::add(&mut suite, &dir);
     suite.run(&arguments)
 }
