@@ -68,6 +68,11 @@ pub const NO_SOURCE_PARTITION: u32 = u32::MAX;
 /// The partition of a record whose key decides.
 pub const PARTITION_BY_KEY: i32 = -1;
 
+/// The name of a source record's first header when the plugin could not read the record: its value is what was read, raw, and
+/// the header JSON `{"kind", "message"}`. Such a record is a bad record from the start: it becomes a dead letter, is skipped or
+/// fails the task, as the connector's `errors.tolerance` says, and never reaches its topic.
+pub const REJECTED_HEADER: &str = "linkspan.rejected";
+
 /// A batch may not be longer.
 pub const BATCH_BYTES_MAX: usize = 64 << 20;
 /// A batch may not hold more records.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use linkspan_abi::batch::{Data, Encoding, NO_SOURCE_PARTITION, RecordWriter, SourceBatchWriter};
+use linkspan_abi::batch::{
+    Data, Encoding, NO_SOURCE_PARTITION, REJECTED_HEADER, RecordWriter, SourceBatchWriter,
+};
 use linkspan_abi::row::{RowWriter, write_value};
 use serde::Serialize;
 
@@ -58,6 +60,34 @@ impl BatchBuilder {
     #[inline]
     pub fn to(&mut self, topic: &(impl AsRef<str> + ?Sized)) -> RecordBuilder<'_> {
         RecordBuilder::new(Writing::begin(&mut self.writer, topic.as_ref(), self.stamp))
+    }
+
+    /// Hands over a record that could not be read: what was read, raw, and why it is no use. With `errors.tolerance: all` it
+    /// becomes a dead letter (or is skipped) and the source goes on; otherwise it fails the task, and with it the whole batch,
+    /// so ask [`crate::TaskContext::tolerates_bad_records`] first. `topic` is the one it was for.
+    ///
+    /// # Errors
+    /// As [`RecordBuilder::bytes`].
+    ///
+    /// # Examples
+    /// ```
+    /// use linkspan_sdk::prelude::*;
+    ///
+    /// fn bad_line(out: &mut BatchBuilder, line: &[u8]) -> Result<()> {
+    ///     out.reject("orders", Data::Bytes(line), &Error::data_invalid("orders.txt line 3, byte 40: not a number"))
+    /// }
+    /// ```
+    pub fn reject(
+        &mut self,
+        topic: &(impl AsRef<str> + ?Sized),
+        value: Data<'_>,
+        error: &Error,
+    ) -> Result<()> {
+        let about = serde_json::json!({"kind": error.kind().as_str(), "message": error.chain()})
+            .to_string();
+        self.to(topic)
+            .header(REJECTED_HEADER, Data::Json(about.as_bytes()))
+            .value_data(value)
     }
 
     /// Says how far a source partition is once this batch is durable. The last one of a batch wins.

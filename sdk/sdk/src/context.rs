@@ -70,6 +70,16 @@ impl TaskContext {
         &self.start.config
     }
 
+    /// Returns whether bad records are set aside (`errors.tolerance: all`): a source then hands them over with
+    /// [`crate::BatchBuilder::reject`] and goes on; without it, it hands over what came before and fails.
+    #[must_use]
+    pub fn tolerates_bad_records(&self) -> bool {
+        self.start
+            .config
+            .get("errors.tolerance")
+            .is_some_and(|word| word == "all")
+    }
+
     /// Returns whether the task was asked to stop. Code that blocks looks at it now and then, and returns early.
     #[must_use]
     pub fn stopped(&self) -> bool {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use linkspan_log::{Append, LogBackend};
-use linkspan_plugin::batch::{OffsetChange, SourceBatch, SourceRecord};
+use linkspan_plugin::batch::{OffsetChange, REJECTED_HEADER, SourceBatch, SourceRecord};
 
 use crate::connector::TaskContext;
 use crate::convert::{Converters, SourceConverter};
@@ -85,9 +85,11 @@ impl SourceAside {
         if self.letters.is_none() && !logs_record {
             return Ok(());
         }
-        let whole = self
-            .converter
-            .convert(&record.key, &record.value, record.headers.clone());
+        let headers = record
+            .headers
+            .clone()
+            .filter(|(name, _)| *name != REJECTED_HEADER);
+        let whole = self.converter.convert(&record.key, &record.value, headers);
         // A header may be what is wrong; the key and the value are kept then.
         let converted = match whole {
             Ok(converted) => converted,

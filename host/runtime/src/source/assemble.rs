@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use linkspan_convert::TimestampType;
+use linkspan_convert::{Stage, TimestampType};
 use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic, TopicSpec};
-use linkspan_plugin::batch::{Data, OffsetChange, SourceBatch, SourceRecord};
+use linkspan_plugin::batch::{Data, OffsetChange, REJECTED_HEADER, SourceBatch, SourceRecord};
 use linkspan_types::{PartitionId, TopicName};
 use linkspan_wire::{BatchBuilder, Compression, Partitioner, Spread};
 
@@ -134,7 +134,11 @@ impl Assembler {
                 .get(usize::from(record.topic))
                 .ok_or_else(|| TaskError::internal("topic index out of range"))?;
             counts.records += 1;
-            let sent = match self.send(name, &record, now_ms, &mut written, appends) {
+            let taken = match rejected(&record) {
+                Some(error) => Err(error),
+                None => self.send(name, &record, now_ms, &mut written, appends),
+            };
+            let sent = match taken {
                 Err(error) if error.temporary => {
                     self.send_again(error, name, &record, now_ms, &mut written, appends)
                 }
@@ -442,6 +446,24 @@ fn push<'h>(
     };
     pushed.map_err(|error| TaskError::data(error.to_string()))?;
     Ok(size)
+}
+
+/// Returns what the plugin says about a record that it could not read, `None` for a sound one.
+fn rejected(record: &SourceRecord<'_>) -> Option<TaskError> {
+    let (name, data) = record.headers.clone().next()?;
+    if name != REJECTED_HEADER {
+        return None;
+    }
+    let told = match data {
+        Data::Json(bytes) => serde_json::from_slice::<serde_json::Value>(bytes).ok(),
+        _ => None,
+    };
+    let message = told
+        .as_ref()
+        .and_then(|told| told.get("message"))
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or("the connector could not read it");
+    Some(TaskError::data(message).at(Stage::TaskPoll))
 }
 
 /// Says which record of which source partition it was.
