@@ -1,0 +1,5 @@
+//! Behaviour of the classes, through the same shims and bytes as under the host.
+
+mod raw;
+mod readme;
+mod webhook;
