@@ -1,12 +1,16 @@
-//! The host's HTTP face. For now `/api/v1` on the socket of the data directory, for the command line.
+//! The host's HTTP face: Kafka Connect's REST interface and `/api/v1` on a listener, `/api/v1` on the data directory's socket.
 //!
-//! Here: the router, the JSON shapes, and the reading of records for people ([`RecordReader`]), which a stopped data
+//! Here: the routers, the listener, the JSON shapes, and the reading of records for people ([`RecordReader`]), which a stopped data
 //! directory is read with as well. Not here: the log itself, connectors and their life cycle.
 
 mod api;
+pub mod connect;
 mod connectors;
 mod dead_letters;
+mod front;
 mod groups;
+mod guard;
+pub mod listen;
 mod members;
 mod operation;
 mod produce;
@@ -18,7 +22,9 @@ mod topics;
 pub use crate::api::{HostView, refuse, router};
 pub use crate::connectors::ConnectorCommand;
 pub use crate::dead_letters::Letters;
+pub use crate::front::Front;
 pub use crate::groups::Reset;
+pub use crate::guard::Names;
 pub use crate::members::{Assigned, Join, Member, Polled};
 pub use crate::operation::{Operation, segment as path_segment};
 pub use crate::produce::NewRecord;

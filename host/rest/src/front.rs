@@ -1,0 +1,63 @@
+//! Everything behind one listener: the guard, then `/api/v1`, the probes, and Kafka Connect's interface.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use serde_json::json;
+use tower_service::Service;
+
+use crate::connect::{self, ConnectHost};
+use crate::guard::Names;
+
+/// What a listener serves.
+#[derive(Debug, Clone)]
+pub struct Front {
+    names: Arc<Names>,
+    api: Router,
+    host: Arc<dyn ConnectHost>,
+}
+
+impl Front {
+    /// A front over the router of `/api/v1` and a host.
+    pub fn new(names: Names, api: Router, host: Arc<dyn ConnectHost>) -> Self {
+        Self {
+            names: Arc::new(names),
+            api,
+            host,
+        }
+    }
+
+    /// Answers one request.
+    pub async fn respond(&self, request: Request<Body>) -> Response {
+        if let Err(refusal) = self.names.check(request.method(), request.headers()) {
+            return connect::error(&refusal);
+        }
+        let path = request.uri().path();
+        if path == "/api/v1" || path.starts_with("/api/v1/") {
+            let mut api = self.api.clone();
+            return match api.call(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            };
+        }
+        match path {
+            "/livez" => Json(json!({ "status": "alive" })).into_response(),
+            "/readyz" => self.ready(),
+            _ => connect::respond(Arc::clone(&self.host), request).await,
+        }
+    }
+
+    fn ready(&self) -> Response {
+        match self.host.ready() {
+            Ok(()) => Json(json!({ "status": "ready" })).into_response(),
+            Err(stage) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                Json(json!({ "status": "starting", "message": stage })),
+            )
+                .into_response(),
+        }
+    }
+}
