@@ -37,7 +37,7 @@ mod source;
 mod vocabulary;
 mod yaml;
 
-pub use connect_files::{KeyFate, KeyReport};
+pub use connect_files::{KeyFate, KeyReport, MADE_BY_REST, MapProblem, connector_of_map};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use host::DATA_DEFAULT;
 pub use linkspan_types::units::{DurationError, parse_duration};

@@ -48,7 +48,10 @@ impl Names {
                 return Err(Refusal::new(
                     403,
                     "LS0621",
-                    format!("a page of `{}` may not change anything here", origin.escape_debug()),
+                    format!(
+                        "a page of `{}` may not change anything here",
+                        origin.escape_debug()
+                    ),
                 ));
             }
         }
@@ -90,7 +93,10 @@ mod tests {
 
     #[test]
     fn foreign_names_and_pages_are_refused() {
-        let names = Names::new("127.0.0.1:8083".parse().unwrap(), vec!["hub.lan".to_owned()]);
+        let names = Names::new(
+            "127.0.0.1:8083".parse().unwrap(),
+            vec!["hub.lan".to_owned()],
+        );
         for (method, host, origin, status) in [
             (Method::GET, "127.0.0.1:8083", None, 0),
             (Method::GET, "localhost", None, 0),
@@ -104,7 +110,11 @@ mod tests {
             (Method::DELETE, "127.0.0.1", None, 0),
         ] {
             let got = names.check(&method, &headers(host, origin));
-            assert_eq!(got.err().map_or(0, |r| r.error_code), status, "{method} {host} {origin:?}");
+            assert_eq!(
+                got.err().map_or(0, |r| r.error_code),
+                status,
+                "{method} {host} {origin:?}"
+            );
         }
     }
 }

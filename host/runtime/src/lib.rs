@@ -34,6 +34,7 @@ mod transforms;
 
 pub use crate::control::{
     ConnectorStatus, Control, Offline, Record, Refused, Restart, Target, TaskStatus,
+    made_connectors,
 };
 pub use crate::error::{StartError, TaskError};
 pub use crate::job::Outcome;

@@ -353,9 +353,12 @@ impl Runtime {
 
     /// Tells the log who reads what, before anything is written: retention keeps what a sink has not read, also while the
     /// sink is stopped or has left its file. It stays so until the connector is deleted.
-    pub(crate) fn declare_sinks(&self, planned: &[Planned]) -> Result<(), StartError> {
+    pub(crate) fn declare_sinks<'p>(
+        &self,
+        planned: impl IntoIterator<Item = &'p Planned>,
+    ) -> Result<(), StartError> {
         let sinks = planned
-            .iter()
+            .into_iter()
             .filter(|planned| planned.spec.kind == KindOfConnector::Sink);
         for planned in sinks {
             let group = group_of(&planned.spec.name);

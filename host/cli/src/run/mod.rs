@@ -217,7 +217,8 @@ impl Host<'_> {
                 // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
                 let view = Arc::new(Starting::default());
                 self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
-                let control = Control::start(&engine, specs, &topics).map_err(start_failure)?;
+                let control =
+                    Control::start(&engine, specs, Vec::new(), &topics).map_err(start_failure)?;
                 view.started(control.clone());
                 Ok(Ran::Watched(self.watch(&control)))
             }

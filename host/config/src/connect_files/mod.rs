@@ -4,10 +4,13 @@
 //! a key that nobody knows is a warning, because Connect accepts it, and every key is accounted for in a [`KeyReport`].
 
 mod json;
+mod map;
 mod properties;
 mod worker;
 
 use std::path::Path;
+
+pub use self::map::{MADE_BY_REST, MapProblem, connector_of_map};
 
 use crate::codes;
 use crate::report::{Draft, Report};

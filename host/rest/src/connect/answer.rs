@@ -22,7 +22,11 @@ fn build(status: StatusCode, body: Body) -> Response {
 /// A body of JSON.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let Ok(bytes) = serde_json::to_vec(body) else {
-        return error(&Refusal::new(500, "LS0499", "the answer cannot be written as JSON"));
+        return error(&Refusal::new(
+            500,
+            "LS0499",
+            "the answer cannot be written as JSON",
+        ));
     };
     let mut response = build(status, Body::from(bytes));
     response.headers_mut().insert(CONTENT_TYPE, JSON);

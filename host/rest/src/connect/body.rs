@@ -37,9 +37,9 @@ fn text(body: &[u8]) -> Result<String, Refusal> {
 }
 
 fn utf8(body: &[u8]) -> Result<String, Refusal> {
-    std::str::from_utf8(body).map(str::to_owned).map_err(|error| {
-        unreadable(format!("byte {} is not UTF-8", error.valid_up_to() + 1))
-    })
+    std::str::from_utf8(body)
+        .map(str::to_owned)
+        .map_err(|error| unreadable(format!("byte {} is not UTF-8", error.valid_up_to() + 1)))
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
@@ -61,7 +61,11 @@ fn scalar(raw: &RawValue, what: &str) -> Result<Option<String>, Refusal> {
         Some(b'{' | b'[') => Err(unreadable(format!(
             "`{}` takes a text, a number or a boolean, found {}; lists and maps are written as text",
             what.escape_debug(),
-            if text.starts_with('{') { "an object" } else { "a list" }
+            if text.starts_with('{') {
+                "an object"
+            } else {
+                "a list"
+            }
         ))),
         _ => Ok(Some(text.to_owned())),
     }
@@ -79,11 +83,6 @@ fn flat(raw: BTreeMap<String, Box<RawValue>>) -> Result<Nullable, Refusal> {
 /// A configuration; null is a value here.
 pub(super) fn nullable(body: &[u8]) -> Result<Nullable, Refusal> {
     flat(parse(body)?)
-}
-
-/// A configuration.
-pub(super) fn config(body: &[u8]) -> Result<BTreeMap<String, String>, Refusal> {
-    without_nulls(nullable(body)?)
 }
 
 pub(super) fn without_nulls(config: Nullable) -> Result<BTreeMap<String, String>, Refusal> {
@@ -189,14 +188,26 @@ pub(super) fn is_json(body: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn config(body: &[u8]) -> Result<BTreeMap<String, String>, Refusal> {
+        without_nulls(nullable(body)?)
+    }
+
     #[test]
     fn scalars_keep_the_text_they_were_written_with() {
-        let body = br#"{"a":1.50,"b":1e3,"c":-0.0,"d":true,"e":"x","e":"y","f":12345678901234567890123}"#;
+        let body =
+            br#"{"a":1.50,"b":1e3,"c":-0.0,"d":true,"e":"x","e":"y","f":12345678901234567890123}"#;
         let config = config(body).unwrap();
         let pairs: Vec<_> = config.iter().map(|(k, v)| format!("{k}={v}")).collect();
         assert_eq!(
             pairs,
-            ["a=1.50", "b=1e3", "c=-0.0", "d=true", "e=y", "f=12345678901234567890123"]
+            [
+                "a=1.50",
+                "b=1e3",
+                "c=-0.0",
+                "d=true",
+                "e=y",
+                "f=12345678901234567890123"
+            ]
         );
     }
 
@@ -217,7 +228,10 @@ mod tests {
             (&b"{"[..], "EOF while parsing an object at line 1 column 1"),
             (b"", "it is empty"),
             (b"[]", "expected a map"),
-            (b"{\"a\":{}}", "`a` takes a text, a number or a boolean, found an object"),
+            (
+                b"{\"a\":{}}",
+                "`a` takes a text, a number or a boolean, found an object",
+            ),
             (b"{\"a\":1} x", "trailing characters at line 1 column 9"),
             (b"{\"a\":\"\xff\"}", "byte 7 is not UTF-8"),
             (b"{\"a\":\"\\ud800\"}", "a"),

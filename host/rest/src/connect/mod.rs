@@ -83,7 +83,11 @@ async fn understand(request: Request<Body>) -> Result<Understood, Refusal> {
     if method == Method::OPTIONS {
         return Ok(Understood::Answered(answer::options(&parts, methods)));
     }
-    let asked = if method == Method::HEAD { Method::GET } else { method };
+    let asked = if method == Method::HEAD {
+        Method::GET
+    } else {
+        method
+    };
     if !methods.contains(&asked) {
         return Err(Refusal::new(405, "LS0602", "HTTP 405 Method Not Allowed"));
     }
@@ -120,7 +124,12 @@ fn base(parts: &axum::http::request::Parts) -> String {
         .headers
         .get(axum::http::header::HOST)
         .and_then(|host| host.to_str().ok())
-        .or_else(|| parts.uri.authority().map(axum::http::uri::Authority::as_str))
+        .or_else(|| {
+            parts
+                .uri
+                .authority()
+                .map(axum::http::uri::Authority::as_str)
+        })
         .unwrap_or("localhost");
     let scheme = parts
         .extensions

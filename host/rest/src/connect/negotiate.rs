@@ -18,7 +18,10 @@ pub(super) fn content_type(headers: &HeaderMap) -> Result<(), Refusal> {
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
     };
-    if !media.split_once('/').is_some_and(|(a, b)| token(a) && token(b)) {
+    if !media
+        .split_once('/')
+        .is_some_and(|(a, b)| token(a) && token(b))
+    {
         return Err(Refusal::new(
             400,
             "LS0605",
@@ -43,7 +46,10 @@ fn unsupported(media: &str) -> Refusal {
     Refusal::new(
         415,
         "LS0605",
-        format!("HTTP 415 Unsupported Media Type: `{}`", media.escape_debug()),
+        format!(
+            "HTTP 415 Unsupported Media Type: `{}`",
+            media.escape_debug()
+        ),
     )
     .help("send `Content-Type: application/json`")
 }
@@ -53,7 +59,11 @@ pub(super) fn accept(headers: &HeaderMap) -> Result<(), Refusal> {
     let mut any = false;
     for value in headers.get_all(ACCEPT) {
         let text = value.to_str().unwrap_or_default();
-        for item in text.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        for item in text
+            .split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+        {
             any = true;
             let media = item.split(';').next().unwrap_or_default().trim();
             let json = ["application/json", "application/*", "*/*", "*"];
@@ -80,9 +90,15 @@ mod tests {
     #[test]
     fn types_of_bodies() {
         for (value, status) in [
-            ("application/json", 0), ("APPLICATION/JSON; charset=UTF-8", 0), ("text/plain", 415),
-            ("application/*", 415), ("*/*", 415), ("text/json", 415),
-            ("application/json-patch+json", 415), ("nonsense", 400), ("", 400),
+            ("application/json", 0),
+            ("APPLICATION/JSON; charset=UTF-8", 0),
+            ("text/plain", 415),
+            ("application/*", 415),
+            ("*/*", 415),
+            ("text/json", 415),
+            ("application/json-patch+json", 415),
+            ("nonsense", 400),
+            ("", 400),
         ] {
             let got = content_type(&headers(CONTENT_TYPE, value));
             assert_eq!(got.err().map_or(0, |r| r.error_code), status, "{value}");
@@ -93,9 +109,13 @@ mod tests {
     #[test]
     fn types_of_answers() {
         for (value, fine) in [
-            ("*/*", true), ("text/html", false), ("application/*", true),
-            ("text/html, application/json;q=0.5", true), ("application/xml", false),
-            ("application/json;q=0", true), ("", true),
+            ("*/*", true),
+            ("text/html", false),
+            ("application/*", true),
+            ("text/html, application/json;q=0.5", true),
+            ("application/xml", false),
+            ("application/json;q=0", true),
+            ("", true),
         ] {
             assert_eq!(accept(&headers(ACCEPT, value)).is_ok(), fine, "{value}");
         }

@@ -59,7 +59,9 @@ fn decode(raw: &str) -> Result<String, &'static str> {
         };
         match high * 16 + low {
             b'/' | b'\\' | b'%' | b'.' => {
-                return Err("holds an encoded `/`, `\\`, `%` or `.`, which no name in a path can have");
+                return Err(
+                    "holds an encoded `/`, `\\`, `%` or `.`, which no name in a path can have",
+                );
             }
             0..0x20 | 0x7f => return Err("holds an encoded control character"),
             decoded => bytes.push(decoded),
@@ -97,7 +99,10 @@ mod tests {
             ("/connectors", vec!["connectors"]),
             ("/connectors/", vec!["connectors"]),
             ("/connectors/;x=1", vec!["connectors"]),
-            ("/connectors/a;b=c/status", vec!["connectors", "a", "status"]),
+            (
+                "/connectors/a;b=c/status",
+                vec!["connectors", "a", "status"],
+            ),
             ("/connectors/a%20b+c", vec!["connectors", "a b+c"]),
             ("/connectors/%3B%23%3F", vec!["connectors", ";#?"]),
             ("/connectors/..", vec!["connectors", ".."]),
@@ -110,9 +115,18 @@ mod tests {
     #[test]
     fn what_the_server_refuses_is_400() {
         for path in [
-            "//", "/connectors//", "/connectors//status", "/%2F", "/connectors/%2e%2e",
-            "/connectors/%E4", "/connectors/%00", "/connectors/%zz", "/connectors/%25",
-            "/connectors/a%5Cb", "/connectors/a|b", "/connectors/%4",
+            "//",
+            "/connectors//",
+            "/connectors//status",
+            "/%2F",
+            "/connectors/%2e%2e",
+            "/connectors/%E4",
+            "/connectors/%00",
+            "/connectors/%zz",
+            "/connectors/%25",
+            "/connectors/a%5Cb",
+            "/connectors/a|b",
+            "/connectors/%4",
         ] {
             assert_eq!(segments(path).unwrap_err().error_code, 400, "{path}");
         }

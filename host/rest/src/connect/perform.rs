@@ -93,7 +93,9 @@ fn list(host: &dyn ConnectHost, call: &Call) -> Answer {
         let mut one = Map::new();
         // A connector that is deleted meanwhile is left out.
         if expand.contains(&"status") {
-            let Ok(state) = host.state(&name) else { continue };
+            let Ok(state) = host.state(&name) else {
+                continue;
+            };
             one.insert("status".to_owned(), json!(state));
         }
         if expand.contains(&"info") {
@@ -164,7 +166,11 @@ fn config(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
 }
 
 fn unknown_task(name: &str, task: i32) -> Refusal {
-    Refusal::new(404, "LS0610", format!("No status found for task {name}-{task}"))
+    Refusal::new(
+        404,
+        "LS0610",
+        format!("No status found for task {name}-{task}"),
+    )
 }
 
 fn task_status(host: &dyn ConnectHost, name: &str, task: i32) -> Answer {
@@ -205,22 +211,35 @@ fn offsets(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
 }
 
 fn logger(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
-    let name = if name.eq_ignore_ascii_case("root") { "root" } else { name };
+    let name = if name.eq_ignore_ascii_case("root") {
+        "root"
+    } else {
+        name
+    };
     if call.method == Method::GET {
         let mut loggers = host.loggers();
         return match loggers.remove(name) {
             Some(level) => Ok(answer::json(StatusCode::OK, &level)),
-            None => Err(Refusal::new(404, "LS0609", format!("Logger {name} not found."))),
+            None => Err(Refusal::new(
+                404,
+                "LS0609",
+                format!("Logger {name} not found."),
+            )),
         };
     }
     let Some(level) = body::level(&call.body)? else {
-        return Err(Refusal::new(400, "LS0609", "Desired 'level' parameter was not specified in request."));
+        return Err(Refusal::new(
+            400,
+            "LS0609",
+            "Desired 'level' parameter was not specified in request.",
+        ));
     };
     let changed = host.set_logger(name, level.trim())?;
-    let cluster = call
-        .query
-        .all("scope")
-        .is_some_and(|scope| scope.first().is_some_and(|s| s.eq_ignore_ascii_case("cluster")));
+    let cluster = call.query.all("scope").is_some_and(|scope| {
+        scope
+            .first()
+            .is_some_and(|s| s.eq_ignore_ascii_case("cluster"))
+    });
     if cluster {
         return Ok(answer::empty(StatusCode::NO_CONTENT));
     }

@@ -31,7 +31,11 @@ impl Query {
     /// Java's `Boolean.valueOf` of the first value: `true` in any case, all else is false.
     pub(super) fn flag(&self, name: &str, default: bool) -> bool {
         self.all(name)
-            .and_then(|values| values.first().map(|value| value.eq_ignore_ascii_case("true")))
+            .and_then(|values| {
+                values
+                    .first()
+                    .map(|value| value.eq_ignore_ascii_case("true"))
+            })
             .unwrap_or(default)
     }
 }
@@ -67,9 +71,17 @@ mod tests {
     #[test]
     fn booleans_read_as_java_reads_them() {
         for (text, expected) in [
-            ("a=true", true), ("a=TRUE", true), ("a=True", true), ("a=", false), ("a", false),
-            ("a=1", false), ("a=%20true", false), ("a=true&a=false", true),
-            ("a=false&a=true", false), ("A=true", false), ("", false),
+            ("a=true", true),
+            ("a=TRUE", true),
+            ("a=True", true),
+            ("a=", false),
+            ("a", false),
+            ("a=1", false),
+            ("a=%20true", false),
+            ("a=true&a=false", true),
+            ("a=false&a=true", false),
+            ("A=true", false),
+            ("", false),
         ] {
             assert_eq!(Query::parse(text).flag("a", false), expected, "{text}");
         }

@@ -37,9 +37,7 @@ const POST: &[Method] = &[Method::POST];
 
 /// Returns the resource and its methods, without HEAD and OPTIONS. The inner error is that of a parameter in the path,
 /// which counts only once method and types are right.
-pub(super) fn find(
-    segments: &[String],
-) -> Option<(Result<Route, Refusal>, &'static [Method])> {
+pub(super) fn find(segments: &[String]) -> Option<(Result<Route, Refusal>, &'static [Method])> {
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let own = |name: &str| name.to_owned();
     let task = |name: &str, number: &str, route: fn(String, i32) -> Route| {
@@ -83,13 +81,9 @@ pub(super) fn find(
         ["connectors", name, "topics", "reset"] => (Ok(Route::TopicsReset(own(name))), PUT),
         ["connector-plugins"] => (Ok(Route::Plugins), GET),
         ["connector-plugins", name, "config"] => (Ok(Route::PluginConfig(own(name))), GET),
-        ["connector-plugins", name, "config", "validate"] => {
-            (Ok(Route::Validate(own(name))), PUT)
-        }
+        ["connector-plugins", name, "config", "validate"] => (Ok(Route::Validate(own(name))), PUT),
         ["admin", "loggers"] => (Ok(Route::Loggers), GET),
-        ["admin", "loggers", name] => {
-            (Ok(Route::Logger(own(name))), &[Method::GET, Method::PUT])
-        }
+        ["admin", "loggers", name] => (Ok(Route::Logger(own(name))), &[Method::GET, Method::PUT]),
         _ => return None,
     })
 }
@@ -98,8 +92,7 @@ pub(super) fn find(
 const ZEROS: [u32; 37] = [
     0x30, 0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66,
     0xDE6, 0xE50, 0xED0, 0xF20, 0x1040, 0x1090, 0x17E0, 0x1810, 0x1946, 0x19D0, 0x1A80, 0x1A90,
-    0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0,
-    0xFF10,
+    0x1B50, 0x1BB0, 0x1C40, 0x1C50, 0xA620, 0xA8D0, 0xA900, 0xA9D0, 0xA9F0, 0xAA50, 0xABF0, 0xFF10,
 ];
 
 fn java_int(text: &str) -> Option<i32> {
@@ -113,8 +106,12 @@ fn java_int(text: &str) -> Option<i32> {
     let mut number = 0_i64;
     for character in digits.chars() {
         let code = u32::from(character);
-        let zero = ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code))?;
-        number = number.checked_mul(10)?.checked_add(i64::from(code - zero))?;
+        let zero = ZEROS
+            .iter()
+            .find(|zero| (**zero..**zero + 10).contains(&code))?;
+        number = number
+            .checked_mul(10)?
+            .checked_add(i64::from(code - zero))?;
         if number > 1 << 31 {
             return None;
         }
@@ -129,10 +126,22 @@ mod tests {
     #[test]
     fn task_numbers_are_java_ints() {
         for (text, expected) in [
-            ("0", Some(0)), ("00", Some(0)), ("+0", Some(0)), ("-1", Some(-1)), ("٠", Some(0)),
-            ("2147483647", Some(i32::MAX)), ("2147483648", None), ("99999999999", None),
-            ("-2147483648", Some(i32::MIN)), ("0x0", None), ("1.0", None), (" ", None),
-            ("0 ", None), ("", None), ("-", None), ("x", None),
+            ("0", Some(0)),
+            ("00", Some(0)),
+            ("+0", Some(0)),
+            ("-1", Some(-1)),
+            ("٠", Some(0)),
+            ("2147483647", Some(i32::MAX)),
+            ("2147483648", None),
+            ("99999999999", None),
+            ("-2147483648", Some(i32::MIN)),
+            ("0x0", None),
+            ("1.0", None),
+            (" ", None),
+            ("0 ", None),
+            ("", None),
+            ("-", None),
+            ("x", None),
         ] {
             assert_eq!(java_int(text), expected, "{text:?}");
         }

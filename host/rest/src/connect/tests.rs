@@ -81,7 +81,11 @@ impl ConnectHost for Nobody {
         Vec::new()
     }
     fn plugin_config(&self, plugin: &str) -> Result<Value, Refusal> {
-        Err(Refusal::new(404, "LS0611", format!("Unknown plugin {plugin}.")))
+        Err(Refusal::new(
+            404,
+            "LS0611",
+            format!("Unknown plugin {plugin}."),
+        ))
     }
     fn validate(&self, _: &str, _: BTreeMap<String, Option<String>>) -> Result<Value, Refusal> {
         Ok(json!({}))
@@ -101,7 +105,9 @@ async fn ask(request: Request<Body>) -> (u16, Option<String>, Vec<u8>) {
         .headers()
         .get("location")
         .map(|value| value.to_str().unwrap().to_owned());
-    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20)
+        .await
+        .unwrap();
     (status, location, body.to_vec())
 }
 
@@ -122,7 +128,13 @@ async fn the_order_of_checks() {
         ("PUT", "/connectors", &[("accept", "text/html")], "", 405),
         ("FOO", "/connectors", &[], "", 405),
         ("GET", "/connectors/x", &[("accept", "text/html")], "", 406),
-        ("GET", "/connectors/x", &[("content-type", "text/plain")], "", 415),
+        (
+            "GET",
+            "/connectors/x",
+            &[("content-type", "text/plain")],
+            "",
+            415,
+        ),
         ("POST", "/connectors", &[], "{}", 415),
         ("POST", "/connectors", &[json], "{", 400),
         ("GET", "/connectors/x/tasks/x/status", &[], "", 404),
@@ -145,7 +157,10 @@ async fn head_has_no_body_and_options_says_the_methods() {
     let (status, _, body) = ask(request("HEAD", "/connectors", &[], "")).await;
     assert_eq!((status, body.len()), (200, 0));
     let (status, _, body) = ask(request("OPTIONS", "/connectors/x/config", &[], "")).await;
-    assert_eq!((status, body.as_slice()), (200, &b"HEAD, GET, PUT, PATCH, OPTIONS"[..]));
+    assert_eq!(
+        (status, body.as_slice()),
+        (200, &b"HEAD, GET, PUT, PATCH, OPTIONS"[..])
+    );
     assert_eq!(ask(request("OPTIONS", "/nope", &[], "")).await.0, 404);
 }
 
@@ -154,11 +169,17 @@ async fn names_are_trimmed_by_post_and_shown_in_location() {
     let json = [("content-type", "application/json"), ("host", "h:1")];
     let body = r#"{"name":" a b ","config":{"x":1}}"#;
     let (status, location, body) = ask(request("POST", "/connectors", &json, body)).await;
-    assert_eq!((status, location.as_deref()), (201, Some("http://h:1/connectors/a%20b")));
+    assert_eq!(
+        (status, location.as_deref()),
+        (201, Some("http://h:1/connectors/a%20b"))
+    );
     let answer: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(answer["config"], json!({"x": "1", "name": "a b"}));
     let mismatch = r#"{"name":"a","config":{"name":"b"}}"#;
-    assert_eq!(ask(request("POST", "/connectors", &json, mismatch)).await.0, 400);
+    assert_eq!(
+        ask(request("POST", "/connectors", &json, mismatch)).await.0,
+        400
+    );
     let null = r#"{"name":null,"x":"y"}"#;
     let put = ask(request("PUT", "/connectors/a/config", &json, null)).await;
     assert_eq!(put.0, 201);

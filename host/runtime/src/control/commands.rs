@@ -191,7 +191,7 @@ fn subject(slot: &Slot) -> Subject {
     }
 }
 
-fn owned(name: &str, slot: &Slot) -> Refused {
+pub(super) fn owned(name: &str, slot: &Slot) -> Refused {
     let origin = slot.record().origin;
     Refused::new(
         409,

@@ -14,6 +14,7 @@
 mod commands;
 mod decide;
 mod keeper;
+mod made;
 mod offline;
 pub(crate) mod ownership;
 mod record;
@@ -28,10 +29,11 @@ mod worker;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 pub use self::decide::Restart;
+pub use self::made::made_connectors;
 pub use self::offline::Offline;
 pub use self::record::Record;
 pub use self::refused::Refused;
@@ -45,6 +47,9 @@ use crate::spec::{ConnectorSpec, KindOfConnector, Mode, TopicSpecs};
 use crate::stop::Pulse;
 use crate::supervisor::{Planned, Runtime};
 
+/// A connector with its plan; without one it is not right, and its worker will say why.
+type MaybePlanned = (Arc<ConnectorSpec>, Option<Planned>);
+
 /// All connectors of a host, under control. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Control {
@@ -57,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) pulse: Pulse,
     keeper: Keeper,
     slots: RwLock<BTreeMap<String, Arc<Slot>>>,
+    /// Connectors that were made over the network; no file names them.
+    made: Mutex<BTreeMap<String, ConnectorSpec>>,
     /// The watcher of statuses ends.
     ended: AtomicBool,
 }
@@ -86,7 +93,7 @@ impl Inner {
 }
 
 impl Control {
-    /// Checks the whole set, takes over what was renamed, and brings every connector to its target state: the stored one,
+    /// Checks the whole set (`made`: what was made over the network), takes over what was renamed, and brings every connector to its target state: the stored one,
     /// or for a new connector that of its file. Connectors that no file names any more are shown, stopped.
     ///
     /// # Errors
@@ -94,6 +101,7 @@ impl Control {
     pub fn start(
         runtime: &Runtime,
         specs: Vec<ConnectorSpec>,
+        made: Vec<ConnectorSpec>,
         topics: &TopicSpecs,
     ) -> Result<Self, StartError> {
         let inner = Arc::new(Inner {
@@ -101,6 +109,11 @@ impl Control {
             pulse: Pulse::default(),
             keeper: Keeper::new(Arc::clone(&runtime.shared.log)),
             slots: RwLock::default(),
+            made: Mutex::new(
+                made.into_iter()
+                    .map(|spec| (spec.name.clone(), spec))
+                    .collect(),
+            ),
             ended: AtomicBool::new(false),
         });
         let control = Self { inner };
@@ -116,14 +129,20 @@ impl Control {
     /// As [`Control::start`]; then nothing has changed.
     pub fn apply(&self, specs: Vec<ConnectorSpec>, topics: &TopicSpecs) -> Result<(), StartError> {
         let inner = &self.inner;
-        let planned = inner.runtime.prepare(specs, topics, Mode::Continuous)?;
-        let specs: Vec<Arc<ConnectorSpec>> = planned
-            .iter()
-            .map(|planned| Arc::clone(&planned.spec))
+        let mut planned: Vec<MaybePlanned> = inner
+            .runtime
+            .prepare(specs, topics, Mode::Continuous)?
+            .into_iter()
+            .map(|planned| (Arc::clone(&planned.spec), Some(planned)))
             .collect();
+        planned.extend(self.plan_made(&planned)?);
+        let specs: Vec<Arc<ConnectorSpec>> =
+            planned.iter().map(|(spec, _)| Arc::clone(spec)).collect();
         self.stop_left(&specs);
         inner.runtime.adopt(&inner.keeper, &specs)?;
-        inner.runtime.declare_sinks(&planned)?;
+        inner
+            .runtime
+            .declare_sinks(planned.iter().filter_map(|(_, planned)| planned.as_ref()))?;
         let log = inner.runtime.shared.log.as_ref();
         let settled = ownership::settle(log, &inner.keeper, &specs, inner.now_ms())?;
         for (name, record) in settled.left {
@@ -132,12 +151,43 @@ impl Control {
         // A sink that is there before its source sees records sooner; the order does not matter otherwise.
         let (sinks, sources): (Vec<_>, Vec<_>) = planned
             .into_iter()
-            .partition(|planned| planned.spec.kind == KindOfConnector::Sink);
-        for planned in sinks.into_iter().chain(sources) {
-            let target = settled.targets.get(&planned.spec.name).copied();
-            self.wish_for(planned, target.unwrap_or_default())?;
+            .partition(|(spec, _)| spec.kind == KindOfConnector::Sink);
+        for (spec, planned) in sinks.into_iter().chain(sources) {
+            let target = settled.targets.get(&spec.name).copied();
+            self.wish_for(spec, planned, target.unwrap_or_default())?;
         }
         Ok(())
+    }
+
+    /// Plans what was made over the network. One that is not right any more, for want of its plugin maybe, holds up nobody:
+    /// it becomes FAILED with its reason. A file's connector of the same name wins.
+    fn plan_made(&self, files: &[MaybePlanned]) -> Result<Vec<MaybePlanned>, StartError> {
+        let made = self
+            .inner
+            .made
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut plans = Vec::new();
+        for spec in made.values() {
+            if files.iter().any(|(file, _)| file.name == spec.name) {
+                continue;
+            }
+            let one = vec![spec.clone()];
+            match self
+                .inner
+                .runtime
+                .prepare(one, &TopicSpecs::new(), Mode::Continuous)
+            {
+                Ok(planned) => plans.extend(
+                    planned
+                        .into_iter()
+                        .map(|planned| (Arc::clone(&planned.spec), Some(planned))),
+                ),
+                Err(StartError::Invalid(_)) => plans.push((Arc::new(spec.clone()), None)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(plans)
     }
 
     /// Stops what runs and is not in the set, and waits for it: its offsets may be taken over by a new name next.
@@ -182,8 +232,12 @@ impl Control {
         Ok(())
     }
 
-    fn wish_for(&self, planned: Planned, target: Target) -> linkspan_log::Result<()> {
-        let spec = Arc::clone(&planned.spec);
+    fn wish_for(
+        &self,
+        spec: Arc<ConnectorSpec>,
+        planned: Option<Planned>,
+        target: Target,
+    ) -> linkspan_log::Result<()> {
         let log = self.inner.runtime.shared.log.as_ref();
         let had_tasks = status::read(log, &spec.name)?
             .is_some_and(|status| status.target == "PAUSED" && !status.tasks.is_empty());
@@ -213,7 +267,7 @@ impl Control {
                 return Ok(());
             }
             wish.spec = Some(spec);
-            wish.prepared = Some(planned);
+            wish.prepared = planned;
             wish.revision += 1;
         }
         worker::kick(&self.inner, &slot);

@@ -204,7 +204,7 @@ pub(crate) fn forget(log: &dyn LogBackend, keeper: &Keeper, name: &str) -> Resul
     Ok(())
 }
 
-fn forget_puts(name: &str) -> [KvPut; 3] {
+pub(crate) fn forget_puts(name: &str) -> [KvPut; 3] {
     [
         delete(Store::Configs, record::key(name)),
         delete(Store::Configs, target::key(name)),
