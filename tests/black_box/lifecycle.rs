@@ -101,7 +101,7 @@ fn a_second_host_is_refused_with_the_pid_of_the_first() {
     run(linkspan(&["run", "--listen", "none"]).arg(&pipeline.yaml))
         .expect_code(3)
         .says(&[&pid]);
-    // A job on a held directory belongs to the host that holds it; until that is built it is refused as well.
+    // A job is handed to that host, which refuses the connectors that it runs itself.
     let job = pipeline.run().expect_code(3).says(&[&pid]);
     assert_eq!(summary(&job)["status"], "failed");
 

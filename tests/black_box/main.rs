@@ -27,6 +27,8 @@ mod host_log;
 #[cfg(test)]
 mod inputs;
 #[cfg(test)]
+mod jobs;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod log_tools;
@@ -40,6 +42,8 @@ mod places;
 mod quickstart;
 #[cfg(test)]
 mod retention;
+#[cfg(test)]
+mod runs;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(

@@ -1,5 +1,6 @@
 //! The command line. Names that scripts rely on are fixed; see the test at the end.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -16,7 +17,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run the connectors of YAML files, until stopped or, with --once, until all is moved.
     #[command(
-        after_help = "Examples:\n  linkspan run --once configs/quickstart.yaml\n  linkspan run pipelines/ --data /var/lib/linkspan\n\n\
+        after_help = "Examples:\n  linkspan run --once configs/quickstart.yaml\n  linkspan run pipelines/ --data /var/lib/linkspan\n  linkspan run --once --rerun last\n\n\
+        A job (--once) on a data directory that a host holds runs on that host, with the same progress, summary and exit code.\n\n\
         Exit codes: 0 ok, 1 failed while running, 2 invalid configuration or arguments, 3 environment, 4 dead letters, 130 after SIGINT, 143 after SIGTERM"
     )]
     Run(RunArgs),
@@ -115,6 +117,9 @@ pub(crate) enum Command {
         positions that sinks keep outside (a database, a file) beyond the backup are refused, not skipped."
     )]
     Restore(RestoreArgs),
+    /// See what ran here, and what came of it.
+    #[command(subcommand)]
+    Runs(RunsCommand),
     /// See which plugins there are.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -142,8 +147,40 @@ pub(crate) enum Output {
     Json,
 }
 
+/// How structured results are printed, where YAML makes sense too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Table,
+    /// For scripts.
+    Json,
+    /// For people and scripts.
+    Yaml,
+}
+
+/// Where and when a configuration is read, if not here and now. `Debug` shows no variable's value.
+#[derive(Clone, Default)]
+pub(crate) struct Elsewhere {
+    /// Relative paths resolve against it.
+    pub(crate) cwd: Option<PathBuf>,
+    /// What `today` goes by, in milliseconds since 1970.
+    pub(crate) now_ms: Option<i64>,
+    /// The environment.
+    pub(crate) env: Option<BTreeMap<String, String>>,
+}
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Elsewhere")
+            .field("cwd", &self.cwd)
+            .field("now_ms", &self.now_ms)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Where the configuration comes from.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ConfigArgs {
     /// Set a parameter of the configuration (`params:`)
     #[arg(long = "param", value_name = "K=V")]
@@ -160,12 +197,14 @@ pub(crate) struct ConfigArgs {
     /// Search plugins in this folder, before the ones beside the program
     #[arg(long = "plugin-path", value_name = "DIR")]
     pub(crate) plugin_paths: Vec<PathBuf>,
+    #[arg(skip)]
+    pub(crate) elsewhere: Elsewhere,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// YAML files, or folders of them
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "rerun", value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// End when the sources are exhausted and the sinks have written everything
     #[arg(long)]
@@ -173,6 +212,12 @@ pub(crate) struct RunArgs {
     /// With --once: give up after this time, e.g. `90s`, `15m`
     #[arg(long, value_name = "D", requires = "once")]
     pub(crate) timeout: Option<String>,
+    /// With --once: run the files of an earlier run again, with its parameters and values of --set; ID as `runs list` shows it, or `last`
+    #[arg(long, value_name = "ID", requires = "once", conflicts_with_all = ["paths", "params", "sets", "overlays", "env_file"])]
+    pub(crate) rerun: Option<String>,
+    /// With --rerun: also when the files say something else than they did then
+    #[arg(long, requires = "rerun")]
+    pub(crate) changed_config: bool,
     /// Take over changed YAML files and rebuilt plugins while running
     #[arg(long, conflicts_with = "once")]
     pub(crate) dev: bool,
@@ -199,6 +244,39 @@ pub(crate) struct ValidateArgs {
     /// How the result is printed
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RunsCommand {
+    /// List the runs of a data directory, newest first.
+    #[command(
+        after_help = "Examples:\n  linkspan runs list\n  linkspan runs list --limit 5 -o json | jq '.[] | select(.status == \"failed\")'"
+    )]
+    List {
+        /// At most this many
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        limit: usize,
+        /// The data directory, of a running host or a stopped one
+        #[arg(long, value_name = "DIR", default_value = "linkspan-data")]
+        data: PathBuf,
+        /// How the result is printed
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
+    /// Show one run: what it was asked, its counts, files and errors.
+    #[command(
+        after_help = "Examples:\n  linkspan runs show last\n  linkspan runs show 019ab2c4 -o yaml\n\nThe beginning of an id is enough."
+    )]
+    Show {
+        /// The run's id, its beginning, or `last`
+        id: String,
+        /// The data directory, of a running host or a stopped one
+        #[arg(long, value_name = "DIR", default_value = "linkspan-data")]
+        data: PathBuf,
+        /// How the result is printed
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -26,6 +26,22 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// Returns the exit of a number; one that nobody knows counts as a failure while running.
+    pub(crate) fn from_code(code: u8) -> Self {
+        let known = [
+            Self::Ok,
+            Self::Invalid,
+            Self::Environment,
+            Self::Partial,
+            Self::Interrupted,
+            Self::Terminated,
+        ];
+        known
+            .into_iter()
+            .find(|exit| exit.code() == code)
+            .unwrap_or(Self::Runtime)
+    }
+
     /// Returns the number.
     pub(crate) fn code(self) -> u8 {
         match self {

@@ -20,6 +20,7 @@ mod plugin_new;
 mod plugins;
 mod produce;
 mod run;
+mod runs;
 mod socket;
 mod target;
 mod terminal;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
         Some(Command::Offsets(command)) => connectors::offsets(command),
         Some(Command::Backup(args)) => backup::backup(&args),
         Some(Command::Restore(args)) => backup::restore(&args),
+        Some(Command::Runs(command)) => runs::run(&command),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),
         Some(Command::Transform(command)) => transform_cmd::run(&command),
         Some(Command::Explain { code }) if code == "all" => Ok(explain::list()),

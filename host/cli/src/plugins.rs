@@ -12,6 +12,7 @@ use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 /// The host's side of all plugins, and the plugins.
+#[derive(Clone)]
 pub(crate) struct Plugins {
     pub(crate) services: Arc<Services>,
     pub(crate) registry: Arc<Registry>,

@@ -90,6 +90,15 @@ pub(crate) async fn get(data: &Path, path: &str) -> Result<Response<Incoming>, F
     send(data, "GET", path, None).await
 }
 
+/// Hands something to the running host of `data`; the answer comes piece by piece.
+pub(crate) async fn post_stream(
+    data: &Path,
+    path: &str,
+    body: String,
+) -> Result<Incoming, Failure> {
+    Ok(send(data, "POST", path, Some(body)).await?.into_body())
+}
+
 /// Asks the running host of `data`, and reads a JSON answer.
 pub(crate) async fn call(
     data: &Path,

@@ -84,7 +84,9 @@ impl From<Refusal> for Failure {
 /// The exit code of a refusal.
 pub(crate) fn exit_of(status: u16, code: &str) -> Exit {
     match status {
-        _ if code.starts_with("LS07") || matches!(code, "LS0511" | "LS0519") => Exit::Environment,
+        _ if code.starts_with("LS07") || matches!(code, "LS0511" | "LS0519" | "LS0617") => {
+            Exit::Environment
+        }
         400..500 => Exit::Invalid,
         _ => Exit::Runtime,
     }

@@ -83,6 +83,11 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Whether a row was added.
+    pub(crate) fn has_rows(&self) -> bool {
+        self.rows.len() > 1
+    }
+
     /// Prints the table, or what to say instead when it has no rows.
     pub(crate) fn print(&self, empty: &str) {
         if self.rows.len() == 1 && !empty.is_empty() {

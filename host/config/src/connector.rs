@@ -17,6 +17,8 @@ use crate::yaml::{Entry, Kind, Node};
 const NAME_CHARS_MAX: usize = 200;
 const CONVERTER_ROLES: [&str; 3] = ["key.converter", "value.converter", "header.converter"];
 const CLASS_KEYS: [&str; 2] = ["connector", "connector.class"];
+/// The options whose files are the data itself, unlike those of certificates and the like.
+const PATHS_OF_DATA: [&str; 2] = ["path", "file"];
 
 /// What all connectors of one load share.
 pub(crate) struct Surroundings<'a> {
@@ -579,6 +581,15 @@ fn plan(
         restart,
         offset_flush_interval_ms: number("offset.flush.interval.ms", 1000),
         moved_from: text("moved.from").map(str::to_owned),
+        letters: text("errors.deadletterqueue.topic.name").map(str::to_owned),
+        paths: settings
+            .iter()
+            .filter(|(name, setting)| {
+                PATHS_OF_DATA.contains(&name.as_str()) && setting.def.kind == OptionType::Path
+            })
+            .filter_map(|(_, setting)| setting.resolved.as_deref())
+            .flat_map(paths)
+            .collect(),
         late: settings
             .iter()
             .filter(|(name, setting)| setting.late && *name != "connector.class")
@@ -598,6 +609,15 @@ fn plan(
             .map(|(name, _)| name.clone())
             .collect(),
         config,
+    }
+}
+
+/// A path, or the JSON of a list of them.
+fn paths(text: &str) -> Vec<String> {
+    if text.starts_with('[') {
+        items(text)
+    } else {
+        vec![text.to_owned()]
     }
 }
 

@@ -24,6 +24,7 @@ mod connect_files;
 mod connector;
 mod diagnostic;
 mod document;
+mod flow;
 mod host;
 mod load;
 mod logging;
@@ -39,6 +40,7 @@ mod yaml;
 
 pub use connect_files::{KeyFate, KeyReport, MADE_BY_REST, MapProblem, connector_of_map};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
+pub use flow::{Stages, stages};
 pub use host::DATA_DEFAULT;
 pub use linkspan_types::units::{DurationError, parse_duration};
 pub use load::{Request, host_settings, load};

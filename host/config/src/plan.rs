@@ -136,6 +136,10 @@ pub struct ConnectorPlan {
     pub offset_flush_interval_ms: u64,
     /// `moved.from`.
     pub moved_from: Option<String>,
+    /// `errors.deadletterqueue.topic.name`.
+    pub letters: Option<String>,
+    /// The files it reads or writes: what its options `path` and `file` name, absolute.
+    pub paths: Vec<String>,
     pub(crate) late: BTreeMap<String, Late>,
     pub(crate) secrets: BTreeSet<String>,
 }
@@ -189,6 +193,18 @@ impl ConnectorPlan {
             }
         }
         values
+    }
+
+    /// Whether a secret stands, as it is, in the text of this name (`--set` for example).
+    #[must_use]
+    pub fn secret_from(&self, text: &str) -> bool {
+        self.secrets.iter().any(|name| {
+            !self.late.contains_key(name)
+                && self
+                    .origins
+                    .get(name)
+                    .is_some_and(|place| place.file == text)
+        })
     }
 
     /// Like [`ConnectorPlan::resolved`], only with the options that the class itself declares.

@@ -21,6 +21,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::connectors::{self, ConnectorCommand};
+use crate::jobs::{self, JobEvents};
 use crate::members::{Join, Member, Members};
 use crate::operation::Operation;
 use crate::produce::NewRecord;
@@ -52,6 +53,36 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
             409,
             "LS0615",
             "the connectors of `run --once` and `run --dev` take no commands; those of a plain `run` do",
+        ))
+    }
+
+    /// The jobs of this host, those that are scheduled and those that work now, as JSON.
+    fn jobs(&self) -> Value {
+        json!([])
+    }
+
+    /// Starts a job that another process hands over. Blocks while the configuration is read.
+    ///
+    /// # Errors
+    /// This host takes no jobs, or not this one.
+    fn start_job(&self, request: Value) -> Result<JobEvents, Refusal> {
+        drop(request);
+        Err(Refusal::new(
+            409,
+            "LS0616",
+            "the data directory belongs to a run that takes no jobs (`run --once` or `run --dev`)",
+        ))
+    }
+
+    /// Ends a job before its time.
+    ///
+    /// # Errors
+    /// No job of this id works now.
+    fn cancel_job(&self, id: &str) -> Result<Value, Refusal> {
+        Err(Refusal::new(
+            404,
+            "LS0222",
+            format!("no job `{id}` works now"),
         ))
     }
 }
@@ -99,6 +130,7 @@ pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>) -> Router {
         .route("/api/v1/backup", post(backup))
         .route("/api/v1/log/stat", get(log_stat))
         .merge(connectors::routes())
+        .merge(jobs::routes())
         .fallback(|| async { Refusal::new(404, "LS0601", "there is nothing at this path") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Host { log, view, members })

@@ -1,12 +1,22 @@
 //! Bounded jobs: `run --once` ends when the sources are exhausted and every sink has passed the ends they left.
+//!
+//! ```text
+//! stage 0: sources exhausted ─► ends captured ─► every sink passed them ─► did dead letters move an end? ─► again
+//! stage 1: starts now, the same way
+//! ```
+//!
+//! Only this job's own dead letters may move an end: what others write meanwhile belongs to their next run, so that a job
+//! ends on a host whose other connectors never do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use linkspan_log::list_group;
-use linkspan_types::{Offset, PartitionId, TopicPartition};
+use linkspan_types::{Offset, PartitionId, TopicName, TopicPartition};
 
+use crate::error::StartError;
 use crate::sink::group_of;
 use crate::supervisor::{Run, Running};
 use crate::task::TaskState;
@@ -24,38 +34,127 @@ pub enum Outcome {
     Interrupted,
 }
 
-type Ends = BTreeMap<TopicPartition, Offset>;
+/// The end of each partition that a sink of a job must pass.
+pub(crate) type Ends = BTreeMap<TopicPartition, Offset>;
+
+/// The ends of one sink task: none until the sources are exhausted, later ones after each round.
+#[derive(Debug, Default)]
+pub(crate) struct JobEnds(RwLock<Option<Arc<Ends>>>);
+
+impl JobEnds {
+    pub(crate) fn get(&self) -> Option<Arc<Ends>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
+    }
+
+    fn set(&self, ends: Ends) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(ends));
+    }
+}
 
 impl Run {
     /// Drives a bounded job to its end and stops all tasks. `interrupted` is looked at often; `progress` is called with it.
     ///
     /// # Errors
-    /// The log refuses to be read.
+    /// The log refuses to be read, or a connector of a later stage cannot be started.
     pub fn drive_job(
         &mut self,
         timeout: Option<Duration>,
         interrupted: &AtomicBool,
         mut progress: impl FnMut(&Self),
-    ) -> linkspan_log::Result<Outcome> {
+    ) -> Result<Outcome, StartError> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let outcome = match self.wait_for(deadline, interrupted, &mut progress, |run| {
-            Ok(run.sources_over())
-        })? {
-            Outcome::Done => {
-                let ends = self.capture_ends()?;
-                self.announce(&ends);
-                self.wait_for(deadline, interrupted, &mut progress, |run| {
-                    run.sinks_passed(&ends)
-                })?
+        let last = self.connectors.iter().map(|one| one.spec.stage).max();
+        let mut outcome = Ok(Outcome::Done);
+        for stage in 0..=last.unwrap_or(0) {
+            outcome = self
+                .start_stage(stage)
+                .and_then(|()| Ok(self.drive_stage(deadline, interrupted, &mut progress)?));
+            if !matches!(outcome, Ok(Outcome::Done)) {
+                break;
             }
-            other => other,
-        };
+        }
         self.stop();
-        if outcome == Outcome::Done {
+        if matches!(outcome, Ok(Outcome::Done)) {
             self.mark_completed();
         }
         progress(self);
-        Ok(outcome)
+        outcome
+    }
+
+    fn start_stage(&mut self, stage: u32) -> Result<(), StartError> {
+        let (shared, pulse) = (Arc::clone(&self.shared), self.pulse.clone());
+        // Sinks first, as at the start.
+        for sources in [false, true] {
+            for running in &mut self.connectors {
+                if running.is_source() == sources
+                    && running.spec.stage == stage
+                    && let Some(planned) = running.waiting.take()
+                {
+                    running.start(planned, &shared, &pulse, true)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Until the sources that have started are exhausted and the sinks have passed what they left.
+    fn drive_stage(
+        &self,
+        deadline: Option<Instant>,
+        interrupted: &AtomicBool,
+        progress: &mut impl FnMut(&Self),
+    ) -> linkspan_log::Result<Outcome> {
+        let exhausted = |run: &Self| Ok(run.sources_over());
+        match self.wait_for(deadline, interrupted, progress, exhausted)? {
+            Outcome::Done => {}
+            other => return Ok(other),
+        }
+        let mut ends = self.capture_ends()?;
+        loop {
+            self.announce(&ends);
+            let passed = |run: &Self| run.sinks_passed(&ends);
+            match self.wait_for(deadline, interrupted, progress, passed)? {
+                Outcome::Done => {}
+                other => return Ok(other),
+            }
+            if !self.letters_moved(&mut ends)? {
+                return Ok(Outcome::Done);
+            }
+        }
+    }
+
+    /// Takes over the ends of topics that this job's dead letters go to; returns whether one of them moved.
+    fn letters_moved(&self, ends: &mut [Ends]) -> linkspan_log::Result<bool> {
+        let letters: BTreeSet<&TopicName> = self
+            .connectors
+            .iter()
+            .filter_map(|connector| connector.letters.as_ref())
+            .collect();
+        if letters.is_empty() {
+            return Ok(false);
+        }
+        let mut moved = false;
+        for (ends, now) in ends.iter_mut().zip(self.capture_ends()?) {
+            for (partition, end) in now {
+                if letters.contains(&partition.topic)
+                    && ends.get(&partition).is_none_or(|known| *known < end)
+                {
+                    ends.insert(partition, end);
+                    moved = true;
+                }
+            }
+        }
+        Ok(moved)
     }
 
     fn wait_for(
@@ -121,8 +220,7 @@ impl Run {
                 continue;
             }
             for task in &connector.tasks {
-                // Announced once a job.
-                drop(task.ends.set(ends.clone()));
+                task.ends.set(ends.clone());
                 task.wake();
             }
         }
@@ -167,7 +265,7 @@ impl Run {
 
     fn sinks_passed(&self, ends: &[Ends]) -> linkspan_log::Result<bool> {
         for (connector, ends) in self.connectors.iter().zip(ends) {
-            if connector.is_source() || ends.is_empty() {
+            if connector.is_source() || connector.waiting.is_some() || ends.is_empty() {
                 continue;
             }
             let committed = self.committed(connector)?;

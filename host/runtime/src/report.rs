@@ -1,15 +1,17 @@
 //! The outcome of a run as scripts read it: the JSON object of `run --once -o json`, also kept in the data directory.
 
-use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// One execution of `linkspan run`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunReport {
     /// UUIDv7 of the run.
     pub run_id: String,
     /// `ok`, `partial` (dead letters or skipped records and no failure) or `failed`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// RFC 3339 with milliseconds.
     pub started: String,
     /// RFC 3339 with milliseconds.
@@ -29,15 +31,15 @@ pub struct RunReport {
 }
 
 /// One connector's part in a run.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ConnectorReport {
     /// The instance's name.
     pub name: String,
     /// `source` or `sink`.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// `COMPLETED`, `FAILED` or `STOPPED`.
-    pub state: &'static str,
+    pub state: Cow<'static, str>,
     /// Read by a source, written by a sink.
     pub records: u64,
     /// Left out by transforms.
@@ -45,7 +47,7 @@ pub struct ConnectorReport {
     /// Set aside as dead letters.
     pub dlq: u64,
     /// Bad records left out without a dead letter queue (`errors.tolerance: all`); shown only where there are any.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub skipped: u64,
     /// Bytes of `records`.
     pub bytes: u64,
@@ -74,7 +76,7 @@ pub struct FileReport {
 }
 
 /// A failure as scripts read it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ErrorReport {
     /// Stable code.
     pub code: String,
@@ -83,7 +85,7 @@ pub struct ErrorReport {
 }
 
 /// A warning as scripts read it.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WarningReport {
     /// Stable code.
     pub code: String,

@@ -102,6 +102,8 @@ pub struct ConnectorSpec {
     pub fingerprint: String,
     /// `file:line` where it stands.
     pub origin: String,
+    /// In a bounded job: it starts when all of an earlier stage is through. 0 starts first.
+    pub stage: u32,
 }
 
 impl fmt::Debug for ConnectorSpec {

@@ -41,10 +41,11 @@ fn report(connector: &Running) -> ConnectorReport {
         });
     let state = if connector.failed() {
         "FAILED"
-    } else if connector
-        .tasks
-        .iter()
-        .all(|task| task.state() == TaskState::Completed)
+    } else if connector.waiting.is_none()
+        && connector
+            .tasks
+            .iter()
+            .all(|task| task.state() == TaskState::Completed)
     {
         "COMPLETED"
     } else {
@@ -57,8 +58,8 @@ fn report(connector: &Running) -> ConnectorReport {
         .collect();
     ConnectorReport {
         name: connector.spec.name.clone(),
-        kind: connector.kind_word(),
-        state,
+        kind: connector.kind_word().into(),
+        state: state.into(),
         records,
         filtered: connector.filtered(),
         dlq: connector.dead_letters(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use linkspan_log::{LogBackend, TopicSpec};
 use linkspan_plugin::{Class, Registry};
-use linkspan_types::{Clock, FenceEpoch, OwnerId, TopicName};
+use linkspan_types::{Clock, OwnerId, TopicName};
 use serde::Serialize;
 
 use crate::connector::{Shared, TaskContext};
@@ -39,6 +39,10 @@ pub(crate) struct Running {
     pub(crate) spec: Arc<ConnectorSpec>,
     pub(crate) tasks: Vec<Arc<TaskShared>>,
     threads: Vec<JoinHandle<()>>,
+    /// Where its dead letters go.
+    pub(crate) letters: Option<TopicName>,
+    /// A connector of a later stage of a job that has not started yet.
+    pub(crate) waiting: Option<Planned>,
 }
 
 /// A started run. Dropping it does not stop it; call [`Run::stop`].
@@ -179,10 +183,24 @@ impl Runtime {
         let (sinks, sources): (Vec<_>, Vec<_>) = planned
             .into_iter()
             .partition(|planned| planned.spec.kind == KindOfConnector::Sink);
+        let bounded = matches!(mode, Mode::Bounded { .. });
         for planned in sinks.into_iter().chain(sources) {
-            let owner = OwnerId::from(planned.spec.name.as_str());
-            let fence = self.shared.log.open_producer(&owner)?.fence_epoch();
-            self.start_connector(planned, fence, run, mode)?;
+            let mut running = Running {
+                spec: Arc::clone(&planned.spec),
+                tasks: Vec::new(),
+                threads: Vec::new(),
+                letters: planned.letters.clone(),
+                waiting: None,
+            };
+            let started = if bounded && planned.spec.stage > 0 {
+                running.waiting = Some(planned);
+                Ok(())
+            } else {
+                running.start(planned, &self.shared, &run.pulse, bounded)
+            };
+            // What started already must be known to be stopped, also when the rest cannot start.
+            run.connectors.push(running);
+            started?;
         }
         Ok(())
     }
@@ -368,45 +386,6 @@ impl Runtime {
         }
         Ok(())
     }
-
-    fn start_connector(
-        &self,
-        planned: Planned,
-        fence: FenceEpoch,
-        run: &mut Run,
-        mode: Mode,
-    ) -> Result<(), StartError> {
-        let Planned {
-            spec,
-            class,
-            task_configs,
-            letters: _,
-        } = planned;
-        run.connectors.push(Running {
-            spec: Arc::clone(&spec),
-            tasks: Vec::new(),
-            threads: Vec::new(),
-        });
-        let Some(running) = run.connectors.last_mut() else {
-            return Ok(());
-        };
-        for (index, task_config) in task_configs.into_iter().enumerate() {
-            let index = u32::try_from(index).unwrap_or(u32::MAX);
-            let task = Arc::new(TaskShared::new(&spec.name, index, run.pulse.clone()));
-            let context = TaskContext {
-                runtime: Arc::clone(&self.shared),
-                spec: Arc::clone(&spec),
-                task: Arc::clone(&task),
-                class: class.clone(),
-                task_config,
-                fence,
-                bounded: matches!(mode, Mode::Bounded { .. }),
-            };
-            running.threads.push(context.spawn()?);
-            running.tasks.push(task);
-        }
-        Ok(())
-    }
 }
 
 /// A class that makes more tasks than `tasks.max`: refused, or with `tasks.max.enforce: false` said.
@@ -446,6 +425,34 @@ fn letters(
 }
 
 impl Running {
+    /// Takes the next fence epoch, then starts the threads of all tasks.
+    pub(crate) fn start(
+        &mut self,
+        planned: Planned,
+        shared: &Arc<Shared>,
+        pulse: &Pulse,
+        bounded: bool,
+    ) -> Result<(), StartError> {
+        let spec = planned.spec;
+        let owner = OwnerId::from(spec.name.as_str());
+        let fence = shared.log.open_producer(&owner)?.fence_epoch();
+        for (index, task_config) in (0_u32..).zip(planned.task_configs) {
+            let task = Arc::new(TaskShared::new(&spec.name, index, pulse.clone()));
+            let context = TaskContext {
+                runtime: Arc::clone(shared),
+                spec: Arc::clone(&spec),
+                task: Arc::clone(&task),
+                class: planned.class.clone(),
+                task_config,
+                fence,
+                bounded,
+            };
+            self.threads.push(context.spawn()?);
+            self.tasks.push(task);
+        }
+        Ok(())
+    }
+
     pub(crate) fn is_source(&self) -> bool {
         self.spec.kind == KindOfConnector::Source
     }

@@ -9,8 +9,9 @@ use linkspan_plugin::TaskControl;
 use serde::Serialize;
 
 use crate::error::TaskError;
+use crate::job::JobEnds;
 use crate::report::FileReport;
-use crate::sink::{Ends, Message, Waker};
+use crate::sink::{Message, Waker};
 use crate::spec::conceal;
 use crate::stop::{Pulse, StopToken};
 
@@ -156,7 +157,7 @@ pub(crate) struct TaskShared {
     /// Secrets and placeholder values of the running instance.
     concealed: Mutex<Vec<String>>,
     /// Where a bounded job ends for this sink.
-    pub(crate) ends: Ends,
+    pub(crate) ends: JobEnds,
     waker: Mutex<Option<Waker>>,
 }
 
@@ -177,7 +178,7 @@ impl TaskShared {
             control: Mutex::new(None),
             files: Mutex::new(Files::default()),
             concealed: Mutex::new(Vec::new()),
-            ends: Ends::default(),
+            ends: JobEnds::default(),
             waker: Mutex::new(None),
         }
     }

@@ -1,11 +1,12 @@
 //! The running host's connectors behind the socket.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use linkspan_rest::{ConnectorCommand, HostView, Refusal};
+use linkspan_rest::{ConnectorCommand, HostView, JobEvents, Refusal};
 use linkspan_runtime::{Control, OffsetsChange, Refused, Restart};
 use serde_json::{Value, json};
 
+use super::hosted::Jobs;
 use crate::connectors::refusal;
 
 /// A host on its way: it answers from the first moment on, and takes commands once its connectors are there.
@@ -14,8 +15,14 @@ pub(super) struct Starting(OnceLock<Commands>);
 
 impl Starting {
     /// From here on commands are taken.
-    pub(super) fn started(&self, control: Control) {
-        self.0.get_or_init(|| Commands(control));
+    pub(super) fn started(&self, control: Control, jobs: Arc<Jobs>) {
+        self.0.get_or_init(|| Commands(control, jobs));
+    }
+
+    fn commands(&self) -> Result<&Commands, Refusal> {
+        self.0.get().ok_or_else(|| {
+            Refusal::new(503, "LS0615", "the host is still starting").help("try again in a moment")
+        })
     }
 }
 
@@ -27,17 +34,28 @@ impl HostView for Starting {
     }
 
     fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
-        let Some(commands) = self.0.get() else {
-            return Err(Refusal::new(503, "LS0615", "the host is still starting")
-                .help("try again in a moment"));
-        };
+        let commands = self.commands()?;
         commands.perform(name, command).map_err(refusal)
+    }
+
+    fn jobs(&self) -> Value {
+        self.0
+            .get()
+            .map_or_else(|| json!([]), |commands| commands.1.list())
+    }
+
+    fn start_job(&self, request: Value) -> Result<JobEvents, Refusal> {
+        self.commands()?.1.start(request)
+    }
+
+    fn cancel_job(&self, id: &str) -> Result<Value, Refusal> {
+        self.commands()?.1.cancel(id)
     }
 }
 
-/// Commands to the connectors of a run that lasts.
+/// Commands to the connectors and jobs of a run that lasts.
 #[derive(Debug)]
-struct Commands(Control);
+struct Commands(Control, Arc<Jobs>);
 
 impl Commands {
     fn perform(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refused> {

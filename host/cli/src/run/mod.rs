@@ -1,10 +1,16 @@
 //! `linkspan run`: load the configuration, open the log, start the connectors, wait.
 
+mod asked;
 mod catalog;
 mod control;
 mod dev;
+mod handover;
+mod hosted;
+mod job;
 pub(crate) mod plan;
 mod progress;
+pub(crate) mod records;
+mod rerun;
 mod signals;
 mod summary;
 
@@ -12,16 +18,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, SecondsFormat, Utc};
 use linkspan_config::{Diagnostics, Plan};
 use linkspan_log::{DiskFs, LogBackend, Opened};
 use linkspan_runtime::{
-    ConnectorStatus, Control, Mode, Outcome, Run, RunReport, Runtime, StartError, WarningReport,
+    ConnectorStatus, Control, Outcome, Run, RunReport, Runtime, StartError, WarningReport,
 };
 use linkspan_types::{Clock, SystemClock};
 
+use self::asked::Asked;
 use self::control::Starting;
+use self::handover::Offer;
+use self::hosted::{Handed, Jobs};
+use self::job::{About, Job};
 use self::progress::Progress;
+use self::rerun::Repeats;
 use self::signals::Signals;
 use crate::args::{Output, RunArgs};
 use crate::exit::{Exit, Failure};
@@ -37,8 +47,19 @@ pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 fn start(args: &RunArgs) -> Result<Exit, Failure> {
-    let started = Utc::now();
-    let clock = Instant::now();
+    match &args.rerun {
+        Some(id) => rerun::run(args, id),
+        None => start_as(args, None),
+    }
+}
+
+fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> {
+    let mut about = About::new(
+        asked::job_name(&args.paths),
+        "command",
+        Asked::of(&args.paths, &args.config),
+    );
+    about.rerun_of = repeats.map(|earlier| earlier.run_id.clone());
     let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
     plan::check_listen(args.listen.as_deref())?;
     let settings = linkspan_config::host_settings(&plan::request(&args.paths, &args.config)?);
@@ -50,7 +71,18 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
     }
     let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
     let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
-    let (log, opened) = open_log(&plan, &data)?;
+    if let Some(earlier) = repeats {
+        earlier.check(&plan, args.changed_config)?;
+    }
+    if args.once {
+        // A circle is refused before anything is touched.
+        plan::job_specs(&plan)?;
+    }
+    let (log, opened) =
+        match take_directory(args, &plan, &data, &about, timeout, &signals, &runtime)? {
+            Taken::Here(log, opened) => (log, opened),
+            Taken::ByHost(exit) => return Ok(exit),
+        };
     let new = matches!(opened, Opened::New);
     terminal::note(&format!(
         "linkspan {} · data {} ({})",
@@ -58,12 +90,13 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
         data.display(),
         if new { "new" } else { "resumed" }
     ));
+    if let Err(error) = records::settle_lost(&data) {
+        terminal::warning(
+            "LS0704",
+            &format!("could not look at the records of runs: {error}"),
+        );
+    }
     plugins.announce();
-    let mode = if args.once {
-        Mode::Bounded { timeout }
-    } else {
-        Mode::Continuous
-    };
     let host = Host {
         plan: &plan,
         plugins: &plugins,
@@ -72,7 +105,11 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
         signals: &signals,
         tokio: &runtime,
     };
-    let ran = host.run(mode, &warnings, started, clock);
+    let ran = if args.once {
+        host.job(about, warnings, timeout)
+    } else {
+        host.lasting().map(Ran::Watched)
+    };
     socket::remove(&data);
     let topics = log
         .topics()
@@ -87,10 +124,57 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
             closed?;
             Ok(exit)
         }
-        Ran::Job(mut report, outcome) => {
+        Ran::Job(job, mut report, outcome) => {
             let exit = job_exit(&mut report, outcome, closed.err(), &signals);
-            finish_job(*report, exit, args.output, !new, &data, &topics)
+            job.keep(&mut report, exit);
+            finish_job(&report, exit, args.output, !new, &topics)
         }
+    }
+}
+
+/// The data directory, opened here, or the end of a job that its holder ran.
+enum Taken {
+    Here(Arc<dyn LogBackend>, Opened),
+    ByHost(Exit),
+}
+
+/// Opens the log. A job on a directory that a host holds is handed to that host; where the holder takes no jobs, it waits.
+fn take_directory(
+    args: &RunArgs,
+    plan: &Plan,
+    data: &Path,
+    about: &About,
+    timeout: Option<Duration>,
+    signals: &Signals,
+    tokio: &tokio::runtime::Runtime,
+) -> Result<Taken, Failure> {
+    let since = Instant::now();
+    let mut said = false;
+    loop {
+        let held = match open_log(plan, data) {
+            Ok((log, opened)) => return Ok(Taken::Here(log, opened)),
+            Err(failure) if args.once && failure.code == "LS0701" => failure,
+            Err(failure) => return Err(failure),
+        };
+        let left = timeout.map(|timeout| timeout.saturating_sub(since.elapsed()));
+        let handed = Handed {
+            asked: about.asked.clone(),
+            env: plan::environment(),
+            now_ms: about.started.timestamp_millis(),
+            timeout_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+            rerun_of: about.rerun_of.clone(),
+        };
+        match handover::offer(&handed, data, args.output, signals, tokio, since)? {
+            Offer::Taken(exit) => return Ok(Taken::ByHost(exit)),
+            Offer::Busy if left.is_some_and(|left| left.is_zero()) => return Err(held),
+            Offer::Busy if signals.stopped() => return Ok(Taken::ByHost(signals.exit())),
+            Offer::Busy => {}
+        }
+        if !said && since.elapsed() > handover::SAY_AFTER {
+            said = true;
+            handover::say_waiting(data);
+        }
+        std::thread::sleep(handover::TRY_EVERY);
     }
 }
 
@@ -113,23 +197,14 @@ fn surroundings() -> Result<(tokio::runtime::Runtime, Signals), Failure> {
     Ok((runtime, signals))
 }
 
-/// Keeps the record of a job and prints it.
+/// Prints what a job came to.
 fn finish_job(
-    mut report: RunReport,
+    report: &RunReport,
     exit: Exit,
     output: Output,
     resumed: bool,
-    data: &Path,
     topics: &[String],
 ) -> Result<Exit, Failure> {
-    if let Err(error) = summary::keep(&report, data) {
-        let message = format!("could not keep the record of the run: {error}");
-        terminal::warning("LS0704", &message);
-        report.warnings.push(WarningReport {
-            code: "LS0704".to_owned(),
-            message,
-        });
-    }
     let error = report
         .connectors
         .iter()
@@ -137,14 +212,14 @@ fn finish_job(
     if let (Exit::Invalid, Some(error)) = (exit, error) {
         return Err(Failure::new(exit, "LS0210", &error.message));
     }
-    summary::print(&report, output, resumed, topics);
+    summary::print(report, output, resumed, topics);
     Ok(exit)
 }
 
 /// What a run came to.
-enum Ran {
+enum Ran<'a> {
     Watched(Exit),
-    Job(Box<RunReport>, Outcome),
+    Job(Box<Job<'a>>, Box<RunReport>, Outcome),
 }
 
 /// The exit code of a job. A log that could not be closed cleanly makes it a failure: what was acknowledged is safe, and
@@ -157,20 +232,14 @@ fn job_exit(
 ) -> Exit {
     if let Some(error) = closed {
         let failure = Failure::from(error);
-        report.status = "failed";
+        report.status = "failed".into();
         report.warnings.push(WarningReport {
             code: failure.code.to_owned(),
             message: failure.message.clone(),
         });
         return failure.report();
     }
-    match outcome {
-        Outcome::Done if report.status == "partial" => Exit::Partial,
-        Outcome::Done => Exit::Ok,
-        Outcome::Failed if only_invalid(report) => Exit::Invalid,
-        Outcome::Failed | Outcome::TimedOut => Exit::Runtime,
-        Outcome::Interrupted => signals.exit(),
-    }
+    job::exit_of(report, outcome, signals.exit())
 }
 
 fn cache_of(data: &Path) -> PathBuf {
@@ -185,59 +254,79 @@ fn open_log(plan: &Plan, data: &Path) -> Result<(Arc<dyn LogBackend>, Opened), F
     Ok((log, opened))
 }
 
-struct Host<'a> {
+struct Host<'a, 't> {
     plan: &'a Plan,
     plugins: &'a Plugins,
     log: Arc<dyn LogBackend>,
     data: &'a Path,
     signals: &'a Signals,
-    tokio: &'a tokio::runtime::Runtime,
+    tokio: &'t tokio::runtime::Runtime,
 }
 
-impl Host<'_> {
-    fn run(
-        &self,
-        mode: Mode,
-        warnings: &[WarningReport],
-        started: DateTime<Utc>,
-        clock: Instant,
-    ) -> Result<Ran, Failure> {
-        let engine = Runtime::new(
+impl<'a> Host<'a, '_> {
+    fn engine(&self) -> Runtime {
+        Runtime::new(
             Arc::clone(&self.log),
             Arc::clone(&self.plugins.registry),
             Arc::clone(&self.plugins.services),
             plan::settings(self.plan),
             Arc::new(SystemClock::default()) as Arc<dyn Clock>,
             self.tokio.handle().clone(),
-        );
+        )
+    }
+
+    fn lasting(&self) -> Result<Exit, Failure> {
+        let engine = self.engine();
         let specs = plan::specs(self.plan)?;
         let topics = plan::topics(self.plan)?;
-        match mode {
-            Mode::Continuous => {
-                // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
-                let view = Arc::new(Starting::default());
-                self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
-                let control =
-                    Control::start(&engine, specs, Vec::new(), &topics).map_err(start_failure)?;
-                view.started(control.clone());
-                Ok(Ran::Watched(self.watch(&control)))
+        // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
+        let view = Arc::new(Starting::default());
+        self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
+        let control =
+            Control::start(&engine, specs, Vec::new(), &topics).map_err(start_failure)?;
+        let jobs = Jobs::new(
+            engine,
+            self.plugins.clone(),
+            control.clone(),
+            Arc::clone(&self.log),
+            self.data.to_owned(),
+            plan::settings(self.plan).stop_deadline,
+        );
+        view.started(control.clone(), Arc::clone(&jobs));
+        Ok(self.watch(&control, &jobs))
+    }
+
+    fn job(
+        &self,
+        about: About,
+        warnings: Vec<WarningReport>,
+        timeout: Option<Duration>,
+    ) -> Result<Ran<'a>, Failure> {
+        let view = Arc::new(View::default());
+        self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
+        let job = Job {
+            engine: self.engine(),
+            plan: self.plan,
+            data: self.data,
+            about,
+            warnings,
+            timeout,
+        };
+        let mut progress = Progress::new();
+        let ran = job.run(self.signals.flag(), |run| {
+            view.show(run);
+            progress.show(run);
+        });
+        progress.finish();
+        match ran {
+            Ok(done) => {
+                job::say_left_over(&done.report);
+                Ok(Ran::Job(Box::new(job), Box::new(done.report), done.outcome))
             }
-            Mode::Bounded { timeout } => {
-                let view = Arc::new(View::default());
-                self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
-                let mut run = engine.start(specs, &topics, mode).map_err(start_failure)?;
-                let mut progress = Progress::new();
-                let outcome = run.drive_job(timeout, self.signals.flag(), |run| {
-                    view.show(run);
-                    progress.show(run);
-                })?;
-                progress.finish();
-                warn_stuck(run.stuck());
-                let mut report = self.report(&run, outcome, warnings, started, clock);
-                if outcome != Outcome::Done {
-                    report.warnings.extend(left_over(&run, outcome)?);
-                }
-                Ok(Ran::Job(Box::new(report), outcome))
+            Err(problem) => {
+                let failure = problem.into_failure();
+                job.keep_failure(failure.code, &failure.message, failure.exit);
+                Err(failure)
             }
         }
     }
@@ -248,17 +337,19 @@ impl Host<'_> {
     }
 
     /// Runs until a signal, or until nothing is left that could run.
-    fn watch(&self, control: &Control) -> Exit {
+    fn watch(&self, control: &Control, jobs: &Jobs) -> Exit {
         let ours = |status: &ConnectorStatus| !status.left;
         terminal::note(&format!(
             "running {} connectors; Ctrl-C or SIGTERM stops them cleanly",
             control.statuses().into_iter().filter(ours).count()
         ));
         let mut seen = 0;
-        while !self.signals.stopped() && !control.is_over() {
+        let over = || control.is_over() && jobs.is_idle();
+        while !self.signals.stopped() && !over() {
             seen = control.wait_change(seen, WATCH_EVERY);
         }
-        let over = control.is_over();
+        let over = over();
+        jobs.stop();
         control.stop();
         warn_stuck(&control.stuck());
         for connector in control.statuses().into_iter().filter(ours) {
@@ -281,36 +372,6 @@ impl Host<'_> {
         }
         Exit::Runtime
     }
-
-    fn report(
-        &self,
-        run: &Run,
-        outcome: Outcome,
-        warnings: &[WarningReport],
-        started: DateTime<Utc>,
-        clock: Instant,
-    ) -> RunReport {
-        let connectors = run.connector_reports();
-        let dead_letters = connectors
-            .iter()
-            .any(|connector| connector.dlq + connector.skipped > 0);
-        RunReport {
-            run_id: uuid::Uuid::now_v7().to_string(),
-            status: match outcome {
-                Outcome::Done if dead_letters => "partial",
-                Outcome::Done => "ok",
-                Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted => "failed",
-            },
-            started: started.to_rfc3339_opts(SecondsFormat::Millis, true),
-            ended: Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true),
-            duration_ms: u64::try_from(clock.elapsed().as_millis()).unwrap_or(u64::MAX),
-            data_dir: self.data.display().to_string(),
-            config_sha256: self.plan.config_sha256.clone(),
-            params: self.plan.params.clone().into_iter().collect(),
-            connectors,
-            warnings: warnings.to_vec(),
-        }
-    }
 }
 
 fn warn_stuck(stuck: &[String]) {
@@ -320,41 +381,6 @@ fn warn_stuck(stuck: &[String]) {
             &format!("task {task} did not stop in time and was given up"),
         );
     }
-}
-
-/// What a job that did not come to its end leaves for the next run.
-fn left_over(run: &Run, outcome: Outcome) -> Result<Vec<WarningReport>, Failure> {
-    let mut warnings = Vec::new();
-    if outcome == Outcome::TimedOut {
-        let message = "the time given with --timeout is over, the rest is left for the next run";
-        terminal::error("LS0409", message, None);
-        warnings.push(WarningReport {
-            code: "LS0409".to_owned(),
-            message: message.to_owned(),
-        });
-    }
-    for (sink, records) in run.left_over()? {
-        let message = format!(
-            "sink `{sink}` has not written {} records of the log yet",
-            terminal::count(records)
-        );
-        terminal::warning("LS0415", &message);
-        warnings.push(WarningReport {
-            code: "LS0415".to_owned(),
-            message,
-        });
-    }
-    Ok(warnings)
-}
-
-/// Whether every failure is one of the configuration, found by a connector when it opened.
-fn only_invalid(report: &RunReport) -> bool {
-    let mut errors = report
-        .connectors
-        .iter()
-        .filter_map(|connector| connector.error.as_ref())
-        .peekable();
-    errors.peek().is_some() && errors.all(|error| error.code.starts_with("LS02"))
 }
 
 fn start_failure(error: StartError) -> Failure {

@@ -1,5 +1,6 @@
 //! From arguments and files to what the runtime and the log are told.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,14 @@ pub(crate) fn load(
 ) -> Result<(Plan, Vec<WarningReport>), Failure> {
     let (plan, diagnostics) = check(&request(paths, args)?, plugins)?;
     super::print_diagnostics(&diagnostics);
+    verdict(plan, &diagnostics)
+}
+
+/// The plan with its warnings, or the failure that stands for all errors. Prints nothing.
+pub(crate) fn verdict(
+    plan: Option<Plan>,
+    diagnostics: &Diagnostics,
+) -> Result<(Plan, Vec<WarningReport>), Failure> {
     let warnings = diagnostics
         .iter()
         .filter(|diagnostic| diagnostic.severity != Severity::Error)
@@ -123,13 +132,27 @@ pub(crate) fn request(paths: &[PathBuf], args: &ConfigArgs) -> Result<Request, F
         sets: args.sets.clone(),
         params,
         env_file: args.env_file.clone(),
-        cwd: std::env::current_dir().unwrap_or_default(),
-        now_ms: chrono::Utc::now().timestamp_millis(),
-        env: std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect(),
+        cwd: here(args),
+        now_ms: args
+            .elsewhere
+            .now_ms
+            .unwrap_or_else(|| chrono::Utc::now().timestamp_millis()),
+        env: args.elsewhere.env.clone().unwrap_or_else(environment),
         run: true,
     })
+}
+
+/// Where relative paths of the command line resolve.
+pub(crate) fn here(args: &ConfigArgs) -> PathBuf {
+    let elsewhere = args.elsewhere.cwd.clone();
+    elsewhere.unwrap_or_else(|| std::env::current_dir().unwrap_or_default())
+}
+
+/// The variables of this process that are text.
+pub(crate) fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 /// Finds plugins: those of the command line, those that `host.plugins` names, those beside the program.
@@ -256,6 +279,20 @@ fn origin(connector: &ConnectorPlan) -> String {
     connector.source.to_string()
 }
 
+/// The connectors of a job, in its stages; a circle is refused.
+pub(crate) fn job_specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
+    let stages = linkspan_config::stages(&plan.connectors).map_err(|circle| {
+        let place = circle.location.as_ref().map(|at| format!("{at}: "));
+        let message = format!("{}{}", place.unwrap_or_default(), circle.message);
+        Failure::new(Exit::Invalid, circle.code, message).help(circle.help.unwrap_or_default())
+    })?;
+    let mut specs = specs(plan)?;
+    for spec in &mut specs {
+        spec.stage = stages.get(&spec.name).copied().unwrap_or(0);
+    }
+    Ok(specs)
+}
+
 /// The connectors.
 pub(crate) fn specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
     let resolver = Arc::new(plan.resolver.clone());
@@ -314,6 +351,7 @@ pub(crate) fn specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
                 moved_from: connector.moved_from.clone(),
                 fingerprint: connector.fingerprint(),
                 origin: origin(connector),
+                stage: 0,
             })
         })
         .collect()

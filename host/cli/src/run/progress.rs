@@ -37,19 +37,20 @@ impl Progress {
 
     /// Draws the counts of `run`, at most ten times a second.
     pub(crate) fn show(&mut self, run: &Run) {
+        if self.bar.is_none() || self.drawn.elapsed() < REDRAW_EVERY {
+            return;
+        }
+        let (read, written) = counts(run);
+        self.show_counts(read, written);
+    }
+
+    /// Draws counts, at most ten times a second.
+    pub(crate) fn show_counts(&mut self, read: u64, written: u64) {
         let Some(bar) = &self.bar else { return };
         if self.drawn.elapsed() < REDRAW_EVERY {
             return;
         }
         self.drawn = Instant::now();
-        let (mut read, mut written) = (0, 0);
-        for connector in run.snapshot() {
-            if connector.kind == "source" {
-                read += connector.records
-            } else {
-                written += connector.records
-            }
-        }
         let tenths = u64::try_from(self.started.elapsed().as_millis() / 100)
             .unwrap_or(u64::MAX)
             .max(1);
@@ -70,4 +71,17 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Records that the sources of a run have read, and that its sinks have written.
+pub(crate) fn counts(run: &Run) -> (u64, u64) {
+    let (mut read, mut written) = (0_u64, 0_u64);
+    for connector in run.snapshot() {
+        if connector.kind == "source" {
+            read += connector.records;
+        } else {
+            written += connector.records;
+        }
+    }
+    (read, written)
 }

@@ -1,9 +1,5 @@
 //! What a bounded job says at its end: a line per connector, one sum, and what to type next.
 
-use std::fs::{DirBuilder, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
-use std::path::Path;
 use std::time::Duration;
 
 use linkspan_runtime::{ConnectorReport, RunReport};
@@ -71,7 +67,7 @@ fn connector_line(connector: &ConnectorReport, width: usize) -> String {
     let state = if connector.state == "COMPLETED" {
         ""
     } else {
-        connector.state
+        connector.state.as_ref()
     };
     let parts = format!(
         "{:<6}  {:<width$}  {} {verb}  {state}{file}",
@@ -205,24 +201,4 @@ fn quoted(text: &str) -> String {
     } else {
         format!("'{}'", text.replace('\'', r"'\''"))
     }
-}
-
-/// Keeps the report in the data directory, so that what a job did can be proven later.
-pub(crate) fn keep(report: &RunReport, data: &Path) -> std::io::Result<()> {
-    let folder = data.join("runs");
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&folder)?;
-    let text = serde_json::to_vec_pretty(report)?;
-    let partial = folder.join(format!("{}.json.partial", report.run_id));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&partial)?;
-    file.write_all(&text)?;
-    file.sync_all()?;
-    std::fs::rename(&partial, folder.join(format!("{}.json", report.run_id)))
 }

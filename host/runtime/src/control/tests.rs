@@ -137,6 +137,7 @@ fn spec(
         moved_from: None,
         fingerprint: "1".to_owned(),
         origin: "a.yaml:1:1".to_owned(),
+        stage: 0,
     };
     change(&mut spec);
     Arc::new(spec)

@@ -13,4 +13,4 @@ mod task;
 
 pub(crate) use self::aside::prefix as letters_prefix;
 pub(crate) use self::fetch::{Message, Waker};
-pub(crate) use self::task::{Ends, group_of, run};
+pub(crate) use self::task::{group_of, run};

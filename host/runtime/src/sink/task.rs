@@ -1,10 +1,10 @@
 //! The thread of one sink task.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
-use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use linkspan_convert::Stage;
@@ -30,9 +30,6 @@ use crate::task::TaskState;
 
 /// Bytes of one fetch from one partition.
 const FETCH_BYTES_MAX: usize = 1 << 20;
-
-/// The end of each partition that a bounded job must pass; set once the sources are exhausted.
-pub(crate) type Ends = OnceLock<BTreeMap<TopicPartition, Offset>>;
 
 /// The consumer group of a sink, named as Kafka Connect names it.
 pub(crate) fn group_of(connector: &str) -> GroupId {
@@ -586,7 +583,7 @@ impl Delivery<'_> {
         let ticket = reply_receiver
             .blocking_recv()
             .map_err(|_| TaskError::internal("the fetching half ended before it committed"))??;
-        if wait || self.ctx.task.ends.get().is_some() {
+        if wait || self.ctx.task.ends.is_set() {
             ticket.wait()?;
             self.positions.committed(&offsets);
             self.count();
@@ -627,7 +624,7 @@ impl Delivery<'_> {
         let Some(ends) = self.ctx.task.ends.get() else {
             return Ok(());
         };
-        if self.positions.fetched_all(ends) && !self.positions.passed(ends) {
+        if self.positions.fetched_all(&ends) && !self.positions.passed(&ends) {
             self.flush()?;
         }
         Ok(())

@@ -1,0 +1,184 @@
+//! `linkspan runs`: the records of what ran, of a running host or a stopped data directory alike: they are files.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::args::{Format, RunsCommand};
+use crate::exit::{Exit, Failure};
+use crate::open::check_exists;
+use crate::run::records;
+use crate::terminal::{self, Table};
+use crate::topic::text;
+
+pub(crate) fn run(command: &RunsCommand) -> Result<Exit, Failure> {
+    match command {
+        RunsCommand::List {
+            limit,
+            data,
+            output,
+        } => list(data, *limit, *output),
+        RunsCommand::Show { id, data, output } => show(data, id, *output),
+    }
+}
+
+fn list(data: &Path, limit: usize, output: Format) -> Result<Exit, Failure> {
+    check_exists(data)?;
+    let rows = records::list(data, limit).map_err(|error| {
+        let message = format!("could not read the runs of `{}`: {error}", data.display());
+        Failure::new(Exit::Environment, "LS0704", message)
+    })?;
+    if structured(output, &Value::from(rows.clone())) {
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&[
+        "run",
+        "job",
+        "trigger",
+        "status",
+        "started",
+        "duration",
+        "read",
+        "written",
+        "dead letters",
+    ]);
+    for row in &rows {
+        table.row([
+            text(row, "run_id"),
+            text(row, "job"),
+            text(row, "trigger"),
+            text(row, "status"),
+            text(row, "started"),
+            duration(row),
+            sum(row, Some("source"), "records"),
+            sum(row, Some("sink"), "records"),
+            sum(row, None, "dlq"),
+        ]);
+    }
+    table.print("nothing ran here yet");
+    Ok(Exit::Ok)
+}
+
+fn duration(row: &Value) -> String {
+    row.get("duration_ms")
+        .and_then(Value::as_u64)
+        .map(|ms| terminal::duration(std::time::Duration::from_millis(ms)))
+        .unwrap_or_default()
+}
+
+fn sum(row: &Value, kind: Option<&str>, field: &str) -> String {
+    let sum = items(row, "connectors")
+        .filter(|connector| kind.is_none_or(|kind| text(connector, "type") == kind))
+        .filter_map(|connector| connector.get(field)?.as_u64())
+        .sum();
+    terminal::count(sum)
+}
+
+fn show(data: &Path, id: &str, output: Format) -> Result<Exit, Failure> {
+    check_exists(data)?;
+    let record = records::find(data, id)?;
+    if structured(output, &record) {
+        return Ok(Exit::Ok);
+    }
+    print_head(&record);
+    terminal::line("");
+    print_connectors(&record);
+    for warning in items(&record, "warnings") {
+        terminal::line(&coded(warning));
+    }
+    Ok(Exit::Ok)
+}
+
+fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
+    let list = value.get(name).and_then(Value::as_array);
+    list.into_iter().flatten()
+}
+
+/// `LS0404: what happened`.
+fn coded(value: &Value) -> String {
+    format!("{}: {}", text(value, "code"), text(value, "message"))
+}
+
+fn print_head(record: &Value) {
+    let line = |name: &str, what: &str| terminal::line(&format!("{name:<13}  {what}"));
+    for field in [
+        "run_id",
+        "job",
+        "trigger",
+        "due",
+        "rerun_of",
+        "status",
+        "exit_code",
+        "started",
+        "ended",
+        "config_sha256",
+    ] {
+        if record.get(field).is_some() {
+            line(field, &text(record, field));
+        }
+    }
+    if let Some(asked) = record.get("asked") {
+        for path in items(asked, "paths").filter_map(Value::as_str) {
+            line("file", path);
+        }
+    }
+    let params = record.get("params").and_then(Value::as_object);
+    for (name, value) in params.into_iter().flatten() {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        line("param", &format!("{name}={value}"));
+    }
+    if let Some(error) = record.get("error") {
+        line("error", &coded(error));
+    }
+}
+
+fn print_connectors(record: &Value) {
+    let mut table = Table::new(&[
+        "connector",
+        "type",
+        "state",
+        "records",
+        "filtered",
+        "dead letters",
+        "bytes",
+        "error",
+    ]);
+    let mut files = Table::new(&["file", "records", "bytes", "sha256"]);
+    for connector in items(record, "connectors") {
+        let error = connector.get("error").filter(|error| !error.is_null());
+        let cells = [
+            "name", "type", "state", "records", "filtered", "dlq", "bytes",
+        ]
+        .map(|field| text(connector, field));
+        table.row(
+            cells
+                .into_iter()
+                .chain([error.map(coded).unwrap_or_default()]),
+        );
+        for file in items(connector, "files") {
+            files.row(["path", "records", "bytes", "sha256"].map(|field| text(file, field)));
+        }
+    }
+    table.print("it has no connectors to show");
+    if files.has_rows() {
+        terminal::line("");
+        files.print("");
+    }
+}
+
+/// Prints JSON or YAML if one of them is asked for.
+pub(crate) fn structured(output: Format, value: &Value) -> bool {
+    match output {
+        Format::Table => false,
+        Format::Json => {
+            terminal::line(&value.to_string());
+            true
+        }
+        Format::Yaml => {
+            terminal::line(serde_yaml::to_string(value).unwrap_or_default().trim_end());
+            true
+        }
+    }
+}
