@@ -282,8 +282,7 @@ impl<'a> Host<'a, '_> {
         // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
         let view = Arc::new(Starting::default());
         self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
-        let control =
-            Control::start(&engine, specs, Vec::new(), &topics).map_err(start_failure)?;
+        let control = Control::start(&engine, specs, Vec::new(), &topics).map_err(start_failure)?;
         let jobs = Jobs::new(
             engine,
             self.plugins.clone(),
