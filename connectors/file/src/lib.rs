@@ -1,11 +1,17 @@
 #![doc = include_str!("../README.md")]
 
 mod column;
+#[expect(dead_code, reason = "the formats that use it come next")]
+mod copybook;
 mod csv;
 mod decode;
 mod encode;
+#[expect(dead_code, reason = "the formats that use it come next")]
+mod encoding;
 mod error;
 mod files;
+#[expect(dead_code, reason = "the formats that use it come next")]
+mod fixed;
 mod format;
 mod identity;
 mod lines;

@@ -50,7 +50,7 @@ impl Zone {
     /// Returns the seconds between UTC and local time at `local`, in seconds of local time since 1970.
     ///
     /// A time that a change of clocks makes twice is the earlier one; one that it leaves out does not exist.
-    fn offset_seconds(&self, local: i64) -> Option<i64> {
+    pub(crate) fn offset_seconds(&self, local: i64) -> Option<i64> {
         let zone = match self {
             Self::Offset(minutes) => return Some(i64::from(*minutes) * 60),
             Self::Named(zone) => zone,
@@ -64,6 +64,16 @@ impl Zone {
         around
             .into_iter()
             .find(|offset| at(local - offset) == Some(*offset))
+    }
+
+    /// Returns the seconds between UTC and local time at `utc`, in seconds since 1970.
+    pub(crate) fn offset_at(&self, utc: i64) -> i64 {
+        match self {
+            Self::Offset(minutes) => i64::from(*minutes) * 60,
+            Self::Named(zone) => zone
+                .find_local_time_type(utc)
+                .map_or(0, |kind| i64::from(kind.ut_offset())),
+        }
     }
 }
 
@@ -182,7 +192,7 @@ fn digits(bytes: &[u8], n: usize) -> Option<(i64, &[u8])> {
 }
 
 /// Howard Hinnant's days_from_civil: days since 1970-01-01 of a proleptic Gregorian date.
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

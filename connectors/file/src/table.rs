@@ -167,7 +167,7 @@ impl Columns {
 }
 
 impl ColumnType {
-    fn schema(self) -> SchemaBuilder {
+    pub(crate) fn schema(self) -> SchemaBuilder {
         match self {
             Self::Text => SchemaBuilder::string(),
             Self::Int8 => SchemaBuilder::int8(),
