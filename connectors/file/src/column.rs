@@ -85,6 +85,20 @@ impl ColumnType {
         })
     }
 
+    /// Says whether its text is a number, whose separators a file may choose.
+    pub(crate) fn is_number(self) -> bool {
+        matches!(
+            self,
+            Self::Int8
+                | Self::Int16
+                | Self::Int32
+                | Self::Int64
+                | Self::Float32
+                | Self::Float64
+                | Self::Decimal { .. }
+        )
+    }
+
     /// Says what a field should have been, to follow "column `x` is not".
     pub(crate) fn expectation(self, zone: Option<&Zone>) -> String {
         match self {

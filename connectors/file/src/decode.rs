@@ -1,35 +1,135 @@
-//! From the text of a file to records in a batch.
+//! From the bytes of a file to records in a batch: what every format has to offer.
+//!
+//! The reader hands a decoder the bytes from the end of the last record on, as text or as they are, and a decoder hands out the
+//! records that are whole. Where a record lies, what is done with a bad one and what is stored is the reader's business.
+
+mod csv;
+mod csv_rows;
+mod infer;
+mod json;
+mod lines;
+mod multiline;
+mod table;
+mod xml;
+
+use std::fmt;
 
 use linkspan_sdk::prelude::*;
+use serde_json::Value as Json;
 
-use crate::csv::{Cut, Splitter};
-use crate::format::{Bad, Reason};
-use crate::lines;
-use crate::table::{Columns, CsvSettings, HeaderError};
+pub(crate) use self::csv::{Cut, Dialect, Splitter};
+pub(crate) use self::csv_rows::CsvRows;
+pub(crate) use self::json::JsonRecords;
+pub(crate) use self::lines::Lines;
+pub(crate) use self::multiline::Multiline;
+pub(crate) use self::table::CsvSettings;
+pub(crate) use self::xml::{XmlRecords, steps};
+use crate::format::{Bad, HeaderProblem};
 
-const BOM: &str = "\u{feff}";
-
-/// How a file is cut into records.
-#[derive(Debug)]
-pub(crate) enum Decoder {
-    Lines,
-    Csv(Box<CsvDecoder>),
+/// What a decoder is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Text,
+    Bytes,
 }
 
-/// Cuts CSV, with the columns of the file at hand.
-#[derive(Debug)]
-pub(crate) struct CsvDecoder {
-    settings: CsvSettings,
-    splitter: Splitter,
-    ctx: SourceContext,
-    table: Option<Table>,
+/// A stretch of a file.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Piece<'a> {
+    Text(&'a str),
+    Bytes(&'a [u8]),
 }
 
-/// The columns of a file and the schema that its rows are written with.
+impl<'a> Piece<'a> {
+    /// Returns the text; bytes are none.
+    pub(crate) fn text(self) -> &'a str {
+        match self {
+            Self::Text(text) => text,
+            Self::Bytes(_) => "",
+        }
+    }
+
+    #[expect(dead_code, reason = "formats of bytes are yet to come")]
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Bytes(bytes) => bytes,
+        }
+    }
+}
+
+/// Where decoding begins.
+#[expect(dead_code, reason = "formats that count their records read them")]
 #[derive(Debug)]
-struct Table {
-    columns: Columns,
-    schema: RowSchema,
+pub(crate) struct Start<'a> {
+    /// The file, with the archive's member behind `!`.
+    pub(crate) name: &'a str,
+    /// Bytes of the file, or of the member, that were read before.
+    pub(crate) position: u64,
+    /// What [`Decode::state`] answered at that position.
+    pub(crate) state: Option<&'a Json>,
+}
+
+/// A format that is read.
+pub(crate) trait Decode: fmt::Debug {
+    /// Prepares for a file, or an archive's member, from its start or from where a record began.
+    fn begin(&mut self, start: &Start<'_>) -> Result<(), Problem>;
+
+    fn wants(&self) -> Wants {
+        Wants::Text
+    }
+
+    /// The first record says how all others are read, so that a file that is continued is first shown it again.
+    fn needs_first_record(&self) -> bool {
+        false
+    }
+
+    /// Learns from the first record of a file that is continued; `false`: it does not end in this text.
+    fn take_first_record(&mut self, _text: &str, _last: bool) -> Result<bool, Problem> {
+        Ok(true)
+    }
+
+    /// Hands out records of `piece`, which begins at byte `position` of the file or member, until it is used up or the batch is
+    /// full. `last` says that the file ends with `piece`.
+    fn drain(
+        &mut self,
+        piece: Piece<'_>,
+        position: u64,
+        last: bool,
+        target: &mut Target<'_>,
+    ) -> Drained;
+
+    /// Returns how many bytes to pass to get behind the bad record that begins with `bytes`; `None`: its end is not in them.
+    ///
+    /// Called with the bytes of the file as they are, of which not all may be text.
+    fn extent(&mut self, bytes: &[u8], last: bool) -> Option<usize> {
+        behind_line(bytes, last)
+    }
+
+    /// Checks what only the end of a complete file shows.
+    fn finish(&mut self, _target: &mut Target<'_>) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// Returns what is to be stored with the position, for [`Start::state`].
+    fn state(&self) -> Option<Json> {
+        None
+    }
+
+    /// Says whether decoding can begin at the position that was reached; if not, it is not stored yet.
+    fn is_resumable(&self) -> bool {
+        true
+    }
+
+    /// A record may hold line ends.
+    fn joins_lines(&self) -> bool {
+        false
+    }
+
+    /// Records wait for the next one to begin, and go out when nothing came for a while.
+    fn holds_back(&self) -> bool {
+        false
+    }
 }
 
 /// Where records go, and how many fit.
@@ -39,6 +139,8 @@ pub(crate) struct Target<'a> {
     pub(crate) records_max: u32,
     pub(crate) bytes_max: usize,
     pub(crate) line_bytes_max: usize,
+    /// The file's name, where each record is to have headers that say where it came from.
+    pub(crate) place: Option<&'a str>,
 }
 
 impl Target<'_> {
@@ -48,9 +150,21 @@ impl Target<'_> {
             || self.out.bytes_len() >= self.bytes_max
             || self.out.is_full()
     }
+
+    /// Begins the record that lies at byte `position`.
+    #[inline]
+    pub(crate) fn record(&mut self, position: u64) -> RecordBuilder<'_> {
+        let record = self.out.to(self.topic);
+        match self.place {
+            None => record,
+            Some(name) => record
+                .header("file.name", Data::Utf8(name))
+                .header("file.position", Data::Utf8(&position.to_string())),
+        }
+    }
 }
 
-/// How far a piece of text was used.
+/// How far a piece was used.
 #[derive(Debug, Default)]
 pub(crate) struct Drained {
     /// Bytes of whole records, to be read past.
@@ -64,8 +178,13 @@ pub(crate) struct Drained {
 /// What is wrong with the next record, or with the file as a whole.
 #[derive(Debug)]
 pub(crate) enum Problem {
+    /// One record; the others are as good as before.
     Bad(Bad),
-    Header(HeaderError),
+    /// The file cannot be read with these settings.
+    Header(HeaderProblem),
+    /// The file cannot be read, and the error says why.
+    File(Error),
+    /// The batch takes no more.
     Batch(Error),
 }
 
@@ -75,176 +194,11 @@ impl From<Bad> for Problem {
     }
 }
 
-impl Decoder {
-    pub(crate) fn csv(settings: CsvSettings, ctx: SourceContext) -> Self {
-        let splitter = Splitter::new(settings.dialect);
-        Self::Csv(Box::new(CsvDecoder {
-            settings,
-            splitter,
-            ctx,
-            table: None,
-        }))
-    }
-
-    /// Prepares for a file that is read from its start.
-    pub(crate) fn begin(&mut self) {
-        if let Self::Csv(csv) = self {
-            csv.table = None;
-        }
-    }
-
-    /// Says whether records are CSV, so that a file that is read from its middle needs its first record.
-    pub(crate) fn is_csv(&self) -> bool {
-        matches!(self, Self::Csv(_))
-    }
-
-    /// Takes the columns from the first record of a file that is read from its middle; `false`: not in this text.
-    pub(crate) fn take_first_record(&mut self, text: &str, last: bool) -> Result<bool, Problem> {
-        match self {
-            Self::Lines => Ok(true),
-            Self::Csv(csv) => Ok(csv.take_columns(text, last)?.is_some()),
-        }
-    }
-
-    /// Hands out records of `text`, which begins at `position` of the file, until it is used up or the batch is full.
-    ///
-    /// `last` says that the file ends with `text`.
-    pub(crate) fn drain(
-        &mut self,
-        text: &str,
-        position: u64,
-        last: bool,
-        target: &mut Target<'_>,
-    ) -> Drained {
-        match self {
-            Self::Lines => drain_lines(text, last, target),
-            Self::Csv(csv) => csv.drain(text, position, last, target),
-        }
-    }
-}
-
-fn drain_lines(text: &str, last: bool, target: &mut Target<'_>) -> Drained {
-    let mut drained = Drained::default();
-    while !target.is_full() {
-        let Some(line) = text
-            .get(drained.consumed..)
-            .and_then(|rest| lines::split(rest, last))
-        else {
-            break;
-        };
-        let sent = lines::check_len(line.text.len(), target.line_bytes_max, false)
-            .map_err(Problem::Bad)
-            .and_then(|()| {
-                target
-                    .out
-                    .to(target.topic)
-                    .utf8(line.text)
-                    .map_err(Problem::Batch)
-            });
-        if let Err(problem) = sent {
-            drained.bad = Some(problem);
-            break;
-        }
-        drained.consumed += line.len;
-        drained.records += 1;
-    }
-    drained
-}
-
-impl CsvDecoder {
-    fn drain(&mut self, text: &str, position: u64, last: bool, target: &mut Target<'_>) -> Drained {
-        let mut drained = Drained::default();
-        if position == 0 && text.starts_with(BOM) {
-            drained.consumed = BOM.len();
-        }
-        while !target.is_full() {
-            match self.next(
-                text.get(drained.consumed..).unwrap_or_default(),
-                last,
-                target,
-            ) {
-                Ok(Some((len, records))) => {
-                    drained.consumed += len;
-                    drained.records += records;
-                }
-                Ok(None) => break,
-                Err(problem) => {
-                    drained.bad = Some(problem);
-                    break;
-                }
-            }
-        }
-        drained
-    }
-
-    /// Uses the first record of `text`: its bytes and how many records it made; `None` when its end is not in sight.
-    #[inline]
-    fn next(
-        &mut self,
-        text: &str,
-        last: bool,
-        target: &mut Target<'_>,
-    ) -> Result<Option<(usize, u64)>, Problem> {
-        let Some(table) = &self.table else {
-            // The columns come first; a file without a header gets them from its first record, which is used again.
-            return Ok(self
-                .take_columns(text, last)?
-                .map(|len| (if self.settings.header { len } else { 0 }, 0)));
-        };
-        let len = match self.splitter.split(text, last)? {
-            Cut::Record(len) => len,
-            Cut::Blank(len) => return Ok(Some((len, 0))),
-            Cut::More => return Ok(None),
-        };
-        lines::check_len(len, target.line_bytes_max, true)?;
-        let (found, expected) = (self.splitter.field_count(), table.columns.len());
-        if found != expected {
-            return Err(Bad {
-                at: 0,
-                reason: Reason::FieldCount { found, expected },
-            }
-            .into());
-        }
-        let mut bad = None;
-        let sent = target.out.to(target.topic).row(&table.schema, |row| {
-            table
-                .columns
-                .write_row(&self.settings, &self.splitter, text, row, &mut bad)
-        });
-        match (sent, bad) {
-            (Ok(()), _) => Ok(Some((len, 1))),
-            (Err(_), Some(reason)) => Err(Bad { at: 0, reason }.into()),
-            (Err(error), None) => Err(Problem::Batch(error)),
-        }
-    }
-
-    /// Makes the table of the first record of a file; returns how many bytes that takes up.
-    fn take_columns(&mut self, text: &str, last: bool) -> Result<Option<usize>, Problem> {
-        let mut at = if text.starts_with(BOM) { BOM.len() } else { 0 };
-        loop {
-            let rest = text.get(at..).unwrap_or_default();
-            match self.splitter.split(rest, last)? {
-                Cut::Blank(len) => at += len,
-                Cut::More => return Ok(None),
-                Cut::Record(len) => {
-                    let names = if self.settings.header {
-                        self.splitter
-                            .fields(rest)
-                            .map(|name| name.into_owned())
-                            .collect()
-                    } else {
-                        Columns::names_without_header(&self.settings, self.splitter.field_count())
-                    };
-                    let columns = Columns::new(names, &self.settings).map_err(Problem::Header)?;
-                    let schema = self
-                        .ctx
-                        .register_schema(columns.schema())
-                        .map_err(Problem::Batch)?;
-                    self.table = Some(Table { columns, schema });
-                    return Ok(Some(at + len));
-                }
-            }
-        }
+/// Returns the place behind the line that `bytes` begin with.
+pub(crate) fn behind_line(bytes: &[u8], last: bool) -> Option<usize> {
+    match memchr::memchr(b'\n', bytes) {
+        Some(at) => Some(at + 1),
+        None => last.then_some(bytes.len()),
     }
 }
 

@@ -1,17 +1,17 @@
 //! What goes wrong with a file, as the host's errors: the place first, then the reason, then what to do.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use linkspan_sdk::prelude::*;
 
+use crate::content::Content;
 use crate::decode::Problem;
 use crate::identity::{Change, Position};
 use crate::output::OutputError;
 use crate::paths::PathError;
 use crate::recorded::Unexpected;
-use crate::window::line_number;
+use crate::window::LineCounter;
 
 impl From<PathError> for Error {
     fn from(error: PathError) -> Self {
@@ -19,8 +19,10 @@ impl From<PathError> for Error {
             PathError::Pattern { .. } => {
                 Self::config_invalid(error.to_string()).source_error(error)
             }
-            PathError::List { .. } => Self::unavailable(error.to_string()).source_error(error),
-            PathError::NotUtf8 { .. } => Self::unsupported(error.to_string()),
+            PathError::List { .. } | PathError::Look { .. } => {
+                Self::unavailable(error.to_string()).source_error(error)
+            }
+            PathError::NotAFile { .. } => Self::unsupported(error.to_string()),
         }
     }
 }
@@ -57,9 +59,33 @@ pub(crate) fn replaced(name: &str, position: &Position, change: &Change) -> Erro
         Change::OtherHead | Change::None => {
             "it begins with other bytes than when it was read".to_owned()
         }
+        Change::OtherBytes => {
+            "it holds other bytes than when it was read (another SHA-256)".to_owned()
+        }
     };
     Error::conflict(format!(
         "`{name}` was cut or replaced: {what}; set `on.replaced: restart` to read it from its start, or `skip` to leave it alone"
+    ))
+}
+
+/// A spooled file with the bytes of another one.
+pub(crate) fn duplicate(name: &str, other: &str) -> Error {
+    Error::conflict(format!(
+        "`{name}` holds the same bytes as `{other}`, which was read before; set `on.duplicate: again` to read them again, or `skip` to put it away unread"
+    ))
+}
+
+/// Bytes that could not be read, or not be unpacked; `at` is how far that went.
+pub(crate) fn content(error: io::Error, name: &str, at: u64, is_packed: bool) -> Error {
+    if !is_packed || error.raw_os_error().is_some() {
+        return io(error, "read", name);
+    }
+    let why = match error.kind() {
+        io::ErrorKind::UnexpectedEof => format!("it ends in the middle: {error}"),
+        _ => error.to_string(),
+    };
+    Error::data_invalid(format!(
+        "`{name}` cannot be unpacked, behind byte {at} of what it holds: {why}"
     ))
 }
 
@@ -74,22 +100,64 @@ pub(crate) fn io(error: io::Error, what: &str, name: &str) -> Error {
     }
 }
 
-/// A record that cannot be used, with the line and byte where it is; `position` is where the record begins.
-pub(crate) fn problem(problem: Problem, name: &str, file: &File, position: u64) -> Error {
-    let place = |at: u64| {
-        // The line is for people; a file that cannot be read again still has its byte.
-        line_number(file, at).map_or_else(
-            |_| format!("`{name}` byte {at}"),
-            |line| format!("`{name}` line {line}, byte {at}"),
-        )
-    };
-    match problem {
-        Problem::Bad(bad) => {
-            let at = position + bad.at as u64;
-            Error::data_invalid(format!("{}: {}", place(at), bad.reason))
+/// Names a member of an archive.
+pub(crate) fn place_name(name: &str, member: Option<&str>) -> String {
+    member.map_or_else(|| name.to_owned(), |member| format!("{name}!{member}"))
+}
+
+/// Where a record begins.
+#[derive(Debug)]
+pub(crate) struct At<'a> {
+    pub(crate) content: &'a dyn Content,
+    pub(crate) name: &'a str,
+    /// Where the file, or the archive's member, begins.
+    pub(crate) start: u64,
+    pub(crate) position: u64,
+}
+
+impl<'a> At<'a> {
+    /// The start of a file, or of an archive's member.
+    pub(crate) fn start(content: &'a dyn Content, name: &'a str, start: u64) -> Self {
+        Self {
+            content,
+            name,
+            start,
+            position: start,
         }
-        Problem::Header(error) => Error::data_invalid(format!("{}: {error}", place(position))),
-        Problem::Batch(error) => error.context(place(position)),
+    }
+
+    /// Says where a byte is, `at` bytes behind the start of the record.
+    fn place(&self, at: u64, lines: &mut LineCounter) -> String {
+        let (name, position) = (self.name, self.position + at);
+        let byte = position - self.start.min(position);
+        // The line is for people; a file that cannot be read again still has its byte.
+        match lines.line_of(self.content, self.start, position) {
+            Ok(line) => format!("`{name}` line {line}, byte {byte}"),
+            Err(_) => format!("`{name}` byte {byte}"),
+        }
+    }
+}
+
+/// A record that cannot be used, with the line and byte where it is.
+pub(crate) fn problem(problem: Problem, at: &At<'_>, lines: &mut LineCounter) -> Error {
+    match problem {
+        Problem::Bad(bad) => match bad.record {
+            Some(number) => {
+                let byte = (at.position - at.start.min(at.position)) + bad.at as u64;
+                Error::data_invalid(format!(
+                    "`{}` record {number}, byte {byte}: {}",
+                    at.name, bad.reason
+                ))
+            }
+            None => Error::data_invalid(format!(
+                "{}: {}",
+                at.place(bad.at as u64, lines),
+                bad.reason
+            )),
+        },
+        Problem::Header(error) => Error::data_invalid(format!("{}: {error}", at.place(0, lines))),
+        Problem::File(error) => error.context(format!("`{}`", at.name)),
+        Problem::Batch(error) => error.context(at.place(0, lines)),
     }
 }
 

@@ -1,12 +1,17 @@
 //! The files of a task: which there are, how far each was read, and which has something to read now.
 
 use std::collections::{HashMap, VecDeque};
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Instant;
 
+use crate::content::Content;
 use crate::identity::{Change, Identity, Position, fnv1a};
-use crate::paths::{self, PathError};
+use crate::paths::{self, Found, FoundFile, PathError, Patterns};
+use crate::rotation::family;
+use crate::spool::Looks;
+use crate::storage::{Handle, Meta, Storage};
 
 /// The handles of this many followed files stay open, so that what was written just before a rename is
 /// still read.
@@ -16,26 +21,59 @@ const OPEN_FILES_MAX: usize = 512;
 #[derive(Debug)]
 pub(crate) struct Tracked {
     pub(crate) name: String,
+    pub(crate) path: PathBuf,
     pub(crate) position: Position,
-    pub(crate) handle: Option<File>,
-    /// The path names another file by now: the open one will not grow, and the other is next.
-    pub(crate) renamed: bool,
-    /// Left alone: it was replaced and `on.replaced` is `skip`.
+    /// It was read under this name before, by this task or an earlier one.
+    pub(crate) is_known: bool,
+    pub(crate) handle: Option<Rc<dyn Handle>>,
+    pub(crate) content: Option<Box<dyn Content>>,
+    /// The path names another file by now: the open one is read to its end first, and the other is next.
+    pub(crate) renamed: Option<Renamed>,
+    /// Left alone: it was replaced and `on.replaced` is `skip`, or it cannot be read.
     skipped: bool,
     /// Records read by this task.
     pub(crate) records: u64,
+    /// What the last scan found under its name.
+    pub(crate) seen: Option<Meta>,
+    pub(crate) looks: Looks,
+    /// A look at it found it not ready to be read.
+    pub(crate) waits: bool,
+    /// When bytes came last that did not end a record yet.
+    pub(crate) grown_at: Option<Instant>,
     /// Size and modification time when the visit at hand began: what came later is found by the next scan.
     opened: Option<(u64, i64)>,
     /// The same of the last visit that read it to its end.
     visited: Option<(u64, i64)>,
 }
 
+/// A file whose name was given to another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Renamed {
+    /// Since when nothing came any more.
+    pub(crate) quiet_since: Instant,
+    /// It has another name now; otherwise it was deleted, as when a new file is moved over an old one.
+    pub(crate) lives_on: bool,
+    /// It will not be waited for any longer.
+    pub(crate) is_over: bool,
+}
+
+/// How files are shared among tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Share {
+    /// Rotated names belong to one task.
+    ByFamily,
+    /// Files of the same bytes belong to one task, which knows that they came before.
+    ByBytes,
+}
+
 /// The files of a task, and the queue of those to visit.
 #[derive(Debug)]
 pub(crate) struct Files {
-    patterns: Vec<String>,
-    globs: bool,
+    storage: Rc<dyn Storage>,
+    patterns: Patterns,
     share: (u64, u64),
+    shared: Share,
+    others: HashMap<String, (u64, i64)>,
     tracked: Vec<Tracked>,
     by_name: HashMap<String, usize>,
     queue: VecDeque<usize>,
@@ -43,49 +81,112 @@ pub(crate) struct Files {
 
 impl Files {
     /// The files that `patterns` name, of which those with this share (index, count) belong to the task.
-    pub(crate) fn matching(patterns: Vec<String>, share: (u64, u64)) -> Self {
+    pub(crate) fn matching(
+        storage: Rc<dyn Storage>,
+        patterns: Patterns,
+        share: (u64, u64),
+        shared: Share,
+    ) -> Self {
         Self {
+            storage,
             patterns,
-            globs: true,
             share,
+            shared,
+            others: HashMap::new(),
             tracked: Vec::new(),
             by_name: HashMap::new(),
             queue: VecDeque::new(),
         }
     }
 
-    /// One file.
-    pub(crate) fn one(name: String) -> Self {
-        Self {
-            globs: false,
-            ..Self::matching(vec![name], (0, 1))
-        }
+    pub(crate) fn storage(&self) -> &Rc<dyn Storage> {
+        &self.storage
     }
 
-    /// Looks for new and changed files and queues them in order; returns the entries of `path` that name none.
+    /// Looks for new and changed files and queues them in order.
     ///
-    /// `stored` gives the position of a file that is seen for the first time.
+    /// `stored` gives the position of a file that is seen for the first time; `ready` says whether a file may be visited.
     pub(crate) fn scan<E: From<PathError>>(
         &mut self,
         mut stored: impl FnMut(&str) -> Result<Option<Position>, E>,
-    ) -> Result<Vec<String>, E> {
-        let found = paths::find(&self.patterns, self.globs)?;
-        for name in found.files {
-            if self.share.1 > 1 && fnv1a(name.as_bytes()) % self.share.1 != self.share.0 {
+        mut ready: impl FnMut(&mut Tracked) -> Result<bool, E>,
+    ) -> Result<Found, E> {
+        let mut found = paths::find(self.storage.as_ref(), &self.patterns)?;
+        for tracked in &mut self.tracked {
+            tracked.seen = None;
+        }
+        let mut order = Vec::with_capacity(found.files.len());
+        for file in std::mem::take(&mut found.files) {
+            if let Some(&index) = self.by_name.get(&file.name) {
+                if let Some(tracked) = self.tracked.get_mut(index) {
+                    tracked.seen = Some(file.meta);
+                }
+                order.push(index);
                 continue;
             }
-            if !self.by_name.contains_key(&name) {
-                let position = stored(&name)?.unwrap_or_default();
-                self.by_name.insert(name.clone(), self.tracked.len());
-                self.tracked.push(Tracked::new(name, position));
+            if !self.is_mine(&file)? {
+                continue;
+            }
+            let position = stored(&file.name)?;
+            let index = self.tracked.len();
+            self.by_name.insert(file.name.clone(), index);
+            self.tracked.push(Tracked::new(file, position));
+            order.push(index);
+        }
+        // Files that are gone may still be open; they come after those that are there.
+        for (index, tracked) in self.tracked.iter().enumerate() {
+            if tracked.seen.is_none() {
+                order.push(index);
             }
         }
-        for (index, tracked) in self.tracked.iter_mut().enumerate() {
-            if tracked.has_news() {
+        for index in order {
+            let Some(tracked) = self.tracked.get_mut(index) else {
+                continue;
+            };
+            if tracked.has_news() && ready(tracked)? {
                 self.queue.push_back(index);
             }
         }
-        Ok(found.without_match)
+        Ok(found)
+    }
+
+    /// Says whether a new file belongs to this task.
+    fn is_mine(&mut self, file: &FoundFile) -> Result<bool, PathError> {
+        let (index, count) = self.share;
+        if count <= 1 {
+            return Ok(true);
+        }
+        let hash = match self.shared {
+            Share::ByFamily => fnv1a(family(&file.name).as_bytes()),
+            Share::ByBytes => {
+                if self.others.get(&file.name) == Some(&file.meta.stamp()) {
+                    return Ok(false);
+                }
+                self.bytes_hash(file).map_err(|source| PathError::Look {
+                    path: file.path.clone(),
+                    source,
+                })?
+            }
+        };
+        let mine = hash % count == index;
+        if !mine && self.shared == Share::ByBytes {
+            self.others.insert(file.name.clone(), file.meta.stamp());
+        }
+        Ok(mine)
+    }
+
+    fn bytes_hash(&self, file: &FoundFile) -> io::Result<u64> {
+        let handle = match self.storage.open(&file.path) {
+            // It is gone again: whoever has its share finds that out.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(fnv1a(file.name.as_bytes()));
+            }
+            other => other?,
+        };
+        let identity = Identity::of(handle.as_ref())?;
+        let mut key = identity.head.to_le_bytes().to_vec();
+        key.extend_from_slice(&file.meta.size.to_le_bytes());
+        Ok(fnv1a(&key))
     }
 
     /// Takes the next file to visit.
@@ -95,6 +196,31 @@ impl Files {
 
     pub(crate) fn get_mut(&mut self, index: usize) -> Option<&mut Tracked> {
         self.tracked.get_mut(index)
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&Tracked> {
+        self.tracked.get(index)
+    }
+
+    /// Returns the other files of the same family.
+    pub(crate) fn relatives(&self, index: usize) -> Vec<usize> {
+        let Some(name) = self.tracked.get(index).map(|tracked| family(&tracked.name)) else {
+            return Vec::new();
+        };
+        let others = self.tracked.iter().enumerate();
+        others
+            .filter(|(other, tracked)| *other != index && family(&tracked.name) == name)
+            .map(|(other, _)| other)
+            .collect()
+    }
+
+    /// Returns whether any file is looked at again because it was not ready.
+    pub(crate) fn some_wait(&self) -> bool {
+        self.tracked.iter().any(|tracked| tracked.waits)
+    }
+
+    pub(crate) fn is_tracked(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
     }
 
     /// Returns a file to the front of the queue: its visit could not begin.
@@ -113,13 +239,20 @@ impl Files {
             return;
         };
         tracked.visited = tracked.opened.take();
-        if tracked.renamed {
-            tracked.renamed = false;
-            tracked.visited = None;
-            tracked.handle = None;
-            self.queue.push_front(index);
-        } else if !keep_open || index >= OPEN_FILES_MAX {
-            tracked.handle = None;
+        match tracked.renamed {
+            Some(renamed) if renamed.is_over => {
+                tracked.renamed = None;
+                tracked.visited = None;
+                tracked.close();
+                if renamed.lives_on {
+                    // All of it was read, and it is still there: nothing was replaced.
+                    tracked.restart();
+                }
+                self.queue.push_front(index);
+            }
+            Some(_) => {}
+            None if !keep_open || index >= OPEN_FILES_MAX => tracked.close(),
+            None => {}
         }
     }
 }
@@ -136,14 +269,21 @@ pub(crate) enum Opened {
 }
 
 impl Tracked {
-    fn new(name: String, position: Position) -> Self {
+    fn new(file: FoundFile, position: Option<Position>) -> Self {
         Self {
-            name,
-            position,
+            name: file.name,
+            path: file.path,
+            is_known: position.is_some(),
+            position: position.unwrap_or_default(),
             handle: None,
-            renamed: false,
+            content: None,
+            renamed: None,
             skipped: false,
             records: 0,
+            seen: Some(file.meta),
+            looks: Looks::default(),
+            waits: false,
+            grown_at: None,
             opened: None,
             visited: None,
         }
@@ -154,24 +294,38 @@ impl Tracked {
         if self.skipped {
             return false;
         }
-        let now = fs::metadata(&self.name).ok();
-        if let Some(open) = self.handle.as_ref().and_then(|file| file.metadata().ok()) {
-            self.renamed = now
-                .as_ref()
-                .is_none_or(|now| now.ino() != open.ino() || now.dev() != open.dev());
+        let now = self.seen;
+        if let Some(done) = &self.position.done
+            && self.handle.is_none()
+        {
+            return now.is_some_and(|now| {
+                let size = self.position.identity.as_ref().map(|known| known.size);
+                size != Some(now.size) || done.modified_ns != now.modified_ns
+            });
+        }
+        if let Some(open) = self.handle.as_ref().and_then(|file| file.meta().ok()) {
+            let other = now.is_some_and(|now| !now.is_same_file(&open));
+            if other && self.renamed.is_none() {
+                self.renamed = Some(Renamed {
+                    quiet_since: Instant::now(),
+                    lives_on: open.names > 0,
+                    is_over: false,
+                });
+            }
             if now.is_none() {
                 // The name is gone and may come back; what the open file still has is read now.
-                self.renamed = false;
-                return self.visited != Some(stamp(&open));
+                return self.visited != Some(open.stamp()) || self.grown_at.is_some();
             }
         }
-        now.is_some_and(|now| self.renamed || self.visited != Some(stamp(&now)))
+        now.is_some_and(|now| {
+            self.renamed.is_some() || self.grown_at.is_some() || self.visited != Some(now.stamp())
+        })
     }
 
     /// Opens the file unless it is open, and compares it with what was read of it.
-    pub(crate) fn open(&mut self) -> io::Result<Opened> {
+    pub(crate) fn open(&mut self, storage: &dyn Storage) -> io::Result<Opened> {
         if self.handle.is_none() {
-            match File::open(&self.name) {
+            match storage.open(&self.path) {
                 Ok(file) => self.handle = Some(file),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Opened::Gone),
                 Err(error) => return Err(error),
@@ -180,8 +334,8 @@ impl Tracked {
         let Some(file) = &self.handle else {
             return Ok(Opened::Gone);
         };
-        self.opened = Some(stamp(&file.metadata()?));
-        match self.position.change(file)? {
+        self.opened = Some(file.meta()?.stamp());
+        match self.position.change(file.as_ref())? {
             Change::None => Ok(Opened::Ready),
             change => Ok(Opened::Replaced(change)),
         }
@@ -190,28 +344,27 @@ impl Tracked {
     /// Forgets what was read: the file is read from its start.
     pub(crate) fn restart(&mut self) {
         self.position = Position::default();
+        self.content = None;
     }
 
     /// Leaves the file alone from now on.
     pub(crate) fn skip(&mut self) {
         self.skipped = true;
+        self.waits = false;
+        self.close();
+    }
+
+    /// Closes the file.
+    pub(crate) fn close(&mut self) {
         self.handle = None;
+        self.content = None;
     }
 
     /// Takes note of how the file looks, for the offsets that are stored from now on.
     pub(crate) fn identify(&mut self) -> io::Result<()> {
         if let Some(file) = &self.handle {
-            self.position.identity = Some(Identity::of(file)?);
+            self.position.identity = Some(Identity::of(file.as_ref())?);
         }
         Ok(())
     }
-}
-
-fn stamp(meta: &fs::Metadata) -> (u64, i64) {
-    (
-        meta.len(),
-        meta.mtime()
-            .wrapping_mul(1_000_000_000)
-            .wrapping_add(meta.mtime_nsec()),
-    )
 }

@@ -8,6 +8,8 @@ pub(crate) struct Bad {
     /// Bytes from the start of the record to what is wrong.
     pub(crate) at: usize,
     pub(crate) reason: Reason,
+    /// The record's number in its file, from 1, in formats without lines.
+    pub(crate) record: Option<u64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,14 +31,43 @@ pub(crate) enum Reason {
         column: String,
         expected: String,
     },
+    Json(String),
+    Xml(String),
+    /// What the text layer says of a character.
+    Charset(String),
+    /// What a format of its own says, such as a record's number and the bytes of a field.
+    #[expect(dead_code, reason = "formats of bytes are yet to come")]
+    Other(String),
+}
+
+/// Why a file cannot be read with its settings.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum HeaderProblem {
+    /// A file of an old Macintosh, or one that lost its line feeds: all of it would be the header.
+    #[error(
+        "the header holds a carriage return without a line feed: the file's lines end in CR alone, write them with LF or CRLF, or set `csv.line.end: cr`"
+    )]
+    BareCarriageReturn,
+    #[error("two columns are named `{0}`")]
+    Twice(String),
+    #[error(
+        "`csv.types` names the column `{column}`, which the file does not have; its columns are {columns}"
+    )]
+    NoSuchColumn { column: String, columns: String },
 }
 
 impl Bad {
-    pub(crate) fn too_long(max: usize, csv: bool) -> Self {
+    /// Something at a byte of a record.
+    pub(crate) fn at(at: usize, reason: Reason) -> Self {
         Self {
-            at: 0,
-            reason: Reason::TooLong { max, csv },
+            at,
+            reason,
+            record: None,
         }
+    }
+
+    pub(crate) fn too_long(max: usize, csv: bool) -> Self {
+        Self::at(0, Reason::TooLong { max, csv })
     }
 }
 
@@ -65,6 +96,9 @@ impl fmt::Display for Reason {
                 )
             }
             Self::Value { column, expected } => write!(f, "column `{column}` is not {expected}"),
+            Self::Json(why) => write!(f, "it is not JSON: {why}"),
+            Self::Xml(why) => write!(f, "it is not XML that can be read: {why}"),
+            Self::Charset(why) | Self::Other(why) => f.write_str(why),
         }
     }
 }

@@ -5,11 +5,12 @@
 //! others, which tells two files that begin alike (a licence text, a long header). The inode is kept to tell a rename while
 //! the file is followed; across runs a copy with the same bytes is the same file.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
 
 use serde_json::{Map, Value};
+
+use crate::content::Content;
+use crate::storage::Handle;
 
 /// How many bytes from the start of a file make up its head.
 const HEAD_BYTES: u64 = 1024;
@@ -23,6 +24,23 @@ pub(crate) struct Position {
     pub(crate) position: u64,
     /// What the file looked like; `None` for an offset that has only a position, as Kafka's connector stores.
     pub(crate) identity: Option<Identity>,
+    /// Positions are those of unpacked bytes, which say nothing about the size of the file.
+    pub(crate) packed: bool,
+    /// What the decoder needs to go on from here, such as the types it inferred.
+    pub(crate) state: Option<Value>,
+    /// SHA-256 of the whole file, in hex: known of a spooled file.
+    pub(crate) sha256: Option<String>,
+    /// Set once a spooled file was read to its end.
+    pub(crate) done: Option<Done>,
+}
+
+/// A spooled file that was read to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Done {
+    /// Its modification time then, in nanoseconds since 1970: an untouched file is not read again to be compared.
+    pub(crate) modified_ns: i64,
+    /// When, in milliseconds since 1970.
+    pub(crate) at_ms: i64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,28 +64,46 @@ pub(crate) enum Change {
     OtherHead,
     /// It begins as it did, but what lies before the position are other bytes.
     OtherTail,
+    /// As long and alike at both ends, but another SHA-256.
+    OtherBytes,
 }
 
 impl Identity {
     /// Looks at an open file.
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        let meta = file.metadata()?;
+    pub(crate) fn of(file: &dyn Handle) -> io::Result<Self> {
+        let meta = file.meta()?;
         Ok(Self {
-            inode: meta.ino(),
-            size: meta.len(),
-            head: head(file, meta.len())?,
+            inode: meta.inode,
+            size: meta.size,
+            head: head(file, meta.size)?,
             tail: None,
         })
     }
 
+    /// Says whether other content begins with the same bytes, and has the same before `position`.
+    pub(crate) fn is_of(&self, content: &dyn Content, position: u64) -> io::Result<bool> {
+        let known = self.size.min(HEAD_BYTES);
+        if known == 0 {
+            return Ok(false);
+        }
+        let mut read = |buf: &mut [u8], at| content.read_at(buf, at);
+        let (head, found) = checksum(&mut read, 0, known)?;
+        if found < known || head != self.head {
+            return Ok(false);
+        }
+        let length = position.min(HEAD_BYTES);
+        let (tail, found) = checksum(&mut read, position - length, length)?;
+        Ok(found == length && self.tail.is_none_or(|known| known == tail))
+    }
+
     /// Takes note of the bytes before `position`.
-    pub(crate) fn mark(&mut self, file: &File, position: u64) -> io::Result<()> {
+    pub(crate) fn mark(&mut self, file: &dyn Handle, position: u64) -> io::Result<()> {
         self.tail = Some(tail(file, position)?);
         Ok(())
     }
 
     /// Takes note that the file is now `size` bytes long; a head shorter than a KiB is taken again.
-    pub(crate) fn grow(&mut self, file: &File, size: u64) -> io::Result<()> {
+    pub(crate) fn grow(&mut self, file: &dyn Handle, size: u64) -> io::Result<()> {
         if size > self.size {
             if self.size < HEAD_BYTES {
                 self.head = head(file, size)?;
@@ -80,9 +116,13 @@ impl Identity {
 
 impl Position {
     /// Compares the stored position with the file as it is now.
-    pub(crate) fn change(&self, file: &File) -> io::Result<Change> {
-        let size = file.metadata()?.len();
-        if size < self.position {
+    pub(crate) fn change(&self, file: &dyn Handle) -> io::Result<Change> {
+        let size = file.meta()?.size;
+        let least = match &self.identity {
+            Some(known) if self.packed => known.size,
+            Some(_) | None => self.position,
+        };
+        if size < least {
             return Ok(Change::Shrunk { size });
         }
         match &self.identity {
@@ -93,7 +133,7 @@ impl Position {
             }
             Some(Identity {
                 tail: Some(known), ..
-            }) if tail(file, self.position)? != *known => Ok(Change::OtherTail),
+            }) if !self.packed && tail(file, self.position)? != *known => Ok(Change::OtherTail),
             Some(_) | None => Ok(Change::None),
         }
     }
@@ -108,6 +148,20 @@ impl Position {
             if let Some(tail) = identity.tail {
                 fields.push(("tail", format!("{tail:016x}").into()));
             }
+        }
+        if self.packed {
+            fields.push(("packed", true.into()));
+        }
+        if let Some(state) = &self.state {
+            fields.push(("state", state.clone()));
+        }
+        if let Some(sha256) = &self.sha256 {
+            fields.push(("sha256", sha256.as_str().into()));
+        }
+        if let Some(done) = &self.done {
+            fields.push(("done", true.into()));
+            fields.push(("modified", done.modified_ns.into()));
+            fields.push(("at", done.at_ms.into()));
         }
         fields
     }
@@ -130,21 +184,42 @@ impl Position {
             }),
             _ => None,
         };
-        Some(Self { position, identity })
+        let is_set = |key: &str| value.get(key).and_then(Value::as_bool).unwrap_or(false);
+        let signed = |key: &str| value.get(key).and_then(Value::as_i64).unwrap_or(0);
+        Some(Self {
+            position,
+            identity,
+            packed: is_set("packed"),
+            state: value.get("state").cloned(),
+            sha256: value
+                .get("sha256")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
+            done: is_set("done").then(|| Done {
+                modified_ns: signed("modified"),
+                at_ms: signed("at"),
+            }),
+        })
     }
 }
 
-fn head(file: &File, size: u64) -> io::Result<u64> {
-    checksum(file, 0, size.min(HEAD_BYTES))
+fn head(file: &dyn Handle, size: u64) -> io::Result<u64> {
+    let mut read = |buf: &mut [u8], at| file.read_at(buf, at);
+    Ok(checksum(&mut read, 0, size.min(HEAD_BYTES))?.0)
 }
 
-fn tail(file: &File, position: u64) -> io::Result<u64> {
+fn tail(file: &dyn Handle, position: u64) -> io::Result<u64> {
     let length = position.min(HEAD_BYTES);
-    checksum(file, position - length, length)
+    let mut read = |buf: &mut [u8], at| file.read_at(buf, at);
+    Ok(checksum(&mut read, position - length, length)?.0)
 }
 
-/// Checksum of `length` bytes, at most [`HEAD_BYTES`], from `start`; of fewer where the file ends before.
-fn checksum(file: &File, start: u64, length: u64) -> io::Result<u64> {
+/// Checksum of `length` bytes, at most [`HEAD_BYTES`], from `start`, and of how many it is: fewer where the file ends before.
+fn checksum(
+    read_at: &mut dyn FnMut(&mut [u8], u64) -> io::Result<usize>,
+    start: u64,
+    length: u64,
+) -> io::Result<(u64, u64)> {
     let mut buf = [0; HEAD_LEN];
     let wanted = usize::try_from(length).unwrap_or(buf.len());
     let mut filled = 0;
@@ -152,14 +227,14 @@ fn checksum(file: &File, start: u64, length: u64) -> io::Result<u64> {
         let Some(room) = buf.get_mut(filled..wanted) else {
             break;
         };
-        match file.read_at(room, start + filled as u64) {
+        match read_at(room, start + filled as u64) {
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(fnv1a(buf.get(..filled).unwrap_or_default()))
+    Ok((fnv1a(buf.get(..filled).unwrap_or_default()), filled as u64))
 }
 
 /// FNV-1a, 64 bit: stored in offsets, so it never changes.
@@ -171,9 +246,9 @@ pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::fs::{self, File};
 
-    use super::{Change, File, Identity, Map, Position, Value, fnv1a};
+    use super::{Change, Identity, Map, Position, Value, fnv1a};
 
     fn position(before: &[u8], read: u64) -> (tempfile::NamedTempFile, Position) {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -184,6 +259,7 @@ mod tests {
             Position {
                 position: read,
                 identity: Some(identity),
+                ..Position::default()
             },
         )
     }
@@ -244,7 +320,7 @@ mod tests {
             stored,
             Position {
                 position: 28,
-                identity: None
+                ..Position::default()
             }
         );
         assert_eq!(json(&stored), offset(28.into()));

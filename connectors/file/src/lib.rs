@@ -1,9 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod charset;
 mod column;
+mod content;
 #[expect(dead_code, reason = "the formats that use it come next")]
 mod copybook;
-mod csv;
 mod decode;
 mod encode;
 #[expect(dead_code, reason = "the formats that use it come next")]
@@ -14,17 +15,19 @@ mod files;
 mod fixed;
 mod format;
 mod identity;
-mod lines;
 mod moment;
 mod options;
 mod output;
 mod paths;
 mod reader;
 mod recorded;
+mod rotation;
 mod sink;
 mod source;
+mod spool;
+mod storage;
 mod stream;
-mod table;
+mod unpack;
 mod window;
 
 #[cfg(test)]

@@ -17,8 +17,7 @@ use std::time::Instant;
 use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
 
-use crate::csv::{Cut, Dialect, Splitter};
-use crate::decode::valid_utf8;
+use crate::decode::{Cut, Dialect, Splitter, valid_utf8};
 use crate::encode::{CsvEncoder, Encoder, Refused};
 use crate::error;
 use crate::options::{FileSinkOptions, SinkFormat};
@@ -214,7 +213,7 @@ impl FileSink {
         });
         let mut window = Window::default();
         loop {
-            let last = window.fill(file).map_err(failed)? == 0;
+            let last = window.fill(file, u64::MAX).map_err(failed)? == 0;
             let (text, _) = valid_utf8(window.bytes(), last);
             match splitter.split(text, last) {
                 Ok(Cut::Record(_)) => {

@@ -1,13 +1,18 @@
 //! `file-source`: options to a reader, and the split into tasks.
 
+use std::rc::Rc;
+
+use fancy_regex::Regex;
 use linkspan_sdk::prelude::*;
 
-use crate::decode::Decoder;
-use crate::files::Files;
-use crate::options::{self, FileSourceOptions, OnNoInput, SourceFormat};
-use crate::paths;
+use crate::decode::{CsvRows, CsvSettings, Decode, JsonRecords, Lines, Multiline, XmlRecords};
+use crate::files::{Files, Share};
+use crate::options::{self, FileSourceOptions, Mode, OnNoInput, ReadFrom, SourceFormat};
+use crate::paths::{self, Patterns};
 use crate::reader::{Reader, Settings};
-use crate::table::CsvSettings;
+use crate::spool::{OnDuplicate, SpoolSettings};
+use crate::storage::Local;
+use crate::unpack::UnpackLimit;
 
 /// A task of `file-source`.
 #[derive(Debug)]
@@ -20,31 +25,90 @@ impl SourceTask for FileSource {
 
     async fn open(options: FileSourceOptions, ctx: SourceContext) -> Result<Self> {
         let share = options::share(&options.file_share).unwrap_or((0, 1));
-        let files = Files::matching(options.path.0.clone(), share);
-        let decoder = match options.format {
-            SourceFormat::Csv => Decoder::csv(CsvSettings::new(&options.csv), ctx.clone()),
-            SourceFormat::Lines => Decoder::Lines,
+        let shared = match options.mode {
+            Mode::Tail => Share::ByFamily,
+            Mode::Spool => Share::ByBytes,
         };
+        let files = Files::matching(Rc::new(Local), patterns(&options), share, shared);
+        let decoder = decoder(&options, &ctx)?;
         Ok(Self {
-            reader: Reader::new(settings(&options), ctx, files, decoder),
+            reader: Reader::new(settings(&options), ctx, files, decoder, None)?,
         })
     }
 
     async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
-        self.reader.poll(out)
+        self.reader.poll(out).await
+    }
+}
+
+/// Returns what reads the records of the format.
+fn decoder(options: &FileSourceOptions, ctx: &SourceContext) -> Result<Box<dyn Decode>> {
+    Ok(match options.format {
+        SourceFormat::Lines => match &options.multiline_start_pattern {
+            None => Box::new(Lines::TEXT),
+            Some(pattern) => {
+                let start = Regex::new(pattern).map_err(|error| {
+                    Error::config_invalid(format!("`multiline.start.pattern`: {error}"))
+                })?;
+                Box::new(Multiline::new(start))
+            }
+        },
+        SourceFormat::Csv => Box::new(CsvRows::new(CsvSettings::new(&options.csv), ctx.clone())),
+        SourceFormat::Tsv => {
+            let mut settings = CsvSettings::new(&options.csv);
+            if settings.dialect.delimiter == b',' {
+                settings.dialect.delimiter = b'\t';
+            }
+            Box::new(CsvRows::new(settings, ctx.clone()))
+        }
+        SourceFormat::Jsonl => Box::new(Lines::JSON),
+        SourceFormat::Json => Box::new(JsonRecords::new(&options.json_path)),
+        SourceFormat::Xml => Box::new(XmlRecords::new(&options.xml_path)),
+    })
+}
+
+fn patterns(options: &FileSourceOptions) -> Patterns {
+    let exclude = options.exclude.iter();
+    Patterns {
+        include: options.path.0.clone(),
+        exclude: exclude
+            .filter_map(|pattern| glob::Pattern::new(pattern).ok())
+            .collect(),
+        order: options.order,
+        globs: true,
     }
 }
 
 fn settings(options: &FileSourceOptions) -> Settings {
     Settings {
-        topic: options.topic.clone(),
+        mode: options.mode,
+        compression: options.compression,
+        unpack_limit: UnpackLimit {
+            bytes_max: options.max_unpacked_bytes.as_usize() as u64,
+        },
         line_bytes_max: options.max_line_bytes.as_usize(),
+        header_lines: options.skip_header_lines,
+        footer_lines: options.skip_footer_lines,
+        record_headers: options.record_headers,
         records_max: options.batch_records,
         bytes_max: options.batch_bytes.as_usize(),
         on_replaced: options.on_replaced,
         input_optional: options.on_no_input == OnNoInput::Ok,
+        from_end: options.read_from == ReadFrom::End,
+        rotate_wait: options.rotate_wait,
+        multiline_timeout: options.multiline_timeout,
         poll_interval: options.poll_interval,
-        position_only: false,
+        spool: SpoolSettings {
+            on_duplicate: options.on_duplicate.unwrap_or(OnDuplicate::Fail),
+            done_marker: options.done_marker.clone(),
+            age_min: options.min_file_age,
+            looks_min: options.stable_size_checks,
+            cleanup: options.cleanup,
+            finished: options.finished_path.clone(),
+            error: options.error_path.clone(),
+            history: options.history,
+        },
+        ..Settings::plain(options.topic.clone())
     }
 }
 
@@ -55,10 +119,10 @@ pub(crate) struct FileSourceConnector;
 impl SourceConnector for FileSourceConnector {
     type Options = FileSourceOptions;
 
-    /// Each file belongs to one task, by a hash of its name: positions are stored by file, so another number of tasks
-    /// continues where the last one stopped. There are no more tasks than files now, and one at least.
+    /// Each file belongs to one task, by a hash of its name or, spooled, of its first bytes: positions are stored by file, so
+    /// another number of tasks continues where the last one stopped. There are no more tasks than files now, and one at least.
     async fn task_configs(options: &FileSourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
-        let files = paths::find(&options.path.0, true)?.files.len();
+        let files = paths::find(&Local, &patterns(options))?.files.len();
         let tasks = u32::try_from(files)
             .unwrap_or(u32::MAX)
             .clamp(1, max.max(1));

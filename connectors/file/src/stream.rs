@@ -9,15 +9,18 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use linkspan_sdk::prelude::*;
 
-use crate::decode::Decoder;
+use crate::decode::Lines;
 use crate::encode::text;
 use crate::error;
-use crate::files::Files;
+use crate::files::{Files, Share};
 use crate::output::OutputError;
-use crate::reader::{OnReplaced, Reader, Settings};
+use crate::paths::Patterns;
+use crate::reader::{Reader, Settings};
+use crate::storage::Local;
 
 /// Kafka's source has no limit; this one guards memory.
 const LINE_BYTES_MAX: usize = 16 << 20;
@@ -71,23 +74,26 @@ impl SourceTask for StreamSource {
     async fn open(options: StreamSourceOptions, ctx: SourceContext) -> Result<Self> {
         let file = file_name(options.file, "standard input")?;
         let settings = Settings {
-            topic: options.topic,
             line_bytes_max: LINE_BYTES_MAX,
             records_max: options.batch_size,
-            bytes_max: usize::MAX,
-            on_replaced: OnReplaced::Fail,
-            input_optional: false,
             poll_interval: POLL_INTERVAL,
             position_only: true,
+            ..Settings::plain(options.topic)
         };
-        let files = Files::one(file);
+        let files = Files::matching(
+            Rc::new(Local),
+            Patterns::literal(vec![file]),
+            (0, 1),
+            Share::ByFamily,
+        );
+        let decoder = Box::new(Lines::TEXT);
         Ok(Self {
-            reader: Reader::new(settings, ctx, files, Decoder::Lines),
+            reader: Reader::new(settings, ctx, files, decoder, None)?,
         })
     }
 
     async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
-        self.reader.poll(out)
+        self.reader.poll(out).await
     }
 }
 

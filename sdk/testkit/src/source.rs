@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, marker::PhantomData, sync::Arc, time::Duration};
 
 use linkspan_abi::batch::{
-    END, IDLE, Limits, NO_SOURCE_PARTITION, OffsetChange, PARTITION_BY_KEY, SourceBatch,
+    Data, END, IDLE, Limits, NO_SOURCE_PARTITION, OffsetChange, PARTITION_BY_KEY, REJECTED_HEADER,
+    SourceBatch,
 };
 use linkspan_sdk::{
     __private::{Class, LocalControl, LocalTask},
@@ -35,6 +36,8 @@ pub struct SourceTest<T> {
 pub struct Polled {
     /// The records.
     pub records: Vec<TestRecord>,
+    /// What could not be read: the raw bytes as their value, and the message.
+    pub rejected: Vec<(TestRecord, String)>,
     /// What the source said with them. A poll that still waits is `Idle(0)` without records.
     pub poll: Poll,
     /// The batch's number; 0 where it says nothing.
@@ -235,7 +238,7 @@ fn decode(bytes: &[u8], seq: u64) -> Result<Polled, String> {
         };
         offsets.insert(source.partition.to_owned(), offset);
     }
-    let mut records = Vec::new();
+    let (mut records, mut rejected) = (Vec::new(), Vec::new());
     for record in batch.records() {
         let at = |index: u32| usize::try_from(index).unwrap_or(usize::MAX);
         let topic = batch
@@ -244,11 +247,15 @@ fn decode(bytes: &[u8], seq: u64) -> Result<Polled, String> {
             .copied()
             .unwrap_or_default();
         let source = batch.source_partitions().get(at(record.source_partition));
-        let mut headers = Vec::new();
+        let (mut headers, mut why) = (Vec::new(), None);
         for (name, data) in record.headers.clone() {
+            if name == REJECTED_HEADER {
+                why = Some(rejection(data)?);
+                continue;
+            }
             headers.push((name.to_owned(), TestData::decode(data)?));
         }
-        records.push(TestRecord {
+        let record = TestRecord {
             topic: topic.to_owned(),
             partition: (record.partition != PARTITION_BY_KEY).then_some(record.partition),
             source_partition: source
@@ -258,7 +265,11 @@ fn decode(bytes: &[u8], seq: u64) -> Result<Polled, String> {
             key: TestData::decode(record.key)?,
             value: TestData::decode(record.value)?,
             headers,
-        });
+        };
+        match why {
+            Some(why) => rejected.push((record, why)),
+            None => records.push(record),
+        }
     }
     let poll = if batch.flags() & END != 0 {
         Poll::Exhausted
@@ -269,8 +280,19 @@ fn decode(bytes: &[u8], seq: u64) -> Result<Polled, String> {
     };
     Ok(Polled {
         records,
+        rejected,
         poll,
         seq,
         offsets,
     })
+}
+
+/// Reads why a record was rejected.
+fn rejection(data: Data<'_>) -> Result<String, String> {
+    let text = data.plain().unwrap_or_default();
+    let why: Value = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let message = why.get("message").and_then(Value::as_str);
+    message
+        .map(str::to_owned)
+        .ok_or_else(|| "a rejected record without a message".to_owned())
 }

@@ -295,7 +295,7 @@ fn csv_that_does_not_fit_names_file_line_byte_and_column() {
     check(
         "n,at\r1,\r2,\r",
         0,
-        "line 1, byte 0: the header holds a carriage return without a line feed: the file's lines end in CR alone, write them with LF or CRLF",
+        "line 1, byte 0: the header holds a carriage return without a line feed: the file's lines end in CR alone, write them with LF or CRLF, or set `csv.line.end: cr`",
     );
     check(
         "n,at\n1,\n2\n",

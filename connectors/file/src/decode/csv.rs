@@ -2,7 +2,7 @@
 //!
 //! A field in quotes may hold delimiters and newlines; a quote inside it is doubled, or stands after the escape
 //! character when one is set. A quote in the middle of an unquoted field is text. A record may end with `\n` or
-//! `\r\n`. Blank lines are not records.
+//! `\r\n`, or, for old Macintosh files, with `\r` alone. Blank lines and comments are not records.
 
 use std::borrow::Cow;
 
@@ -12,16 +12,29 @@ use crate::format::{Bad, Reason};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Dialect {
     pub(crate) delimiter: u8,
-    pub(crate) quote: u8,
+    /// `None`: a quote is a character like any other.
+    pub(crate) quote: Option<u8>,
     pub(crate) escape: Option<u8>,
+    /// A line that begins with this byte is passed.
+    pub(crate) comment: Option<u8>,
+    /// A quote inside a quoted field that ends neither the field nor is doubled is text.
+    pub(crate) lazy: bool,
+    /// Blanks around a field are no part of it.
+    pub(crate) trim: bool,
+    /// The last byte of a record: `\n`, or `\r`.
+    pub(crate) end: u8,
 }
 
 impl Default for Dialect {
     fn default() -> Self {
         Self {
             delimiter: b',',
-            quote: b'"',
+            quote: Some(b'"'),
             escape: None,
+            comment: None,
+            lazy: false,
+            trim: false,
+            end: b'\n',
         }
     }
 }
@@ -33,6 +46,34 @@ struct Field {
     end: usize,
     /// Holds doubled or escaped characters.
     escaped: bool,
+}
+
+impl Field {
+    /// The same field without the blanks at its ends.
+    fn trimmed(self, bytes: &[u8]) -> Self {
+        let text = bytes.get(self.start..self.end).unwrap_or_default();
+        let before = blanks(text);
+        let after = text
+            .iter()
+            .rev()
+            .take(text.len() - before)
+            .take_while(|byte| is_blank(**byte))
+            .count();
+        Self {
+            start: self.start + before,
+            end: self.end - after,
+            ..self
+        }
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// Counts the blanks that `bytes` begin with; a tab may be the delimiter, and then options do not let fields be trimmed.
+fn blanks(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| is_blank(**byte)).count()
 }
 
 /// Cuts records and remembers where the fields of the last one are; reused for every record of a file.
@@ -63,9 +104,13 @@ impl Splitter {
 
     /// Cuts the first record off `text`; `last` says that the file ends with `text`.
     pub(crate) fn split(&mut self, text: &str, last: bool) -> Result<Cut, Bad> {
+        self.split_bytes(text.as_bytes(), last)
+    }
+
+    /// As `split`, for bytes of which not all may be text.
+    pub(crate) fn split_bytes(&mut self, bytes: &[u8], last: bool) -> Result<Cut, Bad> {
         self.fields.clear();
-        let bytes = text.as_bytes();
-        let (end, len) = match memchr::memchr(b'\n', bytes) {
+        let (end, len) = match memchr::memchr(self.dialect.end, bytes) {
             Some(at) => (at, at + 1),
             None if last && !bytes.is_empty() => (bytes.len(), bytes.len()),
             // A quoted field cannot be judged either before its record's end is in sight.
@@ -73,11 +118,15 @@ impl Splitter {
         };
         let line = bytes.get(..end).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
+        if line.is_empty()
+            || (self.dialect.comment.is_some() && line.first().copied() == self.dialect.comment)
+        {
             return Ok(Cut::Blank(len));
         }
-        if memchr::memchr(self.dialect.quote, line).is_some() {
-            return self.split_quoted(bytes, last);
+        if let Some(quote) = self.dialect.quote
+            && memchr::memchr(quote, line).is_some()
+        {
+            return self.split_quoted(bytes, quote, last);
         }
         let mut start = 0;
         for at in memchr::memchr_iter(self.dialect.delimiter, line) {
@@ -93,15 +142,23 @@ impl Splitter {
             end: line.len(),
             escaped: false,
         });
+        if self.dialect.trim {
+            for field in &mut self.fields {
+                *field = field.trimmed(bytes);
+            }
+        }
         Ok(Cut::Record(len))
     }
 
-    fn split_quoted(&mut self, bytes: &[u8], last: bool) -> Result<Cut, Bad> {
+    fn split_quoted(&mut self, bytes: &[u8], quote: u8, last: bool) -> Result<Cut, Bad> {
         let mut at = 0;
         loop {
-            let quoted = bytes.get(at) == Some(&self.dialect.quote);
+            if self.dialect.trim {
+                at += blanks(bytes.get(at..).unwrap_or_default());
+            }
+            let quoted = bytes.get(at) == Some(&quote);
             let field = if quoted {
-                self.quoted_field(bytes, at, last)?
+                self.quoted_field(bytes, at, quote, last)?
             } else {
                 self.plain_field(bytes, at, last)
             };
@@ -111,7 +168,7 @@ impl Splitter {
             self.fields.push(field);
             match bytes.get(after) {
                 Some(&byte) if byte == self.dialect.delimiter => at = after + 1,
-                Some(b'\r') => return Ok(Cut::Record(after + 2)),
+                Some(b'\r') if self.dialect.end == b'\n' => return Ok(Cut::Record(after + 2)),
                 Some(_) => return Ok(Cut::Record(after + 1)),
                 None => return Ok(Cut::Record(after)),
             }
@@ -121,7 +178,7 @@ impl Splitter {
     /// Returns the field that starts at `start` and where its delimiter or line end is; `None` when not in sight.
     fn plain_field(&self, bytes: &[u8], start: usize, last: bool) -> Option<(Field, usize)> {
         let rest = bytes.get(start..)?;
-        let (end, after) = match memchr::memchr2(self.dialect.delimiter, b'\n', rest) {
+        let (end, after) = match memchr::memchr2(self.dialect.delimiter, self.dialect.end, rest) {
             Some(n) if rest.get(n) == Some(&b'\n') && n > 0 && rest.get(n - 1) == Some(&b'\r') => {
                 (start + n - 1, start + n - 1)
             }
@@ -130,34 +187,34 @@ impl Splitter {
             None if last => (bytes.len(), bytes.len()),
             None => return None,
         };
-        Some((
-            Field {
-                start,
-                end,
-                escaped: false,
-            },
-            after,
-        ))
+        let field = Field {
+            start,
+            end,
+            escaped: false,
+        };
+        let field = if self.dialect.trim {
+            field.trimmed(bytes)
+        } else {
+            field
+        };
+        Some((field, after))
     }
 
     fn quoted_field(
         &self,
         bytes: &[u8],
         open: usize,
+        quote: u8,
         last: bool,
     ) -> Result<Option<(Field, usize)>, Bad> {
         let start = open + 1;
-        let quote = self.dialect.quote;
         let escape = self.dialect.escape.unwrap_or(quote);
         let (mut at, mut escaped) = (start, false);
         loop {
             let rest = bytes.get(at..).unwrap_or_default();
             let Some(found) = memchr::memchr2(quote, escape, rest) else {
                 return if last {
-                    Err(Bad {
-                        at: open,
-                        reason: Reason::UnclosedQuote,
-                    })
+                    Err(Bad::at(open, Reason::UnclosedQuote))
                 } else {
                     Ok(None)
                 };
@@ -172,10 +229,7 @@ impl Splitter {
                 continue;
             }
             if escapes && last {
-                return Err(Bad {
-                    at: open,
-                    reason: Reason::UnclosedQuote,
-                });
+                return Err(Bad::at(open, Reason::UnclosedQuote));
             }
             // The closing quote, unless the text ends here and the next byte doubles it.
             let field = Field {
@@ -183,26 +237,37 @@ impl Splitter {
                 end: here,
                 escaped,
             };
-            let after = here + 1;
-            return match next {
+            let mut after = here + 1;
+            if self.dialect.trim {
+                after += blanks(bytes.get(after..).unwrap_or_default());
+            }
+            return match bytes.get(after).copied() {
                 None if last => Ok(Some((field, after))),
                 None => Ok(None),
-                Some(byte) if byte == self.dialect.delimiter || byte == b'\n' => {
+                Some(byte) if byte == self.dialect.delimiter || byte == self.dialect.end => {
                     Ok(Some((field, after)))
+                }
+                Some(b'\r') if self.dialect.lazy => match bytes.get(after + 1) {
+                    Some(b'\n') => Ok(Some((field, after))),
+                    None if last => Ok(Some((field, bytes.len()))),
+                    None => Ok(None),
+                    Some(_) => {
+                        at = here + 1;
+                        continue;
+                    }
+                },
+                Some(_) if self.dialect.lazy => {
+                    escaped = true;
+                    at = here + 1;
+                    continue;
                 }
                 Some(b'\r') => match bytes.get(after + 1) {
                     Some(b'\n') => Ok(Some((field, after))),
                     None if last => Ok(Some((field, bytes.len()))),
                     None => Ok(None),
-                    Some(_) => Err(Bad {
-                        at: after,
-                        reason: Reason::AfterQuote,
-                    }),
+                    Some(_) => Err(Bad::at(after, Reason::AfterQuote)),
                 },
-                Some(_) => Err(Bad {
-                    at: after,
-                    reason: Reason::AfterQuote,
-                }),
+                Some(_) => Err(Bad::at(after, Reason::AfterQuote)),
             };
         }
     }
@@ -224,11 +289,15 @@ impl Splitter {
     }
 
     fn unescape(&self, raw: &str) -> String {
-        let escape = char::from(self.dialect.escape.unwrap_or(self.dialect.quote));
+        let quote = self.dialect.quote.unwrap_or(b'"');
+        let escape = char::from(self.dialect.escape.unwrap_or(quote));
+        let doubled = self.dialect.escape.is_none();
         let mut out = String::with_capacity(raw.len());
-        let mut chars = raw.chars();
+        let mut chars = raw.chars().peekable();
         while let Some(c) = chars.next() {
-            out.push(if c == escape {
+            // A lone quote of a lazy file stands for itself.
+            let lone = doubled && chars.peek() != Some(&escape);
+            out.push(if c == escape && !lone {
                 chars.next().unwrap_or(c)
             } else {
                 c
@@ -304,11 +373,48 @@ mod tests {
     fn other_dialects() {
         let tab = Dialect {
             delimiter: b'\t',
-            quote: b'\'',
+            quote: Some(b'\''),
             escape: Some(b'\\'),
+            ..Dialect::default()
         };
         let (found, _) = records(tab, "a\t'b\\'s\t\\\\'\n\"x\ty\n", true);
         assert_eq!(found, [["a", "b's\t\\"], ["\"x", "y"]]);
+    }
+
+    #[test]
+    fn dialects_of_the_wild() {
+        let check = |dialect: Dialect, text: &str, expected: &[&[&str]]| {
+            let (found, at) = records(dialect, text, true);
+            assert_eq!(found, expected, "{dialect:?} {text:?}");
+            assert_eq!(at, text.len());
+        };
+        let base = Dialect::default();
+        let bare = Dialect {
+            quote: None,
+            ..base
+        };
+        check(bare, "a,\"b\"c\n\"x\n", &[&["a", "\"b\"c"], &["\"x"]]);
+        let comment = Dialect {
+            comment: Some(b'#'),
+            ..base
+        };
+        check(comment, "# made by x\na,#b\n#\n", &[&["a", "#b"]]);
+        let lazy = Dialect { lazy: true, ..base };
+        check(
+            lazy,
+            "\"5\" pipe\",\"a \"\"b\"\" \"c\" d\"\n",
+            &[&["5\" pipe", "a \"b\" \"c\" d"]],
+        );
+        check(lazy, "\"a\"\r\n\"b\"x\",c\r\n", &[&["a"], &["b\"x", "c"]]);
+        let trim = Dialect { trim: true, ..base };
+        check(
+            trim,
+            " a , \" b \" ,c\t\r\n  ,x\n",
+            &[&["a", " b ", "c"], &["", "x"]],
+        );
+        let mac = Dialect { end: b'\r', ..base };
+        check(mac, "a,\"b\rc\"\rd,e\r", &[&["a", "b\rc"], &["d", "e"]]);
+        check(mac, "a,\"b\"", &[&["a", "b"]]);
     }
 
     #[test]

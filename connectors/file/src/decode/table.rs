@@ -1,14 +1,15 @@
 //! The columns of a CSV file: from a header to a row schema, and from the fields of a record to a row.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 
 use linkspan_sdk::prelude::*;
 
+use super::csv::{Dialect, Splitter};
 use crate::column::{Cell, ColumnType};
-use crate::csv::{Dialect, Splitter};
-use crate::format::Reason;
+use crate::format::{HeaderProblem, Reason};
 use crate::moment::Zone;
-use crate::options::CsvOptions;
+use crate::options::{CsvOptions, ShortRows};
 
 /// What is set about CSV files, in the form that reading needs.
 #[derive(Debug, Clone)]
@@ -18,7 +19,15 @@ pub(crate) struct CsvSettings {
     columns: Vec<String>,
     null_values: Vec<String>,
     types: BTreeMap<String, ColumnType>,
-    zone: Option<Zone>,
+    pub(crate) zone: Option<Zone>,
+    /// Columns without a type get one by what their first fields hold.
+    pub(crate) infer: bool,
+    /// The most rows that are looked at for that.
+    pub(crate) infer_records: usize,
+    /// Fields that are missing at the end of a row are null.
+    pub(crate) pad: bool,
+    decimal: Option<char>,
+    group: Option<char>,
 }
 
 impl CsvSettings {
@@ -34,11 +43,48 @@ impl CsvSettings {
             null_values: options.null_values.clone(),
             types: types.collect(),
             zone: options.zone(),
+            infer: options.infer,
+            infer_records: usize::try_from(options.infer_records).unwrap_or(usize::MAX),
+            pad: options.short_rows == ShortRows::Pad,
+            decimal: options
+                .decimal_separator
+                .chars()
+                .next()
+                .filter(|c| *c != '.'),
+            group: options
+                .group_separator
+                .as_deref()
+                .and_then(|text| text.chars().next()),
         }
     }
 
+    /// Returns the text of a number as it is written in programs, where files write it otherwise.
+    pub(crate) fn number<'a>(&self, field: Cow<'a, str>) -> Cow<'a, str> {
+        if self.decimal.is_none() && self.group.is_none() {
+            return field;
+        }
+        let mut text = String::with_capacity(field.len());
+        for c in field.chars() {
+            if self.group == Some(c) {
+                continue;
+            }
+            // A point in a file whose separator is another is no part of a number.
+            match self.decimal {
+                Some(decimal) if c == decimal => text.push('.'),
+                Some(_) if c == '.' => text.push('?'),
+                _ => text.push(c),
+            }
+        }
+        Cow::Owned(text)
+    }
+
+    /// Says whether a column's type is set.
+    pub(crate) fn has_type(&self, column: &str) -> bool {
+        self.types.contains_key(column)
+    }
+
     #[inline]
-    fn is_null(&self, field: &str) -> bool {
+    pub(crate) fn is_null(&self, field: &str) -> bool {
         self.null_values.iter().any(|null| null == field)
     }
 }
@@ -47,34 +93,22 @@ impl CsvSettings {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Columns(Vec<(String, ColumnType)>);
 
-/// Why a header cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum HeaderError {
-    /// A file of an old Macintosh, or one that lost its line feeds: all of it would be the header.
-    #[error(
-        "the header holds a carriage return without a line feed: the file's lines end in CR alone, write them with LF or CRLF"
-    )]
-    BareCarriageReturn,
-    #[error("two columns are named `{0}`")]
-    Twice(String),
-    #[error(
-        "`csv.types` names the column `{column}`, which the file does not have; its columns are {columns}"
-    )]
-    NoSuchColumn { column: String, columns: String },
-}
-
 impl Columns {
     /// Gives the columns of these names their types.
-    pub(crate) fn new(names: Vec<String>, settings: &CsvSettings) -> Result<Self, HeaderError> {
-        if names
-            .iter()
-            .any(|name| name.replace("\r\n", "").contains('\r'))
-        {
-            return Err(HeaderError::BareCarriageReturn);
+    ///
+    /// `inferred` has types of columns that are not set.
+    pub(crate) fn new(
+        names: Vec<String>,
+        settings: &CsvSettings,
+        inferred: &BTreeMap<String, ColumnType>,
+    ) -> Result<Self, HeaderProblem> {
+        let bare = |name: &String| name.replace("\r\n", "").contains('\r');
+        if settings.dialect.end == b'\n' && names.iter().any(bare) {
+            return Err(HeaderProblem::BareCarriageReturn);
         }
         let mut seen = HashSet::new();
         if let Some(twice) = names.iter().find(|name| !seen.insert(name.as_str())) {
-            return Err(HeaderError::Twice(twice.clone()));
+            return Err(HeaderProblem::Twice(twice.clone()));
         }
         if let Some(column) = settings
             .types
@@ -86,7 +120,7 @@ impl Columns {
                 .map(|name| format!("`{name}`"))
                 .collect::<Vec<_>>()
                 .join(", ");
-            return Err(HeaderError::NoSuchColumn {
+            return Err(HeaderProblem::NoSuchColumn {
                 column: column.clone(),
                 columns,
             });
@@ -95,6 +129,7 @@ impl Columns {
             let column = settings
                 .types
                 .get(&name)
+                .or_else(|| inferred.get(&name))
                 .copied()
                 .unwrap_or(ColumnType::Text);
             (name, column)
@@ -141,6 +176,11 @@ impl Columns {
                 row.null(at)?;
                 continue;
             }
+            let field = if column.is_number() {
+                settings.number(field)
+            } else {
+                field
+            };
             let Some(cell) = column.parse(&field, settings.zone.as_ref()) else {
                 let expected = column.expectation(settings.zone.as_ref());
                 *bad = Some(Reason::Value {
@@ -161,6 +201,9 @@ impl Columns {
                 Cell::Bytes(bytes) => row.bytes(at, &bytes)?,
                 Cell::Decimal(unscaled) => row.value(at, &Value::decimal(unscaled))?,
             };
+        }
+        for at in splitter.field_count()..self.0.len() {
+            row.null(at)?;
         }
         Ok(())
     }

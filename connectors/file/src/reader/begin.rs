@@ -1,0 +1,438 @@
+//! Opening a file where reading stopped: is it the same file, did its bytes come before, was it rotated?
+
+use linkspan_sdk::prelude::*;
+use linkspan_sdk::tracing;
+
+use super::{OnReplaced, Reader, partition};
+use crate::decode::{Problem, Start, valid_utf8};
+use crate::error;
+use crate::files::{Opened, Tracked};
+use crate::format::{Bad, Reason};
+use crate::identity::{Change, Position};
+use crate::options::Mode;
+use crate::rotation;
+use crate::spool::{self, OnDuplicate};
+use crate::unpack;
+use crate::window;
+
+impl Reader {
+    /// Opens a file where reading stopped; `false`: it is left alone.
+    pub(super) fn begin(&mut self, index: usize, out: &mut BatchBuilder) -> Result<bool> {
+        let (bounded, position_only) = (self.ctx.bounded(), self.settings.position_only);
+        let storage = std::rc::Rc::clone(self.files.storage());
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(false);
+        };
+        let failed = |error, name: &str| error::io(error, "read", name);
+        let opened = tracked
+            .open(storage.as_ref())
+            .map_err(|error| failed(error, &tracked.name))?;
+        match opened {
+            Opened::Gone if bounded => {
+                return Err(error::no_input(std::slice::from_ref(&tracked.name)));
+            }
+            Opened::Gone => return Ok(false),
+            Opened::Ready if self.settings.mode == Mode::Spool => {
+                if !self.compare_spooled(index, Change::None, out)? {
+                    return Ok(false);
+                }
+            }
+            Opened::Ready => {}
+            Opened::Replaced(change) if self.settings.mode == Mode::Spool => {
+                if !self.compare_spooled(index, change, out)? {
+                    return Ok(false);
+                }
+            }
+            Opened::Replaced(change) => {
+                if !self.found_rotated(index, out)? && !self.replaced(index, &change)? {
+                    return Ok(false);
+                }
+            }
+        }
+        self.open_content(index)?;
+        if self.settings.mode == Mode::Tail && !position_only {
+            self.take_over(index, out)?;
+        }
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(false);
+        };
+        if self.settings.from_end && !tracked.is_known && self.scans <= 1 {
+            let size = tracked.handle.as_ref().map(|handle| handle.meta());
+            let size = size
+                .transpose()
+                .map_err(|error| failed(error, &tracked.name))?;
+            tracked.position.position = size.map_or(0, |meta| meta.size);
+        }
+        tracked.is_known = true;
+        if !position_only {
+            let before = tracked.position.identity.take();
+            tracked
+                .identify()
+                .map_err(|error| failed(error, &tracked.name))?;
+            // The bytes before the position are taken note of when it moves.
+            if let (Some(now), Some(before)) = (&mut tracked.position.identity, before) {
+                now.tail = before.tail;
+            }
+        }
+        self.resume(index)?;
+        Ok(true)
+    }
+
+    /// Decides about a file that was cut or replaced; `false`: it is left alone.
+    fn replaced(&mut self, index: usize, change: &Change) -> Result<bool> {
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(false);
+        };
+        match self.settings.on_replaced {
+            OnReplaced::Fail => Err(error::replaced(&tracked.name, &tracked.position, change)),
+            OnReplaced::Skip => {
+                tracing::warn!(
+                    file = tracked.name,
+                    "the file was cut or replaced, it is left alone"
+                );
+                tracked.skip();
+                Ok(false)
+            }
+            OnReplaced::Restart => {
+                tracing::warn!(
+                    file = tracked.name,
+                    "the file was cut or replaced, it is read from its start"
+                );
+                self.known.forget(&tracked.name);
+                tracked.restart();
+                Ok(true)
+            }
+        }
+    }
+
+    /// A spooled file is compared as a whole: with what its name held before, and with what other names held.
+    fn compare_spooled(
+        &mut self,
+        index: usize,
+        change: Change,
+        out: &mut BatchBuilder,
+    ) -> Result<bool> {
+        let ctx = self.ctx.clone();
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(false);
+        };
+        let Some(handle) = tracked.handle.clone() else {
+            return Ok(false);
+        };
+        let failed = |error| error::io(error, "read", &tracked.name);
+        let is_done = tracked.position.done.is_some();
+        let size = handle.meta().map_err(failed)?.size;
+        if tracked.is_known
+            && change == Change::None
+            && !is_done
+            && tracked.position.sha256.is_some()
+        {
+            // It was begun, and goes on as it did.
+            return Ok(true);
+        }
+        let Some(sha256) = spool::hash(handle.as_ref(), || ctx.stopped()).map_err(failed)? else {
+            return Err(Error::stopped("the task was stopped"));
+        };
+        if is_done && tracked.position.sha256.as_deref() == Some(sha256.as_str()) {
+            self.delivered_again(index, out);
+            return Ok(false);
+        }
+        let change = match (change, is_done) {
+            (Change::None, true) => Change::OtherBytes,
+            (change, _) => change,
+        };
+        if change != Change::None && !self.replaced(index, &change)? {
+            return Ok(false);
+        }
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(false);
+        };
+        let duplicate = self.known.other(&sha256, &tracked.name).map(str::to_owned);
+        tracked.position.sha256 = Some(sha256.clone());
+        // Empty files are all alike and hold nothing.
+        if let Some(other) = duplicate.filter(|_| size > 0) {
+            match self.settings.spool.on_duplicate {
+                OnDuplicate::Fail => {
+                    let error = error::duplicate(&tracked.name, &other);
+                    tracked.position.sha256 = None;
+                    return Err(error);
+                }
+                OnDuplicate::Skip => {
+                    tracing::warn!(
+                        file = tracked.name,
+                        "holds the same bytes as `{other}`, which was read: it is put away unread"
+                    );
+                    tracked
+                        .identify()
+                        .map_err(|error| error::io(error, "read", &tracked.name))?;
+                    tracked.position.position = size;
+                    tracked.is_known = true;
+                    self.finished(index, out)?;
+                    return Ok(false);
+                }
+                OnDuplicate::Again => {}
+            }
+        } else {
+            self.known.add(&sha256, &tracked.name);
+        }
+        Ok(true)
+    }
+
+    /// The same bytes under the same name once more: there is nothing to read, and the file is put away again.
+    fn delivered_again(&mut self, index: usize, out: &mut BatchBuilder) {
+        let Some(tracked) = self.files.get_mut(index) else {
+            return;
+        };
+        let inode = tracked.seen.map(|seen| seen.inode);
+        if let (Some(done), Some(seen)) = (&mut tracked.position.done, tracked.seen) {
+            done.modified_ns = seen.modified_ns;
+        }
+        if let (Some(identity), Some(inode)) = (&mut tracked.position.identity, inode) {
+            identity.inode = inode;
+        }
+        tracked.close();
+        out.offset(partition(&tracked.name), tracked.position.to_offset());
+        self.errands.finished(out.seq(), &tracked.path);
+    }
+
+    /// A log that was replaced may have been renamed or copied away: then the rest of it is read under its new name, and nothing
+    /// was lost. Returns whether that is so.
+    fn found_rotated(&mut self, index: usize, out: &mut BatchBuilder) -> Result<bool> {
+        let Some(known) = self
+            .files
+            .get(index)
+            .map(|tracked| tracked.position.clone())
+        else {
+            return Ok(false);
+        };
+        for other in self.files.relatives(index) {
+            let is_new = |tracked: &Tracked| !tracked.is_known && tracked.seen.is_some();
+            if !self.files.get(other).is_some_and(is_new) || !self.continues(other, &known)? {
+                continue;
+            }
+            self.inherit(other, &known, out);
+            if let Some(tracked) = self.files.get_mut(index) {
+                tracing::info!(
+                    file = tracked.name,
+                    "was rotated, the new file is read from its start"
+                );
+                tracked.restart();
+                out.delete_offset(partition(&tracked.name));
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// A file that was never read under its name may be one that was, under a name that is gone.
+    fn take_over(&mut self, index: usize, out: &mut BatchBuilder) -> Result<()> {
+        let Some(tracked) = self.files.get(index).filter(|tracked| !tracked.is_known) else {
+            return Ok(());
+        };
+        let name = rotation::family(&tracked.name).to_owned();
+        let gone: Vec<(String, Position)> = self
+            .stored
+            .iter()
+            .filter(|(other, _)| {
+                rotation::family(other) == name
+                    && *other != tracked.name
+                    && !self.files.is_tracked(other)
+            })
+            .cloned()
+            .collect();
+        for (other, known) in gone {
+            if self.continues(index, &known)? && !super::named_file_exists(&self.files, &other) {
+                self.inherit(index, &known, out);
+                self.stored.retain(|(name, _)| *name != other);
+                out.delete_offset(partition(&other));
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn continues(&mut self, index: usize, known: &Position) -> Result<bool> {
+        let storage = std::rc::Rc::clone(self.files.storage());
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(false);
+        };
+        let opened = tracked.open(storage.as_ref());
+        let failed = |error| error::io(error, "read", &tracked.name);
+        if let Opened::Gone = opened.map_err(failed)? {
+            return Ok(false);
+        }
+        self.open_content(index)?;
+        let Some(tracked) = self.files.get(index) else {
+            return Ok(false);
+        };
+        let (Some(content), Some(seen)) = (&tracked.content, &tracked.seen) else {
+            return Ok(false);
+        };
+        rotation::continues(known, seen, content.as_ref())
+            .map_err(|error| error::io(error, "read", &tracked.name))
+    }
+
+    fn inherit(&mut self, index: usize, known: &Position, out: &mut BatchBuilder) {
+        let Some(tracked) = self.files.get_mut(index) else {
+            return;
+        };
+        tracing::info!(
+            file = tracked.name,
+            position = known.position,
+            "is a rotated file, reading goes on in it"
+        );
+        let packed = tracked.position.packed;
+        tracked.position = Position {
+            packed,
+            ..known.clone()
+        };
+        tracked.is_known = true;
+        if let Some(identity) = &mut tracked.position.identity {
+            identity.inode = tracked.seen.map_or(0, |seen| seen.inode);
+            if packed {
+                // Identified by its own bytes from now on.
+                tracked.position.identity = None;
+            }
+        }
+        out.offset(partition(&tracked.name), tracked.position.to_offset());
+    }
+
+    /// Opens what the file holds, packed or not.
+    fn open_content(&mut self, index: usize) -> Result<()> {
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(());
+        };
+        let Some(handle) = &tracked.handle else {
+            return Ok(());
+        };
+        if tracked.content.is_some() {
+            return Ok(());
+        }
+        let content = unpack::open(
+            handle,
+            self.settings.compression,
+            self.settings.unpack_limit,
+        )
+        .map_err(|error| error::content(error, &tracked.name, 0, true))?;
+        tracked.position.packed = content.is_sequential();
+        tracked.content = Some(content);
+        Ok(())
+    }
+
+    /// Brings window and decoder to where reading stopped.
+    fn resume(&mut self, index: usize) -> Result<()> {
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(());
+        };
+        let Some(content) = &tracked.content else {
+            return Ok(());
+        };
+        let position = tracked.position.position;
+        let part = content.part(position);
+        let name = error::place_name(&tracked.name, part.name.as_deref());
+        self.lines.reset(part.start);
+        self.decoder
+            .begin(&Start {
+                name: &name,
+                position: position - part.start.min(position),
+                state: tracked.position.state.as_ref(),
+            })
+            .map_err(|problem| {
+                error::problem(
+                    problem,
+                    &error::At::start(content.as_ref(), &name, part.start),
+                    &mut self.lines,
+                )
+            })?;
+        self.window.seek(part.start);
+        if position > part.start && self.decoder.needs_first_record() {
+            self.read_columns(index, part.start, part.end, &name)?;
+        }
+        self.window.seek(position);
+        self.skip_late_newline(index)
+    }
+
+    /// Reads the first record of a file that is continued, for its columns.
+    fn read_columns(&mut self, index: usize, start: u64, end: u64, name: &str) -> Result<()> {
+        let max = self.settings.line_bytes_max;
+        let Some(content) = self
+            .files
+            .get(index)
+            .and_then(|tracked| tracked.content.as_ref())
+        else {
+            return Ok(());
+        };
+        let content = content.as_ref();
+        let mut to_skip = self.settings.header_lines;
+        let mut text = String::new();
+        loop {
+            let n = self.window.fill(content, end).map_err(|error| {
+                error::content(
+                    error,
+                    name,
+                    self.window.read_position(),
+                    content.is_sequential(),
+                )
+            })?;
+            while to_skip > 0
+                && let Some(len) =
+                    super::read::header_line(self.charset.as_deref(), self.window.bytes(), n == 0)
+            {
+                self.window.consume(len);
+                to_skip -= 1;
+            }
+            let bytes = self.window.bytes();
+            let (front, bad) = match &mut self.charset {
+                None => valid_utf8(bytes, n == 0),
+                Some(charset) => {
+                    text.clear();
+                    let decoded = charset.decode(bytes, n == 0, &mut text);
+                    (text.as_str(), decoded.bad.map(|(at, _)| at))
+                }
+            };
+            let taken = match self.decoder.take_first_record(front, n == 0) {
+                _ if to_skip > 0 && n > 0 => Ok(false),
+                Ok(false) if bad.is_some() => {
+                    Err(Problem::Bad(Bad::at(front.len(), Reason::InvalidUtf8)))
+                }
+                Ok(false) if front.len() > max => Err(Problem::Bad(Bad::too_long(max, true))),
+                other => other,
+            };
+            match taken {
+                Ok(true) => return Ok(()),
+                Ok(false) if n == 0 => return Ok(()),
+                Ok(false) => {}
+                Err(problem) => {
+                    let at = error::At {
+                        content,
+                        name,
+                        start,
+                        position: self.window.position(),
+                    };
+                    return Err(error::problem(problem, &at, &mut self.lines));
+                }
+            }
+        }
+    }
+
+    /// Passes the newline of a line that was handed out without it, at the end of a file that has grown since.
+    fn skip_late_newline(&mut self, index: usize) -> Result<()> {
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(());
+        };
+        let (Some(content), Some(before)) =
+            (&tracked.content, tracked.position.position.checked_sub(1))
+        else {
+            return Ok(());
+        };
+        // Going back would unpack a file anew; and text in other encodings has other line ends.
+        if content.is_sequential() || self.charset.is_some() {
+            return Ok(());
+        }
+        let n = window::late_newline(content.as_ref(), before)
+            .map_err(|error| error::io(error, "read", &tracked.name))?;
+        tracked.position.position += n;
+        self.window.seek(tracked.position.position);
+        Ok(())
+    }
+}
