@@ -2,15 +2,20 @@
 //!
 //! `cargo package` makes the sdk's packages, they are unpacked in a scratch folder, the plugin is copied there too, and cargo is
 //! told with `--config patch…` to take the packages from that folder instead of the registry ([`workshop`]).
-//! The host then loads what was built from a directory: [`plugin`] is a good one, [`rogue`] panics wherever it can.
+//! The host then loads what was built from a directory: [`plugin`] is a good one, [`rogue`] panics wherever it can,
+//! [`walls`] lets it hang there; [`reconfigure`] has one that divides its work anew.
 //! [`newcomer`] does all of it with what `linkspan plugin new` writes.
 
 #[cfg(test)]
 mod dev;
 #[cfg(test)]
+mod hosted;
+#[cfg(test)]
 mod newcomer;
 #[cfg(test)]
 mod plugin;
+#[cfg(test)]
+mod reconfigure;
 #[cfg(test)]
 mod rogue;
 #[cfg(test)]
@@ -21,5 +26,7 @@ mod rogue;
 )]
 #[allow(dead_code, reason = "as above")]
 mod support;
+#[cfg(test)]
+mod walls;
 #[cfg(test)]
 mod workshop;

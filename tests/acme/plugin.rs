@@ -35,7 +35,7 @@ fn a_plugin_built_with_the_oldest_rustc_moves_records() {
 fn a_newer_minor_release_of_the_sdk_loads_and_a_newer_major_is_refused() {
     let workshop = Workshop::new();
     workshop.copy_plugin("acme");
-    workshop.rewrite_packages("version = \"1.0.0\"", "version = \"1.7.0\"");
+    workshop.rewrite_packages("version = \"1.1.0\"", "version = \"1.7.0\"");
     let newer = workshop.build("acme", &Compiler::current());
     moves_records(&workshop, &newer, "newer-minor");
 

@@ -7,15 +7,12 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::{Scratch, eventually, linkspan, run, run_once, start, wait};
-use crate::workshop::{Compiler, Workshop};
 
 const SOON: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_panic_in_any_entry_point_fails_its_task_and_nothing_else() {
-    let workshop = Workshop::new();
-    workshop.copy_plugin("rogue");
-    let plugins = workshop.build("rogue", &Compiler::current());
+    let plugins = crate::hosted::rogue();
     for at in ["open", "poll", "close"] {
         neighbours_go_on(&plugins, "source", at);
     }

@@ -1,6 +1,9 @@
 //! Pause, stop, restart and offsets of connectors, of a running host and over its restarts. Names in brackets are those of
 //! Kafka Connect's own integration tests.
 
+mod letters;
+mod reload;
+
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
@@ -44,9 +47,13 @@ impl Host {
     }
 
     fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    fn start_with(&mut self, arguments: &[&str]) {
         let mut command = linkspan(&["run", "--listen", "none"]);
         let child = start(
-            command.arg(self.scratch.path("p.yaml")),
+            command.args(arguments).arg(self.scratch.path("p.yaml")),
             &self.scratch.path("stdout"),
             &self.scratch.path("stderr"),
         );
@@ -92,7 +99,7 @@ impl Host {
     }
 
     #[track_caller]
-    fn reaches(&self, name: &str, state: &str, tasks: &[&str]) {
+    fn reaches(&self, name: &str, state: &str, tasks: &[&str]) -> Value {
         let mut last = Value::Null;
         let reached = eventually(SOON, || {
             last = self.get(&["describe", name]);
@@ -109,6 +116,7 @@ impl Host {
             "{name} is not {state} {tasks:?}: {last}\n{}",
             self.said()
         );
+        last
     }
 
     fn lines_out(&self) -> usize {

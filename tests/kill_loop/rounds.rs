@@ -64,14 +64,14 @@ fn without_the_committed_position_the_same_check_fails() {
     );
 }
 
-struct Settings {
-    rounds: u32,
-    lines: u32,
-    seed: u64,
+pub(crate) struct Settings {
+    pub(crate) rounds: u32,
+    pub(crate) lines: u32,
+    pub(crate) seed: u64,
 }
 
 impl Settings {
-    fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         let number = |name: &str, default: u64| {
             env::var(name).map_or(default, |text| {
                 text.parse()
@@ -248,10 +248,10 @@ fn record(text: &str) -> (i32, i64, u32) {
 }
 
 /// A small generator of random numbers (SplitMix64), so that a seed repeats the moments.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

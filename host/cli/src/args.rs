@@ -49,6 +49,14 @@ pub(crate) enum Command {
     /// Look into the log of a data directory, check it, mend it.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Make a running host take over its changed files now; what is not valid changes nothing.
+    #[command(
+        after_help = "Examples:\n  linkspan apply\n  linkspan apply --data /var/lib/linkspan -o json"
+    )]
+    Apply {
+        #[command(flatten)]
+        target: Target,
+    },
     /// List the connectors, of a running host or a stopped data directory.
     #[command(after_help = "Examples:\n  linkspan get\n  linkspan get flights-out -o json")]
     Get {
@@ -147,6 +155,16 @@ pub(crate) enum Output {
     Json,
 }
 
+/// When a running host takes over changed files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum ReloadWhen {
+    /// As soon as they changed.
+    #[default]
+    Auto,
+    /// At `linkspan apply` only.
+    Manual,
+}
+
 /// How structured results are printed, where YAML makes sense too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(crate) enum Format {
@@ -218,9 +236,12 @@ pub(crate) struct RunArgs {
     /// With --rerun: also when the files say something else than they did then
     #[arg(long, requires = "rerun")]
     pub(crate) changed_config: bool,
-    /// Take over changed YAML files and rebuilt plugins while running
+    /// Take over rebuilt plugins while running, besides changed files
     #[arg(long, conflicts_with = "once")]
     pub(crate) dev: bool,
+    /// When changed files are taken over: by themselves, or at `linkspan apply`
+    #[arg(long, value_enum, default_value_t, conflicts_with = "once")]
+    pub(crate) reload: ReloadWhen,
     /// The data directory [default: linkspan-data beside the first PATH]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,

@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use linkspan_log::LogBackend;
 use linkspan_rest::{ConnectorCommand, From as Start, Refusal};
@@ -47,13 +48,61 @@ pub(crate) fn get(name: Option<&str>, target: &Target) -> Result<Exit, Failure> 
     Ok(Exit::Ok)
 }
 
+/// Makes the running host take over its files.
+pub(crate) fn apply(target: &Target) -> Result<Exit, Failure> {
+    let at = place(&target.data, false)?;
+    let done = match &at {
+        Place::Here(_) => {
+            return Err(Failure::new(
+                Exit::Invalid,
+                "LS0618",
+                format!("no host runs on `{}`", target.data.display()),
+            )
+            .help("`linkspan run FILE.yaml` starts one, which reads its files anyway"));
+        }
+        Place::Host(data, runtime) => {
+            runtime.block_on(socket::call(data, "POST", "/api/v1/apply", None))?
+        }
+    };
+    at.close()?;
+    answer(target, &done, |done| {
+        for word in ["started", "restarted", "left"] {
+            for name in done
+                .get(word)
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+            {
+                terminal::line(&format!("{} {word}", name.as_str().unwrap_or_default()));
+            }
+        }
+        terminal::line(&format!("{} not touched", text(done, "unchanged")));
+    })
+}
+
 /// The state, and what makes it worth a look.
 fn state(row: &Value) -> String {
-    let mut state = text(row, "state");
+    let mut state = with_next_attempt(row);
+    if let Some(stage) = row.get("stage").and_then(Value::as_str) {
+        let since = row.get("stage_ms").and_then(Value::as_u64).unwrap_or(0);
+        state.push_str(&format!(", {stage} for {} s", since / 1000));
+    }
     if row.get("left") == Some(&Value::Bool(true)) {
         state.push_str(" (left its file)");
     }
     state
+}
+
+/// The state, and when what failed is tried again.
+fn with_next_attempt(row: &Value) -> String {
+    let state = text(row, "state");
+    match row.get("next_attempt_ms").and_then(Value::as_u64) {
+        Some(ms) => format!(
+            "{state}, next attempt in {:.1} s",
+            Duration::from_millis(ms).as_secs_f64()
+        ),
+        None => state,
+    }
 }
 
 /// The states of the tasks, counted.
@@ -108,10 +157,10 @@ pub(crate) fn describe(name: &str, target: &Target) -> Result<Exit, Failure> {
             .flatten()
         {
             let hung = task.get("hung_ms").and_then(Value::as_u64);
-            let state = match hung {
-                Some(ms) => format!("{}, hangs for {} s", text(task, "state"), ms / 1000),
-                None => text(task, "state"),
-            };
+            let mut state = with_next_attempt(task);
+            if let Some(ms) = hung {
+                state.push_str(&format!(", hangs for {} s", ms / 1000));
+            }
             table.row([
                 text(task, "id"),
                 state,

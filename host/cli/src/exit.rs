@@ -57,7 +57,7 @@ impl Exit {
 }
 
 /// A command that could not do its work.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     /// The exit code.
     pub(crate) exit: Exit,

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
         Some(Command::Groups(command)) => groups::run(command),
         Some(Command::Dlq(command)) => dlq::run(command),
         Some(Command::Log(command)) => log::run(&command),
+        Some(Command::Apply { target }) => connectors::apply(&target),
         Some(Command::Get { name, target }) => connectors::get(name.as_deref(), &target),
         Some(Command::Describe { name, target }) => connectors::describe(&name, &target),
         Some(Command::Pause { name, target }) => connectors::pause(&name, &target),

@@ -11,8 +11,8 @@ use tracing::level_filters::LevelFilter;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
-/// The host's side of all plugins, and the plugins.
-#[derive(Clone)]
+/// The host's side of all plugins, and the plugins. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(crate) struct Plugins {
     pub(crate) services: Arc<Services>,
     pub(crate) registry: Arc<Registry>,

@@ -462,6 +462,11 @@ fn lint_topics(report: &mut Report, entries: &[Entry], connectors: &[ConnectorPl
         .iter()
         .filter(|plan| plan.kind == ClassKind::Source)
         .flat_map(|plan| plan.topics.iter().map(String::as_str))
+        // Dead letters of any connector are written, too.
+        .chain(connectors.iter().filter_map(|plan| {
+            let letters = plan.config.get("errors.deadletterqueue.topic.name");
+            letters.map(String::as_str)
+        }))
         .collect();
     let silent = connectors
         .iter()

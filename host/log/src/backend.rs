@@ -444,6 +444,15 @@ pub trait Producer: Send + Sync + fmt::Debug {
     /// waits a while for space (see `LocalOptions::space_wait`), then fails with [`Error::DiskFull`]; nothing of it was
     /// written. The log resumes by itself: try again with a new producer of the same generation.
     fn submit(&self, commit: Commit) -> Result<Ticket>;
+
+    /// As [`Producer::submit`], for what must be written so that something else can be deleted: dead letters of a sink, whose
+    /// progress lets retention work. It may pass `log.max.bytes` by an eighth, at least 16 MiB.
+    ///
+    /// # Errors
+    /// As [`Producer::submit`]; [`Error::DiskBound`] once that is used up too.
+    fn submit_reserved(&self, commit: Commit) -> Result<Ticket> {
+        self.submit(commit)
+    }
 }
 
 /// One atomic commit: becomes durable and visible as a whole or not at all.

@@ -42,7 +42,23 @@ impl Space {
     }
 }
 
+/// Share of `log.max.bytes` that is kept for what lets other things be deleted, see [`crate::Producer::submit_reserved`].
+const RESERVED_SHARE: u64 = 8;
+/// The least that is kept for it.
+const RESERVED_BYTES_MIN: u64 = 16 << 20;
+
 impl Core {
+    /// As [`Core::room`], with what is kept in reserve on top.
+    pub(crate) fn reserved_room(&self) -> Result<()> {
+        let full = self.room();
+        let reserve = |max: u64| (max / RESERVED_SHARE).max(RESERVED_BYTES_MIN);
+        let within = self
+            .options
+            .log_bytes_max
+            .is_some_and(|max| self.space.bytes() < max.saturating_add(reserve(max)));
+        if within { Ok(()) } else { full }
+    }
+
     /// Fails while the log holds as much as it may. Says so once when that begins, and once when it ends.
     pub(crate) fn room(&self) -> Result<()> {
         let Some(max) = self.options.log_bytes_max else {

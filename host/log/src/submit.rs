@@ -46,26 +46,49 @@ impl Producer for LocalProducer {
     }
 
     fn submit(&self, commit: Commit) -> Result<Ticket> {
+        self.queue(commit, Core::room)
+    }
+
+    fn submit_reserved(&self, commit: Commit) -> Result<Ticket> {
+        self.queue(commit, Core::reserved_room)
+    }
+}
+
+impl LocalProducer {
+    fn queue(&self, commit: Commit, room: fn(&Core) -> Result<()>) -> Result<Ticket> {
         if self.lane.has_failed() {
             return Err(Error::Aborted);
         }
         check_puts(&commit.puts)?;
         let rule = FenceRule::Check(Arc::clone(&self.fence), self.epoch);
-        submit(&self.core, commit, rule, Some(Arc::clone(&self.lane)), None)
+        let lane = Some(Arc::clone(&self.lane));
+        submit_within(&self.core, commit, rule, lane, None, room)
     }
 }
 
 /// Checks and queues a commit.
 pub(crate) fn submit(
     core: &Core,
-    mut commit: Commit,
+    commit: Commit,
     fence: FenceRule,
     lane: Option<Arc<Lane>>,
     in_flight: Option<InFlight>,
 ) -> Result<Ticket> {
+    submit_within(core, commit, fence, lane, in_flight, Core::room)
+}
+
+/// Checks and queues a commit; `room` says whether its appends may still come.
+fn submit_within(
+    core: &Core,
+    mut commit: Commit,
+    fence: FenceRule,
+    lane: Option<Arc<Lane>>,
+    in_flight: Option<InFlight>,
+    room: fn(&Core) -> Result<()>,
+) -> Result<Ticket> {
     core.check_writable()?;
     if !commit.appends.is_empty() {
-        core.room()?;
+        room(core)?;
     }
     produce::by_topic(core, &mut commit.appends)?;
     let raise = match &fence {

@@ -111,6 +111,7 @@ fn table() -> TaskVt_Ref {
             stop,
             call,
             close,
+            wake,
         }
         .leak()
     })
@@ -203,6 +204,10 @@ unsafe extern "C" fn stop(pointer: TaskPtr) {
     unsafe { task(pointer) }
         .stopped
         .store(true, Ordering::SeqCst);
+}
+
+unsafe extern "C" fn wake(_: TaskPtr) {
+    // Its `poll` never waits.
 }
 
 unsafe extern "C" fn call(_: TaskPtr, op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>> {

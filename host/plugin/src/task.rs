@@ -26,7 +26,7 @@ struct Live {
 // SAFETY: the ABI lets a task be called from any thread, one at a time, and `stop` and `durable` from any thread at any time
 // (linkspan-abi, `tables`); the pointer itself is only handed back.
 unsafe impl Send for Live {}
-// SAFETY: as above; what may be called through a shared `Live` is `stop` and `durable` only.
+// SAFETY: as above; what may be called through a shared `Live` is `stop`, `durable` and `wake` only.
 unsafe impl Sync for Live {}
 
 /// A task of a plugin. It moves between threads, and one thread at a time calls it.
@@ -255,7 +255,7 @@ impl Drop for Task {
     }
 }
 
-/// Stops a task, or tells it what is durable, from any thread. After the task was closed it does nothing.
+/// Stops a task, wakes it, or tells it what is durable, from any thread. After the task was closed it does nothing.
 #[derive(Clone)]
 pub struct TaskControl {
     /// Read while a call runs, written once by `close`: a call never meets a task that is gone.
@@ -275,6 +275,17 @@ impl TaskControl {
         if let Some(Live { task, vt }) = *guard {
             // SAFETY: the guard keeps the task from being closed, and `stop` may be called from any thread.
             unsafe { vt.stop()(task) }
+        }
+    }
+
+    /// Lets a source's `poll` that waits answer now. A plugin older than ABI 1.1 answers when its wait is over.
+    pub fn wake(&self) {
+        let guard = self.live.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Live { task, vt }) = *guard
+            && let Some(wake) = vt.wake()
+        {
+            // SAFETY: the guard keeps the task from being closed, and `wake` may be called from any thread.
+            unsafe { wake(task) }
         }
     }
 

@@ -43,6 +43,18 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
     /// Connectors with their states, as JSON.
     fn connectors(&self) -> Value;
 
+    /// Takes over the changed files that the host runs; answers with what that did to which connector.
+    ///
+    /// # Errors
+    /// They are not valid, and nothing changed; or this host takes over nothing.
+    fn apply(&self) -> Result<Value, Refusal> {
+        Err(Refusal::new(
+            409,
+            "LS0615",
+            "a job of `run --once` does what its files said at its start",
+        ))
+    }
+
     /// Performs a command to one connector. Blocks for disk syncs.
     ///
     /// # Errors
@@ -52,7 +64,7 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
         Err(Refusal::new(
             409,
             "LS0615",
-            "the connectors of `run --once` and `run --dev` take no commands; those of a plain `run` do",
+            "the connectors of `run --once` take no commands; those of a lasting `run` do",
         ))
     }
 

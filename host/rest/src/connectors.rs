@@ -102,6 +102,7 @@ impl ConnectorCommand {
 
 pub(crate) fn routes() -> Router<Host> {
     Router::new()
+        .route("/api/v1/apply", post(apply))
         .route("/api/v1/connectors", get(list))
         .route("/api/v1/connectors/{name}", get(describe).delete(delete))
         .route("/api/v1/connectors/{name}/pause", put(pause))
@@ -125,6 +126,15 @@ async fn perform(host: Host, name: String, command: ConnectorCommand) -> Respons
     let view: Arc<dyn HostView> = host.view;
     match tokio::task::spawn_blocking(move || view.command(&name, command)).await {
         Ok(Ok(value)) => (success, Json(value)).into_response(),
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => Refusal::new(500, "LS0499", "the command panicked").into_response(),
+    }
+}
+
+/// Takes over changed files, on a thread that may block: plugins are asked, tasks stop.
+async fn apply(State(host): State<Host>) -> Response {
+    match tokio::task::spawn_blocking(move || host.view.apply()).await {
+        Ok(Ok(value)) => Json(value).into_response(),
         Ok(Err(refusal)) => refusal.into_response(),
         Err(_) => Refusal::new(500, "LS0499", "the command panicked").into_response(),
     }

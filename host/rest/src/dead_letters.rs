@@ -1,6 +1,9 @@
 //! Dead letters for people: which there are, what they say, and writing their records back.
 //!
 //! A replay writes the record as it was, without what was told about its failure, to the topic it was on its way from (or for).
+//! Topics of dead letters are marked (`letters/` + topic id in `Store::Meta`, written with the first letter); those of earlier
+//! versions are known by what their first record tells.
+//!
 //! Which letters were replayed to which topic is stored in the same commit, so that a replay never writes one twice:
 //! ```text
 //! Store::Meta  key    replayed/ + id of the letters' topic (16 bytes) + partition (i32, big-endian) + name of the target
@@ -158,11 +161,18 @@ impl Letters {
     }
 }
 
-/// All topics that hold dead letters, by the first record of each partition.
+/// Whether the topic is marked as one of dead letters.
+fn is_marked(log: &dyn LogBackend, topic: &Topic) -> Result<bool, Refusal> {
+    let mut key = b"letters/".to_vec();
+    key.extend_from_slice(&topic.id.0);
+    Ok(log.get(Store::Meta, &key)?.is_some())
+}
+
+/// All topics that hold dead letters: marked, or by the first record of a partition.
 pub(crate) fn list(log: &dyn LogBackend) -> Result<Value, Refusal> {
     let mut rows = Vec::new();
     for topic in log.topics()? {
-        let (mut held, mut letters) = (0, false);
+        let (mut held, mut letters) = (0, is_marked(log, &topic)?);
         for partition in (0..topic.partitions).map(PartitionId) {
             let marks = log.offsets(&topic.id, partition)?;
             held += marks.high_watermark.0 - marks.log_start.0;
@@ -184,13 +194,14 @@ pub(crate) fn list(log: &dyn LogBackend) -> Result<Value, Refusal> {
 pub(crate) fn show(log: &dyn LogBackend, name: &str, which: &Letters) -> Result<Value, Refusal> {
     which.check()?;
     let topic = topics::find(log, name)?;
+    let all = is_marked(log, &topic)?;
     let limit = which.limit.unwrap_or(SHOWN_MAX).min(SHOWN_MAX);
     let mut rows = Vec::new();
     let mut more = false;
     for partition in (0..topic.partitions).map(PartitionId) {
         let start = log.offsets(&topic.id, partition)?.log_start;
         each(log, &topic, partition, start, READ_BYTES, |letter| {
-            if letter.is_letter() && which.wants(&letter) {
+            if (all || letter.is_letter()) && which.wants(&letter) {
                 more = rows.len() >= limit;
                 if !more {
                     rows.push(letter.view());

@@ -161,7 +161,7 @@ impl TaskContext {
             "{error}; next attempt in {} s",
             pause.as_secs()
         );
-        self.task.set_state(TaskState::Retrying, Some(error));
+        self.task.set_retrying(error, pause);
         self.task.stop.sleep(pause)
     }
 

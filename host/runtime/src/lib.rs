@@ -33,7 +33,7 @@ mod task;
 mod transforms;
 
 pub use crate::control::{
-    ConnectorStatus, Control, Offline, Record, Refused, Restart, Target, TaskStatus,
+    Applied, ConnectorStatus, Control, Offline, Record, Refused, Restart, Target, TaskStatus,
     made_connectors,
 };
 pub use crate::error::{StartError, TaskError};

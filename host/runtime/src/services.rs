@@ -158,6 +158,10 @@ impl HostServices for Services {
                 task.report_file(file);
                 Ok(Vec::new())
             }
+            "connector.reconfigure" => {
+                task.request_reconfiguration();
+                Ok(Vec::new())
+            }
             _ => Err(PluginError::permanent(
                 "unsupported",
                 format!("this host does not know the request `{op}`"),

@@ -1,8 +1,9 @@
 //! Starts the connectors of a run, watches and stops them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,8 @@ const FEATURE_UNBOUNDED: &str = "unbounded";
 #[derive(Debug, Clone)]
 pub struct Runtime {
     pub(crate) shared: Arc<Shared>,
-    registry: Arc<Registry>,
+    /// Another one takes its place when a plugin was rebuilt; locked for a look only.
+    registry: Arc<RwLock<Arc<Registry>>>,
 }
 
 /// One connector that runs.
@@ -104,8 +106,27 @@ impl Runtime {
                 clock,
                 tokio,
             }),
-            registry,
+            registry: Arc::new(RwLock::new(registry)),
         }
+    }
+
+    fn class(&self, name: &str) -> Option<Class> {
+        self.registry
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .class(name)
+    }
+
+    /// Returns the file of the plugin that offers a class.
+    pub(crate) fn plugin_of(&self, class: &str) -> Option<PathBuf> {
+        self.class(class).map(|class| class.plugin().path.clone())
+    }
+
+    pub(crate) fn use_plugins(&self, registry: Arc<Registry>) {
+        *self
+            .registry
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = registry;
     }
 
     /// Starts all connectors: topics first, then sinks, then sources.
@@ -121,7 +142,9 @@ impl Runtime {
         let planned = self.prepare(specs, topics, mode)?;
         let moved: Vec<_> = planned.iter().map(|one| Arc::clone(&one.spec)).collect();
         self.adopt(&Keeper::new(Arc::clone(&self.shared.log)), &moved)?;
-        self.declare_sinks(&planned)?;
+        for planned in &planned {
+            self.declare_sink(&planned.spec)?;
+        }
         let mut run = Run {
             shared: Arc::clone(&self.shared),
             pulse: Pulse::default(),
@@ -150,10 +173,17 @@ impl Runtime {
         if !problems.is_empty() {
             return Err(StartError::Invalid(problems));
         }
-        self.check_topics(topics)?;
-        self.ensure_topics(topics)?;
-        self.ensure_sink_topics(&planned)?;
+        self.make_topics(topics)?;
+        for planned in &planned {
+            self.ensure_sink_topics(&planned.spec, planned.letters.as_ref())?;
+        }
         Ok(planned)
+    }
+
+    /// Makes declared topics, and brings those that exist to their settings; nothing at all if one of them cannot be.
+    pub(crate) fn make_topics(&self, topics: &TopicSpecs) -> Result<(), StartError> {
+        self.check_topics(topics)?;
+        self.ensure_topics(topics)
     }
 
     /// Does what `moved.from` says, for those that have not done it yet.
@@ -228,7 +258,7 @@ impl Runtime {
     ) -> Result<Planned, Vec<TaskError>> {
         let invalid = |code, message| vec![TaskError::permanent(code, "config_invalid", message)];
         let name = spec.name.clone();
-        let Some(class) = self.registry.class(&spec.class) else {
+        let Some(class) = self.class(&spec.class) else {
             return Err(invalid(
                 "LS0201",
                 format!(
@@ -350,15 +380,17 @@ impl Runtime {
         Ok(())
     }
 
-    fn ensure_sink_topics(&self, planned: &[Planned]) -> Result<(), StartError> {
+    /// Makes the topics that a connector names and nobody declared.
+    pub(crate) fn ensure_sink_topics(
+        &self,
+        spec: &ConnectorSpec,
+        letters: Option<&TopicName>,
+    ) -> linkspan_log::Result<()> {
         let log = &self.shared.log;
-        for name in planned
-            .iter()
-            .filter_map(|planned| planned.letters.as_ref())
-        {
-            ensure_topic(log.as_ref(), name)?;
+        if let Some(letters) = letters {
+            ensure_topic(log.as_ref(), letters)?;
         }
-        for name in planned.iter().flat_map(|planned| &planned.spec.topics) {
+        for name in &spec.topics {
             if log.topic(name)?.is_none() {
                 log.create_topic(
                     name,
@@ -369,22 +401,15 @@ impl Runtime {
         Ok(())
     }
 
-    /// Tells the log who reads what, before anything is written: retention keeps what a sink has not read, also while the
-    /// sink is stopped or has left its file. It stays so until the connector is deleted.
-    pub(crate) fn declare_sinks<'p>(
-        &self,
-        planned: impl IntoIterator<Item = &'p Planned>,
-    ) -> Result<(), StartError> {
-        let sinks = planned
-            .into_iter()
-            .filter(|planned| planned.spec.kind == KindOfConnector::Sink);
-        for planned in sinks {
-            let group = group_of(&planned.spec.name);
-            self.shared
-                .log
-                .declare_reader(&group, &planned.spec.topics)?;
+    /// Tells the log what a sink reads, before anything is written: retention keeps what it has not read, also while the sink
+    /// is stopped or has left its file. It stays so until the connector is deleted.
+    pub(crate) fn declare_sink(&self, spec: &ConnectorSpec) -> linkspan_log::Result<()> {
+        if spec.kind == KindOfConnector::Source {
+            return Ok(());
         }
-        Ok(())
+        self.shared
+            .log
+            .declare_reader(&group_of(&spec.name), &spec.topics)
     }
 }
 

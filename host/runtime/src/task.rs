@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use linkspan_plugin::TaskControl;
@@ -125,6 +125,8 @@ impl Counters {
 struct Status {
     state: TaskState,
     error: Option<TaskError>,
+    /// While it is [`TaskState::Retrying`].
+    next_attempt: Option<Instant>,
 }
 
 /// Files that a task reads or writes, on their way into the record of the run.
@@ -159,6 +161,17 @@ pub(crate) struct TaskShared {
     /// Where a bounded job ends for this sink.
     pub(crate) ends: JobEnds,
     waker: Mutex<Option<Waker>>,
+    /// What splits the connector's work anew; there is nothing in a bounded job.
+    reconfigure: OnceLock<Reconfigure>,
+}
+
+/// Asks the control plane for a new split of the work.
+struct Reconfigure(Box<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for Reconfigure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reconfigure")
+    }
 }
 
 impl TaskShared {
@@ -172,6 +185,7 @@ impl TaskShared {
             status: Mutex::new(Status {
                 state: TaskState::Starting,
                 error: None,
+                next_attempt: None,
             }),
             restart_pending: AtomicBool::new(false),
             seen: Mutex::new(Instant::now()),
@@ -180,6 +194,7 @@ impl TaskShared {
             concealed: Mutex::new(Vec::new()),
             ends: JobEnds::default(),
             waker: Mutex::new(None),
+            reconfigure: OnceLock::new(),
         }
     }
 
@@ -200,17 +215,55 @@ impl TaskShared {
             .elapsed()
     }
 
+    pub(crate) fn on_reconfigure(&self, ask: impl Fn() + Send + Sync + 'static) {
+        self.reconfigure.get_or_init(|| Reconfigure(Box::new(ask)));
+    }
+
+    /// Asks for the connector's work to be split anew. A bounded job does what was there at its start.
+    pub(crate) fn request_reconfiguration(&self) {
+        match self.reconfigure.get() {
+            Some(Reconfigure(ask)) => ask(),
+            None => tracing::debug!(
+                task = self.name(),
+                "asked for its work to be split anew, which a job does not do"
+            ),
+        }
+    }
+
     /// Asks the task to pause, or to go on.
     pub(crate) fn request_pause(&self, pause: bool) {
         self.stop.set_paused(pause);
+        if pause && let Some(control) = self.control() {
+            // A source that waits for records answers now, and finds the pause.
+            control.wake();
+        }
         self.wake();
     }
 
+    /// Shows that the next attempt comes after a pause, and why.
+    pub(crate) fn set_retrying(&self, error: TaskError, pause: Duration) {
+        let next_attempt = Some(Instant::now() + pause);
+        self.set_status(TaskState::Retrying, Some(error), next_attempt);
+    }
+
     pub(crate) fn set_state(&self, state: TaskState, error: Option<TaskError>) {
+        self.set_status(state, error, None);
+    }
+
+    fn set_status(
+        &self,
+        state: TaskState,
+        error: Option<TaskError>,
+        next_attempt: Option<Instant>,
+    ) {
         self.touch();
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         let news = status.state != state;
-        *status = Status { state, error };
+        *status = Status {
+            state,
+            error,
+            next_attempt,
+        };
         drop(status);
         if news {
             tracing::info!(task = self.name(), connector = self.connector, "{state:?}");
@@ -223,6 +276,13 @@ impl TaskShared {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .state
+    }
+
+    pub(crate) fn next_attempt(&self) -> Option<Instant> {
+        self.status
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .next_attempt
     }
 
     pub(crate) fn error(&self) -> Option<TaskError> {
@@ -264,13 +324,15 @@ impl TaskShared {
         }
     }
 
-    fn wake_plugin(&self) {
-        let control = self
-            .control
+    fn control(&self) -> Option<TaskControl> {
+        self.control
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if let Some(control) = control {
+            .clone()
+    }
+
+    fn wake_plugin(&self) {
+        if let Some(control) = self.control() {
             control.stop();
         }
     }

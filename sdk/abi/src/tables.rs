@@ -5,12 +5,16 @@
 //! `call` and `request`.
 //!
 //! # Threads
-//! All functions of one task are called by one thread at a time, except [`TaskVt::stop`] and [`TaskVt::durable`], which any
-//! thread may call until [`TaskVt::close`] was called. Functions of [`Plugin`] and [`HostApi`] may be called by any thread.
+//! All functions of one task are called by one thread at a time, except [`TaskVt::stop`], [`TaskVt::durable`] and [`TaskVt::wake`],
+//! which any thread may call until [`TaskVt::close`] was called. Functions of [`Plugin`] and [`HostApi`] may be called by any thread.
 //!
 //! # Unwinding
 //! No function of these tables unwinds: each side catches its own panics before they reach the boundary.
 
+#![expect(
+    unsafe_code,
+    reason = "the derive reads fields that a table may not have, after it looked whether it does"
+)]
 #![allow(
     non_camel_case_types,
     missing_debug_implementations,
@@ -103,6 +107,9 @@ pub struct TaskVt {
     /// Closes and frees the task; the pointer is dead afterwards, whatever the answer says.
     #[sabi(last_prefix_field)]
     pub close: unsafe extern "C" fn(task: TaskPtr) -> R<()>,
+    /// Source: lets a `poll` that waits answer now, without records if it has none; nothing is lost. Any thread; must return at
+    /// once. Since 1.1: a plugin without it answers when its `wait_ms` are over.
+    pub wake: unsafe extern "C" fn(task: TaskPtr),
 }
 
 /// A batch out of a plugin. The plugin allocated `bytes`; dropping it frees through the plugin.
@@ -159,6 +166,7 @@ pub struct HostApi {
     pub read_offset: extern "C" fn(instance: u64, partition_json: RStr<'_>) -> R<ROption<RString>>,
     /// Answers a named operation; an unknown one is an error of kind `unsupported`.
     /// `offsets.list`: a prefix (JSON object) in, a JSON array of `[partition, offset]` out.
+    /// `connector.reconfigure`: the host asks `task_configs` again soon, and restarts the tasks whose configuration changed.
     #[sabi(last_prefix_field)]
     pub request: extern "C" fn(instance: u64, op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>>,
 }

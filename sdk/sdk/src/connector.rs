@@ -25,7 +25,12 @@ macro_rules! connector {
                 Vec::new()
             }
 
-            /// Splits the work into at most `max` tasks and returns what each one's configuration gets on top.
+            /// Splits the work into at most `max` tasks and returns what each one's configuration gets on top. More of them fail
+            /// the connector, unless its configuration says `tasks.max.enforce: false`.
+            ///
+            /// Called at each start, and when a task asks for it
+            /// ([`request_reconfiguration`](crate::TaskContext::request_reconfiguration)); a task whose part stays the same at
+            /// its number then goes on.
             ///
             #[doc = $default_doc]
             ///

@@ -121,7 +121,11 @@ impl TaskContext {
         Ok(())
     }
 
-    /// Asks the host to split the connector's work anew, because the system outside changed.
+    /// Asks the host to split the connector's work anew, because the system outside changed: a table or a folder came or went.
+    ///
+    /// Returns at once. Soon afterwards the host calls `task_configs` again; tasks whose configuration stays the same go on,
+    /// the others are closed and started anew, and those that are too many are closed. Requests that come meanwhile are one. A
+    /// failure is tried again, with the tasks as they are. In a bounded job nothing happens: it does what was there at its start.
     ///
     /// # Errors
     /// The host does not offer it.

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
 
 /// The part of a task that any thread may touch.
 #[derive(Debug)]
@@ -15,6 +18,8 @@ pub(crate) struct Shared {
     stopped: AtomicBool,
     stop: watch::Sender<bool>,
     durable: watch::Sender<u64>,
+    /// Holds at most one permit: a wake that nobody waits for ends the next wait.
+    woken: Notify,
     poisoned: AtomicBool,
     /// Guards the list only; never held across a wait.
     background: Mutex<Vec<JoinHandle<()>>>,
@@ -27,6 +32,7 @@ impl Shared {
             stopped: AtomicBool::new(false),
             stop: watch::Sender::new(false),
             durable: watch::Sender::new(0),
+            woken: Notify::new(),
             poisoned: AtomicBool::new(false),
             background: Mutex::new(Vec::new()),
         }
@@ -46,6 +52,15 @@ impl Shared {
         // The sender lives in `self`, so that this ends only with a stop.
         let mut stop = self.stop.subscribe();
         let _ended = stop.wait_for(|stop| *stop).await.is_ok();
+    }
+
+    pub(crate) fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    /// Waits until the host wants an answer.
+    pub(crate) async fn woken(&self) {
+        self.woken.notified().await;
     }
 
     pub(crate) fn set_durable(&self, seq: u64) {

@@ -7,6 +7,7 @@ use linkspan_runtime::{Control, OffsetsChange, Refused, Restart};
 use serde_json::{Value, json};
 
 use super::hosted::Jobs;
+use super::reload::Reload;
 use crate::connectors::refusal;
 
 /// A host on its way: it answers from the first moment on, and takes commands once its connectors are there.
@@ -15,8 +16,12 @@ pub(super) struct Starting(OnceLock<Commands>);
 
 impl Starting {
     /// From here on commands are taken.
-    pub(super) fn started(&self, control: Control, jobs: Arc<Jobs>) {
-        self.0.get_or_init(|| Commands(control, jobs));
+    pub(super) fn started(&self, control: Control, jobs: Arc<Jobs>, reload: Arc<Reload>) {
+        self.0.get_or_init(|| Commands {
+            control,
+            jobs,
+            reload,
+        });
     }
 
     fn commands(&self) -> Result<&Commands, Refusal> {
@@ -30,7 +35,7 @@ impl HostView for Starting {
     fn connectors(&self) -> Value {
         self.0
             .get()
-            .map_or_else(|| json!([]), |commands| json!(commands.0.statuses()))
+            .map_or_else(|| json!([]), |commands| json!(commands.control.statuses()))
     }
 
     fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
@@ -41,25 +46,36 @@ impl HostView for Starting {
     fn jobs(&self) -> Value {
         self.0
             .get()
-            .map_or_else(|| json!([]), |commands| commands.1.list())
+            .map_or_else(|| json!([]), |commands| commands.jobs.list())
     }
 
     fn start_job(&self, request: Value) -> Result<JobEvents, Refusal> {
-        self.commands()?.1.start(request)
+        self.commands()?.jobs.start(request)
     }
 
     fn cancel_job(&self, id: &str) -> Result<Value, Refusal> {
-        self.commands()?.1.cancel(id)
+        self.commands()?.jobs.cancel(id)
+    }
+
+    fn apply(&self) -> Result<Value, Refusal> {
+        let applied = self.commands()?.reload.now();
+        applied
+            .map(|applied| json!(applied))
+            .map_err(|failure| Refusal::new(400, failure.code, failure.message))
     }
 }
 
 /// Commands to the connectors and jobs of a run that lasts.
 #[derive(Debug)]
-struct Commands(Control, Arc<Jobs>);
+struct Commands {
+    control: Control,
+    jobs: Arc<Jobs>,
+    reload: Arc<Reload>,
+}
 
 impl Commands {
     fn perform(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refused> {
-        let control = &self.0;
+        let control = &self.control;
         let change = |change| control.change_offsets(name, &change);
         match command {
             ConnectorCommand::Describe => {}

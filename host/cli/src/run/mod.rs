@@ -10,12 +10,15 @@ mod job;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod records;
+mod reload;
 mod rerun;
 mod signals;
 mod summary;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use linkspan_config::{Diagnostics, Plan};
@@ -27,13 +30,15 @@ use linkspan_types::{Clock, SystemClock};
 
 use self::asked::Asked;
 use self::control::Starting;
+use self::dev::Workshop;
 use self::handover::Offer;
 use self::hosted::{Handed, Jobs};
 use self::job::{About, Job};
 use self::progress::Progress;
+use self::reload::Reload;
 use self::rerun::Repeats;
 use self::signals::Signals;
-use crate::args::{Output, RunArgs};
+use crate::args::{Output, ReloadWhen, RunArgs};
 use crate::exit::{Exit, Failure};
 use crate::plugins::Plugins;
 use crate::{logging, socket, terminal};
@@ -66,10 +71,14 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
     logging::init(&settings.logging, args.once)?;
     let (runtime, signals) = surroundings()?;
     let data = args.data.clone().map_or(settings.data, plan::absolute);
-    if args.dev {
-        return dev::run(args, &data, runtime, &signals);
-    }
-    let plugins = plan::discover(&args.paths, &args.config, Some(&cache_of(&data)))?;
+    let (workshop, plugins) = if args.dev {
+        let (workshop, plugins) = Workshop::open(args)?;
+        (Some(workshop), plugins)
+    } else {
+        let cache = cache_of(&data);
+        let plugins = plan::discover(&args.paths, &args.config, Some(&cache))?;
+        (None, plugins)
+    };
     let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
     if let Some(earlier) = repeats {
         earlier.check(&plan, args.changed_config)?;
@@ -97,7 +106,9 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         );
     }
     plugins.announce();
-    let host = Host {
+    let mut host = Host {
+        args,
+        workshop,
         plan: &plan,
         plugins: &plugins,
         log: Arc::clone(&log),
@@ -255,6 +266,9 @@ fn open_log(plan: &Plan, data: &Path) -> Result<(Arc<dyn LogBackend>, Opened), F
 }
 
 struct Host<'a, 't> {
+    args: &'a RunArgs,
+    /// With `--dev`.
+    workshop: Option<Workshop>,
     plan: &'a Plan,
     plugins: &'a Plugins,
     log: Arc<dyn LogBackend>,
@@ -275,7 +289,7 @@ impl<'a> Host<'a, '_> {
         )
     }
 
-    fn lasting(&self) -> Result<Exit, Failure> {
+    fn lasting(&mut self) -> Result<Exit, Failure> {
         let engine = self.engine();
         let specs = plan::specs(self.plan)?;
         let topics = plan::topics(self.plan)?;
@@ -291,8 +305,14 @@ impl<'a> Host<'a, '_> {
             self.data.to_owned(),
             plan::settings(self.plan).stop_deadline,
         );
-        view.started(control.clone(), Arc::clone(&jobs));
-        Ok(self.watch(&control, &jobs))
+        let reload = Arc::new(Reload::new(
+            self.args,
+            self.plan.host.clone(),
+            self.plugins.clone(),
+            control.clone(),
+        ));
+        view.started(control.clone(), Arc::clone(&jobs), Arc::clone(&reload));
+        Ok(self.watch(&control, &jobs, &reload))
     }
 
     fn job(
@@ -335,17 +355,29 @@ impl<'a> Host<'a, '_> {
         socket::serve(self.tokio, self.data, router)
     }
 
-    /// Runs until a signal, or until nothing is left that could run.
-    fn watch(&self, control: &Control, jobs: &Jobs) -> Exit {
+    /// Runs until a signal, or until nothing is left that could run; takes over what changes meanwhile.
+    fn watch(&mut self, control: &Control, jobs: &Jobs, reload: &Reload) -> Exit {
         let ours = |status: &ConnectorStatus| !status.left;
         terminal::note(&format!(
-            "running {} connectors; Ctrl-C or SIGTERM stops them cleanly",
-            control.statuses().into_iter().filter(ours).count()
+            "running {} connectors{}; Ctrl-C or SIGTERM stops them cleanly",
+            control.statuses().into_iter().filter(ours).count(),
+            if self.workshop.is_some() {
+                " for development"
+            } else {
+                ""
+            }
         ));
-        let mut seen = 0;
+        // A person at work mends what failed.
+        let lasts = self.workshop.is_some();
         let over = || control.is_over() && jobs.is_idle();
-        while !self.signals.stopped() && !over() {
-            seen = control.wait_change(seen, WATCH_EVERY);
+        while !self.signals.stopped() && (lasts || !over()) {
+            thread::sleep(WATCH_EVERY);
+            if let Some(workshop) = &mut self.workshop {
+                workshop.look(reload);
+            }
+            if self.args.reload == ReloadWhen::Auto {
+                reload.look();
+            }
         }
         let over = over();
         jobs.stop();
@@ -413,11 +445,7 @@ struct View {
 
 impl View {
     fn show(&self, run: &Run) {
-        self.show_all(std::iter::once(run));
-    }
-
-    fn show_all<'r>(&self, runs: impl Iterator<Item = &'r Run>) {
-        let snapshots = runs.flat_map(Run::snapshot).collect();
+        let snapshots = run.snapshot();
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = snapshots;
     }
 }

@@ -1,8 +1,8 @@
 //! From arguments and files to what the runtime and the log are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use linkspan_config::{
@@ -10,6 +10,7 @@ use linkspan_config::{
     Severity, codes,
 };
 use linkspan_log::{Durability, LocalOptions, TopicSpec};
+use linkspan_plugin::{ConfigProblem, PluginError};
 use linkspan_runtime::{
     ConnectorSpec, KindOfConnector, Resolved, Settings, Target, TopicSpecs, WarningReport,
 };
@@ -63,8 +64,9 @@ pub(crate) fn check(
     let Some(plan) = plan else {
         return Ok((None, diagnostics));
     };
+    let mut silent = BTreeSet::new();
     for connector in &plan.connectors {
-        for refusal in refusals(connector, &plan, plugins) {
+        for refusal in refusals(connector, &plan, plugins, &mut silent) {
             diagnostics.push(refusal);
         }
     }
@@ -73,7 +75,13 @@ pub(crate) fn check(
 }
 
 /// What the connector's own code finds wrong with its options, each at the place where the option stands.
-fn refusals(connector: &ConnectorPlan, plan: &Plan, plugins: &Plugins) -> Vec<Diagnostic> {
+/// A class that does not answer is asked once; its name is kept in `silent`.
+fn refusals(
+    connector: &ConnectorPlan,
+    plan: &Plan,
+    plugins: &Plugins,
+    silent: &mut BTreeSet<String>,
+) -> Vec<Diagnostic> {
     // An unset variable is a warning of `validate` already; there is nothing to ask the class about then.
     let Ok(config) = connector.resolved(&plan.resolver) else {
         return Vec::new();
@@ -95,7 +103,21 @@ fn refusals(connector: &ConnectorPlan, plan: &Plan, plugins: &Plugins) -> Vec<Di
             linkspan_runtime::conceal(&message, &concealed),
         )
     };
-    match class.validate(&config.0) {
+    let answer = (!silent.contains(class.name())).then(|| ask(&class, &config.0));
+    let Some(answer) = answer.flatten() else {
+        silent.insert(class.name().to_owned());
+        let message = format!(
+            "connector `{}`: class `{}` has not answered for {} s whether its options are right",
+            connector.name,
+            class.name(),
+            ANSWER_MAX.as_secs()
+        );
+        return vec![Diagnostic {
+            location: Some(connector.source.clone()),
+            ..Diagnostic::warning(&codes::SLOW_PLAN, message)
+        }];
+    };
+    match answer {
         Ok(problems) => problems
             .into_iter()
             .map(|problem| {
@@ -111,6 +133,24 @@ fn refusals(connector: &ConnectorPlan, plan: &Plan, plugins: &Plugins) -> Vec<Di
             format!("connector `{}`: {}", connector.name, error.message),
         )],
     }
+}
+
+/// How long the check of a configuration waits for one class.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+
+/// Asks a class on a thread of its own; `None` when it does not answer in time.
+fn ask(
+    class: &linkspan_plugin::Class,
+    config: &BTreeMap<String, String>,
+) -> Option<Result<Vec<ConfigProblem>, PluginError>> {
+    let (sender, receiver) = mpsc::channel();
+    let (class, config) = (class.clone(), config.clone());
+    let asking = std::thread::Builder::new()
+        .name("validate".to_owned())
+        // Nobody listens any more to an answer that comes too late.
+        .spawn(move || drop(sender.send(class.validate(&config))));
+    asking.ok()?;
+    receiver.recv_timeout(ANSWER_MAX).ok()
 }
 
 /// What the configuration crate is asked.

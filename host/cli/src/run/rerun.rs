@@ -70,6 +70,7 @@ pub(super) fn run(args: &RunArgs, id: &str) -> Result<Exit, Failure> {
         timeout: args.timeout.clone(),
         rerun: None,
         changed_config: args.changed_config,
+        reload: args.reload,
         dev: false,
         data: Some(data),
         listen: args.listen.clone(),

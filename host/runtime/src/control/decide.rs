@@ -63,6 +63,8 @@ pub(crate) struct Wanted {
     pub(crate) restart: bool,
     /// The time of the next attempt after a failed start has come.
     pub(crate) retry_due: bool,
+    /// The work is to be split anew.
+    pub(crate) reconfigure: bool,
 }
 
 /// What is.
@@ -92,6 +94,8 @@ pub(crate) enum Step {
     Resume,
     /// Do the restart that waits.
     Restart,
+    /// Split the work anew; tasks whose share stays the same go on.
+    Reconfigure,
 }
 
 pub(crate) fn decide(wanted: Wanted, actual: Actual) -> Step {
@@ -107,6 +111,9 @@ pub(crate) fn decide(wanted: Wanted, actual: Actual) -> Step {
     }
     if wanted.restart {
         return Step::Restart;
+    }
+    if wanted.reconfigure && actual.has_tasks && actual.state != State::Failed {
+        return Step::Reconfigure;
     }
     // A failed connector moves by a restart, a new configuration, or a stop; a pause or resume is remembered meanwhile.
     if actual.state == State::Failed && !changed && !wanted.retry_due {
@@ -150,6 +157,7 @@ mod tests {
             tasks_while_paused: false,
             restart: false,
             retry_due: false,
+            reconfigure: false,
         }
     }
 
@@ -241,6 +249,34 @@ mod tests {
             ..wanted(Target::Started)
         };
         assert_eq!(decide(due, failed), Step::Start(false));
+    }
+
+    #[test]
+    fn a_reconfiguration_is_for_connectors_with_tasks_and_comes_after_everything_that_ends_them() {
+        let asked = |target| Wanted {
+            reconfigure: true,
+            ..wanted(target)
+        };
+        for (target, state, has_tasks, expected) in [
+            (Target::Started, State::Running, true, Step::Reconfigure),
+            (Target::Paused, State::Paused, true, Step::Reconfigure),
+            (Target::Paused, State::Paused, false, Step::Nothing),
+            (Target::Started, State::Failed, true, Step::Nothing),
+            (Target::Stopped, State::Running, true, Step::Stop),
+        ] {
+            let step = decide(asked(target), actual(state, has_tasks));
+            assert_eq!(step, expected, "{target:?} {state:?} {has_tasks}");
+        }
+        let both = Wanted {
+            restart: true,
+            ..asked(Target::Started)
+        };
+        assert_eq!(decide(both, actual(State::Running, true)), Step::Restart);
+        let changed = Wanted {
+            revision: 2,
+            ..asked(Target::Started)
+        };
+        assert_eq!(decide(changed, actual(State::Running, true)), Step::Halt);
     }
 
     #[test]

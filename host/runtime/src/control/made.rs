@@ -1,16 +1,16 @@
 //! Connectors that were made over the network. Their configurations live in the log, placeholders unresolved; a file's
 //! connectors live in their file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError};
 
 use linkspan_log::{KvPut, LogBackend, Store};
 
 use super::record::Record;
 use super::target::{self, Target};
-use super::{Control, Refused, ownership, worker};
+use super::{Control, Refused, ownership, prepare, worker};
 use crate::error::StartError;
-use crate::spec::{ConnectorSpec, KindOfConnector, Mode, TopicSpecs};
+use crate::spec::{ConnectorSpec, KindOfConnector};
 
 /// Prefix of the keys in [`Store::Configs`].
 const PREFIX: &str = "made/";
@@ -76,12 +76,24 @@ impl Control {
     ) -> Result<(), StartError> {
         let inner = &self.inner;
         let name = spec.name.clone();
-        let mut made = inner.made.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = spec.clone();
-        let planned = inner
-            .runtime
-            .prepare(vec![spec], &TopicSpecs::new(), Mode::Continuous)?;
-        inner.runtime.declare_sinks(&planned)?;
+        let problems = ownership::check_moves(std::iter::once(&spec));
+        if !problems.is_empty() {
+            return Err(StartError::Invalid(problems));
+        }
+        // Its plugin is asked under no lock, and not for ever.
+        let prepared = prepare::plan(&inner.runtime, vec![spec], &BTreeSet::new())
+            .map_err(StartError::Invalid)?;
+        let _order = inner
+            .applying
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let mut made = inner.made.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in &prepared {
+            let letters = one.planned.as_ref().and_then(|one| one.letters.as_ref());
+            inner.runtime.ensure_sink_topics(&one.spec, letters)?;
+            inner.runtime.declare_sink(&one.spec)?;
+        }
         let log = inner.runtime.shared.log.as_ref();
         let stored = target::read(log, &name)?;
         let mut puts = vec![
@@ -103,8 +115,8 @@ impl Control {
             log.forget_reader(&crate::sink::group_of(&name))?;
         }
         made.insert(name, kept);
-        for planned in planned {
-            self.wish_for(Arc::clone(&planned.spec), Some(planned), wanted)?;
+        for one in prepared {
+            self.wish_for(one, wanted)?;
         }
         Ok(())
     }
@@ -115,6 +127,11 @@ impl Control {
     /// Nobody knows it; a file owns it; the log refuses.
     pub fn remove(&self, name: &str) -> Result<(), Refused> {
         let slot = self.inner.slot(name)?;
+        let _order = self
+            .inner
+            .applying
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut made = self
             .inner
             .made

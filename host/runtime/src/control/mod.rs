@@ -17,6 +17,7 @@ mod keeper;
 mod made;
 mod offline;
 pub(crate) mod ownership;
+mod prepare;
 mod record;
 mod refused;
 mod slot;
@@ -27,10 +28,13 @@ mod tests;
 mod watch;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+
+use linkspan_plugin::Registry;
+use serde::Serialize;
 
 pub use self::decide::Restart;
 pub use self::made::made_connectors;
@@ -41,14 +45,13 @@ pub use self::status::{ConnectorStatus, TaskStatus};
 pub use self::target::Target;
 
 pub(crate) use self::keeper::Keeper;
+use self::ownership::Settled;
+use self::prepare::Prepared;
 use self::slot::{Slot, Wish};
 use crate::error::StartError;
-use crate::spec::{ConnectorSpec, KindOfConnector, Mode, TopicSpecs};
+use crate::spec::{ConnectorSpec, KindOfConnector, TopicSpecs};
 use crate::stop::Pulse;
-use crate::supervisor::{Planned, Runtime};
-
-/// A connector with its plan; without one it is not right, and its worker will say why.
-type MaybePlanned = (Arc<ConnectorSpec>, Option<Planned>);
+use crate::supervisor::Runtime;
 
 /// All connectors of a host, under control. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -66,6 +69,21 @@ pub(crate) struct Inner {
     made: Mutex<BTreeMap<String, ConnectorSpec>>,
     /// The watcher of statuses ends.
     ended: AtomicBool,
+    /// Held while a set of connectors is applied: one after the other.
+    applying: Mutex<()>,
+}
+
+/// What a new set of connectors came to, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Applied {
+    /// New ones.
+    pub started: Vec<String>,
+    /// Those whose options or plugin changed.
+    pub restarted: Vec<String>,
+    /// Those that no file names any more: stopped, with their offsets kept.
+    pub left: Vec<String>,
+    /// How many were not touched.
+    pub unchanged: usize,
 }
 
 impl Inner {
@@ -115,6 +133,7 @@ impl Control {
                     .collect(),
             ),
             ended: AtomicBool::new(false),
+            applying: Mutex::new(()),
         });
         let control = Self { inner };
         control.apply(specs, topics)?;
@@ -123,86 +142,157 @@ impl Control {
     }
 
     /// Applies a new set of connectors: what is new starts, what changed restarts, what left stops and keeps its offsets;
-    /// everything else is not touched.
+    /// everything else is not touched, and its plugin not asked.
     ///
     /// # Errors
     /// As [`Control::start`]; then nothing has changed.
-    pub fn apply(&self, specs: Vec<ConnectorSpec>, topics: &TopicSpecs) -> Result<(), StartError> {
+    pub fn apply(
+        &self,
+        specs: Vec<ConnectorSpec>,
+        topics: &TopicSpecs,
+    ) -> Result<Applied, StartError> {
         let inner = &self.inner;
-        let mut planned: Vec<MaybePlanned> = inner
-            .runtime
-            .prepare(specs, topics, Mode::Continuous)?
+        let _order = inner
+            .applying
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let made = self.made_beside(&specs);
+        // One that is not right any more, for want of its plugin maybe, holds up nobody: it becomes FAILED with its reason.
+        let lenient: BTreeSet<String> = made.iter().map(|spec| spec.name.clone()).collect();
+        let (same, changed): (Vec<_>, Vec<_>) = specs
             .into_iter()
-            .map(|planned| (Arc::clone(&planned.spec), Some(planned)))
+            .chain(made)
+            .partition(|spec| self.is_same(spec));
+        let mut applied = Applied {
+            unchanged: same.len(),
+            ..Applied::default()
+        };
+        let same: Vec<Arc<ConnectorSpec>> = same.into_iter().map(Arc::new).collect();
+        let every = changed.iter().chain(same.iter().map(Arc::as_ref));
+        let mut problems = ownership::check_moves(every);
+        let prepared = prepare::plan(&inner.runtime, changed, &lenient)
+            .inspect_err(|errors| problems.extend(errors.iter().cloned()))
+            .unwrap_or_default();
+        if !problems.is_empty() {
+            return Err(StartError::Invalid(problems));
+        }
+        inner.runtime.make_topics(topics)?;
+        for prepared in &prepared {
+            let planned = prepared.planned.as_ref();
+            let letters = planned.and_then(|planned| planned.letters.as_ref());
+            inner.runtime.ensure_sink_topics(&prepared.spec, letters)?;
+        }
+        let specs: Vec<Arc<ConnectorSpec>> = prepared
+            .iter()
+            .map(|prepared| &prepared.spec)
+            .chain(&same)
+            .map(Arc::clone)
             .collect();
-        planned.extend(self.plan_made(&planned)?);
-        let specs: Vec<Arc<ConnectorSpec>> =
-            planned.iter().map(|(spec, _)| Arc::clone(spec)).collect();
-        self.stop_left(&specs);
+        applied.left = self.stop_left(&specs);
         inner.runtime.adopt(&inner.keeper, &specs)?;
-        inner
-            .runtime
-            .declare_sinks(planned.iter().filter_map(|(_, planned)| planned.as_ref()))?;
+        for prepared in &prepared {
+            inner.runtime.declare_sink(&prepared.spec)?;
+        }
         let log = inner.runtime.shared.log.as_ref();
         let settled = ownership::settle(log, &inner.keeper, &specs, inner.now_ms())?;
+        self.forget_moved(&settled);
         for (name, record) in settled.left {
             self.slot_of_left(&name, record)?;
         }
-        // A sink that is there before its source sees records sooner; the order does not matter otherwise.
-        let (sinks, sources): (Vec<_>, Vec<_>) = planned
-            .into_iter()
-            .partition(|(spec, _)| spec.kind == KindOfConnector::Sink);
-        for (spec, planned) in sinks.into_iter().chain(sources) {
-            let target = settled.targets.get(&spec.name).copied();
-            self.wish_for(spec, planned, target.unwrap_or_default())?;
+        for spec in same {
+            self.move_origin(&spec);
         }
-        Ok(())
+        // A sink that is there before its source sees records sooner; the order does not matter otherwise.
+        let (sinks, sources): (Vec<_>, Vec<_>) = prepared
+            .into_iter()
+            .partition(|prepared| prepared.spec.kind == KindOfConnector::Sink);
+        for prepared in sinks.into_iter().chain(sources) {
+            let name = prepared.spec.name.clone();
+            let target = settled.targets.get(&name).copied().unwrap_or_default();
+            if self.wish_for(prepared, target)? {
+                applied.restarted.push(name);
+            } else {
+                applied.started.push(name);
+            }
+        }
+        Ok(applied)
     }
 
-    /// Plans what was made over the network. One that is not right any more, for want of its plugin maybe, holds up nobody:
-    /// it becomes FAILED with its reason. A file's connector of the same name wins.
-    fn plan_made(&self, files: &[MaybePlanned]) -> Result<Vec<MaybePlanned>, StartError> {
+    /// What was made over the network. A file's connector of the same name wins.
+    fn made_beside(&self, files: &[ConnectorSpec]) -> Vec<ConnectorSpec> {
         let made = self
             .inner
             .made
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        let mut plans = Vec::new();
-        for spec in made.values() {
-            if files.iter().any(|(file, _)| file.name == spec.name) {
-                continue;
-            }
-            let one = vec![spec.clone()];
-            match self
-                .inner
-                .runtime
-                .prepare(one, &TopicSpecs::new(), Mode::Continuous)
-            {
-                Ok(planned) => plans.extend(
-                    planned
-                        .into_iter()
-                        .map(|planned| (Arc::clone(&planned.spec), Some(planned))),
-                ),
-                Err(StartError::Invalid(_)) => plans.push((Arc::new(spec.clone()), None)),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(plans)
+        made.values()
+            .filter(|spec| files.iter().all(|file| file.name != spec.name))
+            .cloned()
+            .collect()
     }
 
-    /// Stops what runs and is not in the set, and waits for it: its offsets may be taken over by a new name next.
-    fn stop_left(&self, specs: &[Arc<ConnectorSpec>]) {
+    /// Puts other plugins in place of those that were used so far; the next [`Control::apply`] restarts what is of them.
+    pub fn use_plugins(&self, registry: Arc<Registry>) {
+        self.inner.runtime.use_plugins(registry);
+    }
+
+    /// Whether the connector runs just as `spec` says: same options, also behind its placeholders, and same plugin.
+    fn is_same(&self, spec: &ConnectorSpec) -> bool {
+        let Ok(slot) = self.inner.slot(&spec.name) else {
+            return false;
+        };
+        let (have, plugin) = {
+            let wish = slot.wish();
+            (wish.spec.clone(), wish.plugin.clone())
+        };
+        let Some(have) = have else {
+            return false;
+        };
+        have.fingerprint == spec.fingerprint
+            && have.class == spec.class
+            && self.inner.runtime.plugin_of(&spec.class) == plugin
+            && match ((have.resolve)(), (spec.resolve)()) {
+                (Ok(have), Ok(new)) => have.config == new.config,
+                (have, new) => have.is_err() == new.is_err(),
+            }
+    }
+
+    /// The lines of a file move without a change of what stands in them.
+    fn move_origin(&self, spec: &ConnectorSpec) {
+        if let Ok(slot) = self.inner.slot(&spec.name) {
+            *slot.record.lock().unwrap_or_else(PoisonError::into_inner) = Record::of(spec);
+        }
+    }
+
+    /// What was renamed is known under its new name only.
+    fn forget_moved(&self, settled: &Settled) {
+        self.inner
+            .slots
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|name, _| {
+                settled.targets.contains_key(name) || settled.left.contains_key(name)
+            });
+    }
+
+    /// Stops what runs and is not in the set, and waits for it: its offsets may be taken over by a new name next. Returns the
+    /// names of those that had been in the set before.
+    fn stop_left(&self, specs: &[Arc<ConnectorSpec>]) -> Vec<String> {
         let left: Vec<_> = self
             .inner
             .slots()
             .into_iter()
             .filter(|slot| specs.iter().all(|spec| spec.name != slot.name))
             .collect();
+        let mut names = Vec::new();
         for slot in &left {
-            slot.wish().spec = None;
+            if slot.wish().spec.take().is_some() {
+                names.push(slot.name.clone());
+            }
             worker::kick(&self.inner, slot);
         }
         self.wait_idle(&left);
+        names
     }
 
     fn wait_idle(&self, slots: &[Arc<Slot>]) {
@@ -232,12 +322,9 @@ impl Control {
         Ok(())
     }
 
-    fn wish_for(
-        &self,
-        spec: Arc<ConnectorSpec>,
-        planned: Option<Planned>,
-        target: Target,
-    ) -> linkspan_log::Result<()> {
+    /// Wishes for a connector as it was prepared; returns whether it had been there before.
+    fn wish_for(&self, prepared: Prepared, target: Target) -> linkspan_log::Result<bool> {
+        let Prepared { spec, planned } = prepared;
         let log = self.inner.runtime.shared.log.as_ref();
         let had_tasks = status::read(log, &spec.name)?
             .is_some_and(|status| status.target == "PAUSED" && !status.tasks.is_empty());
@@ -257,21 +344,16 @@ impl Control {
             Arc::clone(slot)
         };
         *slot.record.lock().unwrap_or_else(PoisonError::into_inner) = Record::of(&spec);
-        {
+        let before = {
             let mut wish = slot.wish();
-            let same = wish.spec.as_ref().is_some_and(|have| {
-                have.fingerprint == spec.fingerprint && have.class == spec.class
-            });
             wish.target = target;
-            if same {
-                return Ok(());
-            }
-            wish.spec = Some(spec);
+            wish.plugin = self.inner.runtime.plugin_of(&spec.class);
             wish.prepared = planned;
             wish.revision += 1;
-        }
+            wish.spec.replace(spec).is_some()
+        };
         worker::kick(&self.inner, &slot);
-        Ok(())
+        Ok(before)
     }
 
     /// Returns every connector as it stands now, by name.
@@ -326,22 +408,19 @@ impl Control {
         }
     }
 
-    /// The tasks that did not stop in time; their threads were given up.
+    /// What did not stop in time and was given up: tasks, and connectors whose plugin does not answer.
     #[must_use]
     pub fn stuck(&self) -> Vec<String> {
-        self.inner
-            .slots()
-            .iter()
-            .flat_map(|slot| {
-                let shown = slot.shown();
-                let names: Vec<_> = shown
-                    .zombies
-                    .iter()
-                    .filter(|task| !task.state().is_over())
-                    .map(|task| task.name())
-                    .collect();
-                names
-            })
-            .collect()
+        let mut stuck = Vec::new();
+        for slot in self.inner.slots() {
+            let busy = slot.wish().busy;
+            let shown = slot.shown();
+            let zombies = shown.zombies.iter().filter(|task| !task.state().is_over());
+            stuck.extend(zombies.map(|task| task.name()));
+            if let Some((stage, _)) = shown.stage.filter(|_| busy) {
+                stuck.push(format!("{} ({stage})", slot.name));
+            }
+        }
+        stuck
     }
 }

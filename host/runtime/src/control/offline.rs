@@ -73,6 +73,9 @@ impl Offline {
             restarts: 0,
             lost: 0,
             zombies: 0,
+            stage: None,
+            stage_ms: None,
+            next_attempt_ms: None,
             error: None,
         });
         if status.target != target.word() {

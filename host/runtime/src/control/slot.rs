@@ -1,6 +1,7 @@
 //! One connector under control: what is wanted of it, and what is.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
@@ -29,6 +30,10 @@ pub(crate) struct Wish {
     pub(crate) tasks_while_paused: bool,
     pub(crate) restart: Option<Restart>,
     pub(crate) restart_tasks: Vec<u32>,
+    /// A task asked to have the work split anew; not before this moment.
+    pub(crate) reconfigure: Option<Instant>,
+    /// The file of the plugin that `spec` was checked with: another one restarts the connector.
+    pub(crate) plugin: Option<PathBuf>,
     /// The host is stopping.
     pub(crate) closing: bool,
     /// A worker's thread exists.
@@ -69,6 +74,8 @@ pub(crate) struct Shown {
     pub(crate) past: Past,
     /// When a failed start is tried again.
     pub(crate) retry_at: Option<Instant>,
+    /// What its worker is doing that depends on the plugin, and since when.
+    pub(crate) stage: Option<(&'static str, Instant)>,
 }
 
 /// Sums of tasks that are no more.
@@ -98,6 +105,9 @@ pub(crate) struct Slot {
 pub(crate) struct Work {
     pub(crate) generation: Option<Generation>,
     pub(crate) backoff: Option<Backoff>,
+    /// Of a reconfiguration that could not be made.
+    pub(crate) replanning: Option<Backoff>,
+    pub(crate) replanned: Option<Instant>,
 }
 
 impl Slot {
@@ -119,6 +129,8 @@ impl Slot {
             work: Mutex::new(Work {
                 generation: None,
                 backoff: None,
+                replanning: None,
+                replanned: None,
             }),
         }
     }
@@ -149,6 +161,7 @@ impl Slot {
             tasks_while_paused: wish.tasks_while_paused,
             restart: wish.restart.is_some() || !wish.restart_tasks.is_empty(),
             retry_due: shown.retry_at.is_some_and(|at| at <= Instant::now()),
+            reconfigure: wish.reconfigure.is_some_and(|at| at <= Instant::now()),
         };
         let actual = Actual {
             state: shown.state,

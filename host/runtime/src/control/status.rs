@@ -1,7 +1,7 @@
 //! A connector as people and scripts see it, and its stored form in [`Store::Status`].
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use linkspan_log::{KvPut, LogBackend, Store};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ use crate::task::{TaskShared, TaskState};
 
 /// Prefix of the keys.
 const PREFIX: &str = "connector/";
+/// What lasts shorter is not worth a word.
+const STAGE_SHOWN_AFTER: Duration = Duration::from_secs(1);
 
 /// One connector at this moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,6 +53,15 @@ pub struct ConnectorStatus {
     pub lost: u64,
     /// Tasks that did not stop in time; each costs a thread until it ends.
     pub zombies: u64,
+    /// What its plugin keeps the host waiting with, if that takes longer than a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    /// Milliseconds of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage_ms: Option<u64>,
+    /// Milliseconds until a failed start is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_ms: Option<u64>,
     /// The first error of its tasks, or its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -74,6 +85,9 @@ pub struct TaskStatus {
     pub restarts: u64,
     /// Records.
     pub records: u64,
+    /// RETRYING: milliseconds until the next attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_attempt_ms: Option<u64>,
     /// Milliseconds without a sign of life, where that is longer than `no.progress.timeout.ms`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hung_ms: Option<u64>,
@@ -105,6 +119,9 @@ impl ConnectorStatus {
             past + shown.tasks.iter().map(|task| of(task)).sum::<u64>()
         };
         let own = shown.error.as_ref();
+        let stage = shown
+            .stage
+            .filter(|(_, since)| since.elapsed() > STAGE_SHOWN_AFTER);
         let error = own
             .cloned()
             .or_else(|| shown.tasks.iter().find_map(|task| task.error()));
@@ -136,6 +153,9 @@ impl ConnectorStatus {
                 .iter()
                 .filter(|task| !task.state().is_over())
                 .count() as u64,
+            stage: stage.map(|(stage, _)| stage.to_owned()),
+            stage_ms: stage.map(|(_, since)| millis(since.elapsed())),
+            next_attempt_ms: shown.retry_at.map(left_until),
             error: error.map(|error| error.message),
             tasks,
         }
@@ -145,9 +165,11 @@ impl ConnectorStatus {
     pub(crate) fn worth(&self) -> Self {
         let mut worth = self.clone();
         (worth.records, worth.bytes, worth.filtered) = (0, 0, 0);
+        (worth.stage_ms, worth.next_attempt_ms) = (None, None);
         for task in &mut worth.tasks {
             task.records = 0;
             task.hung_ms = task.hung_ms.map(|_| 0);
+            task.next_attempt_ms = None;
         }
         worth
     }
@@ -173,7 +195,9 @@ impl ConnectorStatus {
             rest(&mut task.state);
             rest(&mut task.connect_state);
             task.hung_ms = None;
+            task.next_attempt_ms = None;
         }
+        (self.stage, self.stage_ms, self.next_attempt_ms) = (None, None, None);
         self.zombies = 0;
         self
     }
@@ -193,8 +217,17 @@ fn task_status(task: &TaskShared, starts: u64, patience: Option<Duration>) -> Ta
         starts,
         restarts: task.counters.restarts.load(Ordering::Relaxed),
         records: task.counters.records.load(Ordering::Relaxed),
-        hung_ms: hung.then(|| u64::try_from(silent.as_millis()).unwrap_or(u64::MAX)),
+        next_attempt_ms: task.next_attempt().map(left_until),
+        hung_ms: hung.then(|| millis(silent)),
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn left_until(at: Instant) -> u64 {
+    millis(at.saturating_duration_since(Instant::now()))
 }
 
 /// Returns the stored status of a connector.

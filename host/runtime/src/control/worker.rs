@@ -21,6 +21,13 @@ use crate::task::{TaskShared, TaskState};
 const FEATURE_FENCED: &str = "fenced";
 /// How late the end of a thread, or of a pause between attempts, is noticed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A task that asks again and again does not keep its plugin busy with answering.
+const RECONFIGURE_APART: Duration = Duration::from_millis(250);
+/// Longest pause between two attempts to split the work anew, as Kafka Connect has it.
+const REPLAN_DELAY_MAX: Duration = Duration::from_secs(60);
+/// What a worker does that may last.
+const STAGE_PLAN: &str = "asking its plugin for its tasks";
+const STAGE_STOP: &str = "waiting for its tasks to stop";
 
 /// Sees to it that somebody works on the connector.
 pub(crate) fn kick(inner: &Arc<Inner>, slot: &Arc<Slot>) {
@@ -56,7 +63,12 @@ fn work(inner: &Arc<Inner>, slot: &Slot) {
             let mut wish = slot.wish();
             let (wanted, actual) = slot.view(&wish);
             let step = decide(wanted, actual);
-            if step == Step::Nothing && slot.shown().retry_at.is_none() {
+            if !actual.has_tasks || actual.state == State::Failed {
+                // A start splits the work anew in any case.
+                wish.reconfigure = None;
+            }
+            let waits = wish.reconfigure.is_some() || slot.shown().retry_at.is_some();
+            if step == Step::Nothing && !waits {
                 // Under the wish's lock: a command that comes now finds nobody busy and starts a worker.
                 wish.busy = false;
                 drop(wish);
@@ -66,7 +78,7 @@ fn work(inner: &Arc<Inner>, slot: &Slot) {
             step
         };
         match step {
-            // A failed start waits for its next attempt.
+            // A failed start, or the next split of the work, waits for its time.
             Step::Nothing => {
                 inner.pulse.wait(inner.pulse.now(), LOOK_EVERY);
             }
@@ -95,6 +107,7 @@ fn work(inner: &Arc<Inner>, slot: &Slot) {
                 show(inner, slot, State::Running, None);
             }
             Step::Restart => restart(inner, slot, &mut work),
+            Step::Reconfigure => reconfigure(inner, slot, &mut work),
         }
     }
 }
@@ -152,6 +165,7 @@ fn stop_tasks(inner: &Inner, slot: &Slot, tasks: Vec<TaskSlot>) {
         task.shared.request_stop();
     }
     let deadline = Instant::now() + inner.runtime.shared.settings.stop_deadline;
+    slot.shown().stage = Some((STAGE_STOP, Instant::now()));
     for mut task in tasks {
         let over = || {
             task.thread
@@ -186,6 +200,7 @@ fn stop_tasks(inner: &Inner, slot: &Slot, tasks: Vec<TaskSlot>) {
             );
         }
     }
+    slot.shown().stage = None;
 }
 
 /// Whether an earlier instance is still there, and the class has nothing that keeps two apart. Shows it, and waits a little.
@@ -214,7 +229,7 @@ fn start(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, held: bool) {
     let Some(spec) = spec else {
         return;
     };
-    let started = planned(inner, &spec, prepared).and_then(|planned| {
+    let started = planned(inner, slot, &spec, prepared).and_then(|planned| {
         if must_wait_for_zombies(inner, slot, planned.class.has_feature(FEATURE_FENCED)) {
             return Ok(Err(planned));
         }
@@ -270,26 +285,38 @@ fn start(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, held: bool) {
 
 fn planned(
     inner: &Inner,
+    slot: &Slot,
     spec: &Arc<ConnectorSpec>,
     prepared: Option<Planned>,
 ) -> Result<Planned, TaskError> {
     if let Some(prepared) = prepared {
         return Ok(prepared);
     }
-    inner
+    slot.shown().stage = Some((STAGE_PLAN, Instant::now()));
+    let planned = inner
         .runtime
-        .plan_one(ConnectorSpec::clone(spec), Mode::Continuous)
-        .map_err(|problems| {
-            let message: Vec<String> = problems.iter().map(|p| p.message.clone()).collect();
-            let first = problems
-                .into_iter()
-                .next()
-                .unwrap_or_else(|| TaskError::internal("the connector could not be planned"));
-            TaskError {
-                message: message.join("; "),
-                ..first
-            }
-        })
+        .plan_one(ConnectorSpec::clone(spec), Mode::Continuous);
+    slot.shown().stage = None;
+    let planned = planned.and_then(|planned| {
+        // Nobody looked at it before, if its plugin had not answered when its set was applied.
+        let topics = inner
+            .runtime
+            .ensure_sink_topics(&planned.spec, planned.letters.as_ref());
+        topics
+            .map(|()| planned)
+            .map_err(|error| vec![TaskError::from(error)])
+    });
+    planned.map_err(|problems| {
+        let message: Vec<String> = problems.iter().map(|p| p.message.clone()).collect();
+        let first = problems
+            .into_iter()
+            .next()
+            .unwrap_or_else(|| TaskError::internal("the connector could not be planned"));
+        TaskError {
+            message: message.join("; "),
+            ..first
+        }
+    })
 }
 
 /// Fence first, then tasks: commits of an earlier generation are refused from here on.
@@ -319,7 +346,7 @@ fn launch(
         tasks: Vec::new(),
     };
     for (index, config) in (0_u32..).zip(task_configs) {
-        match spawn(inner, &generation, index, config, held) {
+        match spawn(inner, slot, &generation, index, config, held) {
             Ok(task) => generation.tasks.push(task),
             Err(error) => {
                 stop_tasks(inner, slot, generation.tasks);
@@ -331,7 +358,8 @@ fn launch(
 }
 
 fn spawn(
-    inner: &Inner,
+    inner: &Arc<Inner>,
+    slot: &Slot,
     generation: &Generation,
     index: u32,
     config: std::collections::BTreeMap<String, String>,
@@ -340,6 +368,15 @@ fn spawn(
     let name = &generation.spec.name;
     let shared = Arc::new(TaskShared::new(name, index, inner.pulse.clone()));
     shared.stop.set_paused(held);
+    let (host, known) = (Arc::downgrade(inner), slot.name.clone());
+    shared.on_reconfigure(move || {
+        if let Some(inner) = host.upgrade()
+            && let Ok(slot) = inner.slot(&known)
+        {
+            slot.wish().reconfigure.get_or_insert_with(Instant::now);
+            kick(&inner, &slot);
+        }
+    });
     let context = TaskContext {
         runtime: Arc::clone(&inner.runtime.shared),
         spec: Arc::clone(&generation.spec),
@@ -406,35 +443,15 @@ pub(crate) fn has_failed(task: &TaskShared) -> bool {
         == "FAILED"
 }
 
-/// Makes the connector's plan again. Tasks whose share of the work is the same go on; returns whether they do.
+/// Makes the connector's plan again, as a restart asks for; returns whether its tasks are still there.
 fn replan(inner: &Arc<Inner>, slot: &Slot, work: &mut Work) -> bool {
     let Some(generation) = &work.generation else {
         return false;
     };
-    let held = slot.shown().held;
-    let again = planned(inner, &generation.spec, None);
-    match again {
+    match planned(inner, slot, &generation.spec, None) {
         Ok(planned) => {
-            let same = planned.task_configs.len() == generation.tasks.len()
-                && planned
-                    .task_configs
-                    .iter()
-                    .zip(&generation.tasks)
-                    .all(|(new, task)| *new == task.config);
-            if same {
-                slot.shown().starts += 1;
-                show(
-                    inner,
-                    slot,
-                    if held { State::Paused } else { State::Running },
-                    None,
-                );
-                return true;
-            }
-            slot.wish().prepared = Some(planned);
-            halt(inner, slot, work);
-            start(inner, slot, work, held);
-            false
+            slot.shown().starts += 1;
+            take_over(inner, slot, work, planned)
         }
         // Its tasks run on, as in Connect.
         Err(error) => {
@@ -444,34 +461,118 @@ fn replan(inner: &Arc<Inner>, slot: &Slot, work: &mut Work) -> bool {
     }
 }
 
-fn restart_tasks(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, numbers: &[u32]) {
-    let held = slot.shown().held;
-    let Some(generation) = &mut work.generation else {
-        return;
-    };
-    let (old, kept): (Vec<TaskSlot>, Vec<TaskSlot>) = std::mem::take(&mut generation.tasks)
-        .into_iter()
-        .partition(|task| numbers.contains(&task.shared.index));
-    generation.tasks = kept;
-    if old.is_empty() {
+/// Splits the work anew because a task asked for it. What fails is tried again, and the tasks run on meanwhile.
+fn reconfigure(inner: &Arc<Inner>, slot: &Slot, work: &mut Work) {
+    let too_early = work
+        .replanned
+        .map(|last| last + RECONFIGURE_APART)
+        .filter(|next| *next > Instant::now());
+    if let Some(next) = too_early {
+        slot.wish().reconfigure = Some(next);
         return;
     }
-    let again: Vec<_> = old
-        .iter()
-        .map(|task| (task.shared.index, task.config.clone()))
-        .collect();
+    // What is asked for from here on is another one.
+    slot.wish().reconfigure = None;
+    work.replanned = Some(Instant::now());
+    let Some(generation) = &work.generation else {
+        return;
+    };
+    match planned(inner, slot, &generation.spec, None) {
+        Ok(planned) => {
+            work.replanning = None;
+            take_over(inner, slot, work, planned);
+        }
+        Err(error) if error.restarts() => {
+            let backoff = work
+                .replanning
+                .get_or_insert_with(|| Backoff::new(REPLAN_DELAY_MAX));
+            let pause = backoff.next(error.retry_after);
+            tracing::warn!(
+                connector = slot.name,
+                code = error.code,
+                "its work could not be split anew, its tasks go on; next attempt in {} s: {error}",
+                pause.as_secs()
+            );
+            slot.wish()
+                .reconfigure
+                .get_or_insert(Instant::now() + pause);
+            let held = slot.shown().held;
+            show(inner, slot, running_or(held), Some(error));
+        }
+        Err(error) => fail(inner, slot, error, None),
+    }
+}
+
+fn running_or(held: bool) -> State {
+    if held { State::Paused } else { State::Running }
+}
+
+/// Goes over to a new split of the work: tasks whose share is the same go on, the others start anew, and what is too many
+/// stops. Returns whether there are tasks afterwards.
+fn take_over(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, planned: Planned) -> bool {
+    let held = slot.shown().held;
+    let Some(generation) = &mut work.generation else {
+        return false;
+    };
+    let n_tasks = planned.task_configs.len();
+    let (kept, old): (Vec<TaskSlot>, Vec<TaskSlot>) = std::mem::take(&mut generation.tasks)
+        .into_iter()
+        .partition(|task| {
+            let index = task.shared.index as usize;
+            planned.task_configs.get(index) == Some(&task.config)
+        });
+    let stays: Vec<u32> = kept.iter().map(|task| task.shared.index).collect();
+    generation.tasks = kept;
+    if !old.is_empty() || stays.len() != n_tasks {
+        tracing::info!(
+            connector = slot.name,
+            "its work is split anew: {n_tasks} tasks, {} of them go on",
+            stays.len()
+        );
+    }
+    if !closes(inner, slot, work, old) {
+        return false;
+    }
+    let Some(generation) = &mut work.generation else {
+        return false;
+    };
+    let new = (0_u32..)
+        .zip(planned.task_configs)
+        .filter(|(index, _)| !stays.contains(index));
+    begin(inner, slot, generation, new.collect(), held);
+    show(inner, slot, running_or(held), None);
+    true
+}
+
+/// Stops tasks on the way to new ones; returns whether they closed. If one hangs all start anew once it has closed, or at
+/// once below a new fence where the class is fenced.
+fn closes(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, old: Vec<TaskSlot>) -> bool {
     stop_tasks(inner, slot, old);
-    if !slot.shown().zombies.is_empty() {
-        // One of them hangs. All start anew once it has closed, or at once below a new fence where the class is fenced.
+    let hangs = {
+        let mut shown = slot.shown();
+        shown.zombies.retain(|task| !task.state().is_over());
+        !shown.zombies.is_empty()
+    };
+    if hangs {
         halt(inner, slot, work);
         slot.shown().revision = None;
         let message = "it waits for a task that does not stop";
         let error = TaskError::permanent("LS0402", "unavailable", message);
         show(inner, slot, State::Unassigned, Some(error));
-        return;
     }
-    for (index, config) in again {
-        match spawn(inner, generation, index, config, held) {
+    !hangs
+}
+
+/// Starts tasks of a generation that runs.
+fn begin(
+    inner: &Arc<Inner>,
+    slot: &Slot,
+    generation: &mut Generation,
+    new: Vec<(u32, std::collections::BTreeMap<String, String>)>,
+    held: bool,
+) {
+    for (index, config) in new {
+        match spawn(inner, slot, generation, index, config, held) {
             Ok(task) => {
                 *slot.shown().task_starts.entry(index).or_default() += 1;
                 generation.tasks.push(task);
@@ -497,4 +598,27 @@ fn restart_tasks(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, numbers: &[u3
         .collect();
     slot.shown().tasks = tasks;
     inner.pulse.beat();
+}
+
+fn restart_tasks(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, numbers: &[u32]) {
+    let held = slot.shown().held;
+    let Some(generation) = &mut work.generation else {
+        return;
+    };
+    let (old, kept): (Vec<TaskSlot>, Vec<TaskSlot>) = std::mem::take(&mut generation.tasks)
+        .into_iter()
+        .partition(|task| numbers.contains(&task.shared.index));
+    generation.tasks = kept;
+    if old.is_empty() {
+        return;
+    }
+    let again: Vec<_> = old
+        .iter()
+        .map(|task| (task.shared.index, task.config.clone()))
+        .collect();
+    if closes(inner, slot, work, old)
+        && let Some(generation) = &mut work.generation
+    {
+        begin(inner, slot, generation, again, held);
+    }
 }

@@ -8,11 +8,12 @@
 //! linkspan.errors.source.offset      of a source's record: the position behind its batch, JSON
 //! linkspan.errors.source.index       of a source's record: its place in the batch
 //! ```
+//! [`MARK`] + id of the topic in `Store::Meta` says that a topic holds dead letters; its value is the topic's name.
 
 use std::collections::BTreeMap;
 
 use linkspan_convert::{Coordinates, Exception, Failure, Stage, error_headers};
-use linkspan_log::{Append, LogBackend, Topic, TopicSpec};
+use linkspan_log::{Append, KvPut, LogBackend, Store, Topic, TopicSpec};
 use linkspan_types::{PartitionId, TopicName};
 use linkspan_wire::{BatchBuilder, Compression, Partitioner};
 
@@ -24,6 +25,8 @@ use crate::task::TaskShared;
 const MESSAGE_BYTES_MAX: usize = 4096;
 /// A letter is its record and what is told about it: the topic takes more than a record's topic does.
 const LETTER_BYTES_MAX: usize = 16 << 20;
+/// What the key of a topic's mark begins with; the command line finds dead letters by it.
+const MARK: &[u8] = b"letters/";
 /// About so many bytes go into one batch.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -206,6 +209,7 @@ pub(crate) struct LetterTopic {
     topic: Topic,
     partitioner: Partitioner,
     builders: BTreeMap<i32, BatchBuilder>,
+    marked: bool,
 }
 
 impl LetterTopic {
@@ -214,6 +218,21 @@ impl LetterTopic {
             topic: ensure_topic(log, name)?,
             partitioner: Partitioner::default(),
             builders: BTreeMap::new(),
+            marked: false,
+        })
+    }
+
+    /// Returns once what marks the topic as one of dead letters, also where they carry no headers: to be in a commit of theirs.
+    pub(crate) fn mark(&mut self) -> Option<KvPut> {
+        if std::mem::replace(&mut self.marked, true) {
+            return None;
+        }
+        let mut key = MARK.to_vec();
+        key.extend_from_slice(&self.topic.id.0);
+        Some(KvPut {
+            store: Store::Meta,
+            key: key.into(),
+            value: Some(self.topic.name.as_str().as_bytes().to_vec().into()),
         })
     }
 

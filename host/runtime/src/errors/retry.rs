@@ -67,7 +67,7 @@ impl Retrier {
             pause.as_secs_f64()
         );
         tracing::warn!(task = self.task.name(), code = error.code, "{error}");
-        self.task.set_state(TaskState::Retrying, Some(error));
+        self.task.set_retrying(error, pause);
         if self.task.stop.sleep(pause) {
             Verdict::Stopped
         } else {

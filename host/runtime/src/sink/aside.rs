@@ -245,13 +245,30 @@ impl DeadLetters {
                         .push(put(&ctx.spec.name, topic_id, partition, offsets));
                 }
             }
-            ctx.wait_for_room();
-            producer.submit(commit)?.wait()?;
+            commit.puts.extend(topic.mark());
+            submit(ctx, producer.as_ref(), commit)?;
             if test_switch("LINKSPAN_TEST_DIE_AFTER_LETTERS") {
                 std::process::abort();
             }
         }
         Ok(done)
+    }
+}
+
+/// Makes letters durable. A full log takes them beyond its bound, as the sink's progress is what may make room. When that is
+/// used up too the task waits, shown as DISK_BOUND, and then begins anew.
+fn submit(ctx: &TaskContext, producer: &dyn Producer, commit: Commit) -> Result<(), TaskError> {
+    match producer.submit_reserved(commit) {
+        Ok(ticket) => {
+            ticket.wait()?;
+            Ok(())
+        }
+        Err(error) => {
+            if matches!(error, linkspan_log::Error::DiskBound { .. }) {
+                ctx.wait_for_room();
+            }
+            Err(error.into())
+        }
     }
 }
 

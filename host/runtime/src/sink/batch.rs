@@ -1,11 +1,9 @@
 //! Fetched record batches to the batch that crosses the boundary.
 
-use std::ops::Range;
-
 use linkspan_convert::TimestampType as TimeKind;
 use linkspan_log::FetchedBatch;
-use linkspan_plugin::batch::{GroupKey, SinkBatchWriter};
-use linkspan_types::{LeaderEpoch, Offset, TopicPartition};
+use linkspan_plugin::batch::{GroupKey, SinkBatchWriter, SinkRecord};
+use linkspan_types::{LeaderEpoch, Offset, PartitionId, TopicId, TopicName, TopicPartition};
 use linkspan_wire::{Batch, Batches, Record, TimestampType};
 
 use super::aside::{Aside, At, Failed};
@@ -39,22 +37,6 @@ pub(crate) struct PutBuilder {
     pub(crate) left_out: u64,
     /// Records that could not be converted.
     pub(crate) failed: Vec<Failed>,
-    /// What the batch in hand was made of, and until where, so that it can be made again in parts.
-    pub(crate) parts: Vec<Portion>,
-    /// Records of `parts` seen so far.
-    pub(crate) seen: usize,
-    /// The records of `parts` that are wanted; `None` = all.
-    window: Option<Range<usize>>,
-    /// The record pushed last, while `window` is set.
-    pub(crate) last: Option<At>,
-}
-
-/// A part of one fetched batch.
-#[derive(Debug, Clone)]
-pub(crate) struct Portion {
-    fetched: FetchedBatch,
-    from: Offset,
-    until: Offset,
 }
 
 impl PutBuilder {
@@ -78,10 +60,6 @@ impl PutBuilder {
             aside: Aside::default(),
             left_out: 0,
             failed: Vec::new(),
-            parts: Vec::new(),
-            seen: 0,
-            window: None,
-            last: None,
         }
     }
 
@@ -119,42 +97,42 @@ impl PutBuilder {
             self.add_batch(fetched, &batch, from)?;
             next = Offset(header.next_offset());
         }
-        if self.retrier.policy.tolerant {
-            self.parts.push(Portion {
-                fetched: fetched.clone(),
-                from,
-                until: next,
-            });
-        }
         Ok(rest)
     }
 
-    /// Makes the part `window` of an earlier batch again, counted in the records of `parts`.
-    pub(crate) fn rebuild(
-        &mut self,
-        parts: &[Portion],
-        window: Range<usize>,
-    ) -> Result<(), TaskError> {
-        self.window = Some(window);
-        self.seen = 0;
+    /// Builds a smaller batch of records that were put before: as they were converted then, nothing is decoded again.
+    pub(crate) fn again(&mut self, records: &[SinkRecord<'_>]) -> Result<(), TaskError> {
         self.kept.clear();
-        let built = self.add_parts(parts);
-        self.window = None;
-        built
-    }
-
-    fn add_parts(&mut self, parts: &[Portion]) -> Result<(), TaskError> {
-        for part in parts {
-            for batch in Batches::new(&part.fetched.bytes) {
-                let batch = batch.map_err(|error| unreadable(&part.fetched, part.from, &error))?;
-                let header = batch.header();
-                if header.is_control() || header.last_offset() < part.from.0 {
-                    continue;
-                }
-                if header.base_offset >= part.until.0 {
-                    break;
-                }
-                self.add_batch(&part.fetched, &batch, part.from)?;
+        let mut group = None;
+        for record in records {
+            if group.replace(record.group) != Some(record.group) {
+                let key = GroupKey {
+                    topic: record.topic,
+                    original_topic: record.original_topic,
+                    topic_id: record.topic_id,
+                    partition: record.partition,
+                    leader_epoch: record.leader_epoch,
+                    timestamp_type: record.timestamp_type,
+                };
+                self.writer
+                    .begin_group(&key, record.offset)
+                    .map_err(too_large)?;
+            }
+            let headers = record.headers.clone();
+            self.writer
+                .record(
+                    record.offset,
+                    record.timestamp,
+                    record.key,
+                    record.value,
+                    headers,
+                )
+                .map_err(too_large)?;
+            self.records += 1;
+            self.bytes += (record.key.len() + record.value.len()) as u64;
+            if self.tracks() {
+                let at = place(record)?;
+                note_kept(&mut self.kept, &at.partition, record.offset + 1);
             }
         }
         Ok(())
@@ -198,13 +176,6 @@ impl PutBuilder {
         base_offset: i64,
         record: &Record<'_>,
     ) -> Result<(), TaskError> {
-        let place = self.seen;
-        self.seen += 1;
-        if let Some(window) = &self.window
-            && !window.contains(&place)
-        {
-            return Ok(());
-        }
         if !self.aside.is_empty() && self.aside.contains(&fetched.partition, record.offset) {
             self.left_out += 1;
             return Ok(());
@@ -219,9 +190,6 @@ impl PutBuilder {
                 self.bytes += size as u64;
                 if self.tracks() {
                     note_kept(&mut self.kept, &fetched.partition, record.offset + 1);
-                }
-                if self.window.is_some() {
-                    self.last = Some(at(fetched, record));
                 }
             }
             Ok(None) => self.filtered += 1,
@@ -389,6 +357,17 @@ fn push_transformed(
         )
         .map_err(too_large)?;
     Ok(Some(size))
+}
+
+/// Where a record of a built batch lies in the log.
+pub(super) fn place(record: &SinkRecord<'_>) -> Result<At, TaskError> {
+    let topic = TopicName::try_new(record.original_topic)
+        .map_err(|error| TaskError::internal(error.to_string()))?;
+    Ok(At {
+        partition: TopicPartition::new(topic, PartitionId(record.partition)),
+        topic_id: TopicId(record.topic_id),
+        offset: record.offset,
+    })
 }
 
 fn too_large(error: impl std::fmt::Display) -> TaskError {

@@ -1,12 +1,15 @@
 //! A `put` that failed because of its data: which of its records it was.
 //!
 //! An `Err` of `put` means that nothing of the batch may be assumed applied, so its halves are put again, in order, until what
-//! fails is a single record. One bad record among `n` costs about `2 log2 n` puts.
+//! fails is a single record. One bad record among `n` costs about `2 log2 n` puts. The smaller batches are cut out of the refused
+//! one: no record is fetched, decompressed, converted or transformed again.
 
 use std::ops::Range;
 
+use linkspan_plugin::batch::{SinkBatch, SinkRecord};
+
 use super::aside::Failed;
-use super::batch::Portion;
+use super::batch::place;
 use super::task::{Delivery, Put};
 use crate::error::TaskError;
 
@@ -14,30 +17,30 @@ use crate::error::TaskError;
 const PUTS_MAX: usize = 16_384;
 
 impl Delivery<'_> {
-    /// Puts the records of `parts` again in smaller batches and sets aside those that fail alone. `error` is why all of them
+    /// Puts the records of `refused` again in smaller batches and sets aside those that fail alone. `error` is why all of them
     /// together failed. Returns false when told to stop meanwhile: what has not been committed is put again.
-    pub(super) fn bisect(
-        &mut self,
-        parts: &[Portion],
-        records: usize,
-        error: &TaskError,
-    ) -> Result<bool, TaskError> {
-        let filtered = self.builder.filtered;
-        let left_out = self.builder.left_out;
+    pub(super) fn bisect(&mut self, refused: &[u8], error: &TaskError) -> Result<bool, TaskError> {
+        let batch = SinkBatch::parse(refused).map_err(|error| {
+            TaskError::internal(format!("the batch that was put is not readable: {error}"))
+        })?;
+        let records: Vec<SinkRecord<'_>> = batch.records().collect();
         tracing::debug!(
             task = self.ctx.task.name(),
-            records,
+            records = records.len(),
             "a batch was refused, looking for the bad record: {error}"
         );
-        let mut stack = halves(0..records);
+        let mut stack = halves(0..records.len());
+        if records.len() == 1 {
+            // It failed alone already.
+            stack.clear();
+            self.set_one_aside(&records, error.clone())?;
+        }
         let mut kept = Vec::new();
         let mut progress = Vec::new();
         let mut puts = 0;
         while let Some(window) = stack.pop() {
-            self.builder.rebuild(parts, window.clone())?;
-            if self.builder.is_empty() {
-                continue;
-            }
+            let some = records.get(window.clone()).unwrap_or_default();
+            self.builder.again(some)?;
             puts += 1;
             if puts > PUTS_MAX {
                 return Err(TaskError::permanent(
@@ -49,28 +52,38 @@ impl Delivery<'_> {
                     ),
                 ));
             }
-            let single = (self.builder.records == 1)
-                .then(|| self.builder.last.take())
-                .flatten();
-            match (self.call_put()?, single) {
-                (Put::Stopped, _) => return Ok(false),
-                (Put::Done(reply, records, bytes), _) => {
+            match self.call_put()? {
+                Put::Stopped => return Ok(false),
+                Put::Done(reply, records, bytes) => {
                     kept.append(&mut self.builder.kept);
                     self.take_rejected(&reply, records, bytes)?;
                     progress.extend(reply.progress);
                 }
-                (Put::Refused(error), Some(at)) => {
-                    self.set_aside(vec![Failed { at, error }])?;
-                }
-                (Put::Refused(_), None) => stack.extend(halves(window)),
+                Put::Refused(error, _) if window.len() == 1 => self.set_one_aside(some, error)?,
+                Put::Refused(..) => stack.extend(halves(window)),
             }
         }
         self.builder.kept = latest(kept);
-        self.builder.filtered = filtered;
-        self.builder.left_out = left_out;
         self.pass_pending();
         self.commit(&progress, false)?;
         Ok(true)
+    }
+
+    fn set_one_aside(
+        &mut self,
+        records: &[SinkRecord<'_>],
+        error: TaskError,
+    ) -> Result<(), TaskError> {
+        let at = records.first().map(place).transpose()?;
+        self.set_aside(
+            at.into_iter()
+                .map(|at| Failed {
+                    at,
+                    error: error.clone(),
+                })
+                .collect(),
+        )?;
+        Ok(())
     }
 }
 

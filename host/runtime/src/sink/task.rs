@@ -120,8 +120,8 @@ fn deliver(
 pub(super) enum Put {
     /// The plugin's answer, and the records and bytes it was given.
     Done(Reply, u64, u64),
-    /// Data of the batch is at fault, and that is tolerated.
-    Refused(TaskError),
+    /// Data of the batch is at fault, and that is tolerated; the batch.
+    Refused(TaskError, Vec<u8>),
     /// Told to stop while the plugin failed temporarily.
     Stopped,
 }
@@ -405,8 +405,6 @@ impl Delivery<'_> {
 
     /// Partitions whose fetched batches held nothing for the sink stand behind them all the same.
     pub(super) fn pass_pending(&mut self) {
-        self.builder.parts.clear();
-        self.builder.seen = 0;
         self.uncounted.aside += std::mem::take(&mut self.builder.left_out);
         for (partition, next) in std::mem::take(&mut self.pending) {
             if self.builder.tracks() {
@@ -431,10 +429,7 @@ impl Delivery<'_> {
         let put = self.call_put()?;
         let delivered = match put {
             Put::Stopped => false,
-            Put::Refused(error) => {
-                let parts = std::mem::take(&mut self.builder.parts);
-                self.bisect(&parts, self.builder.seen, &error)?
-            }
+            Put::Refused(error, batch) => self.bisect(&batch, &error)?,
             Put::Done(reply, records, bytes) => {
                 self.pass_pending();
                 self.take_rejected(&reply, records, bytes)?;
@@ -461,15 +456,18 @@ impl Delivery<'_> {
         let (buffer, records, bytes) = self.builder.finish()?;
         let count = u32::try_from(records).unwrap_or(u32::MAX);
         let answer = self.insist(|task| task.put(&buffer, count, 0));
-        self.builder.recycle(buffer);
-        match answer {
-            Ok(Some(answer)) => Ok(Put::Done(Reply::parse(&answer)?, records, bytes)),
-            Ok(None) => Ok(Put::Stopped),
-            Err(error) if records > 0 && self.retrier.policy.tolerates(&error) => {
-                Ok(Put::Refused(error))
+        let refused = match answer {
+            Ok(Some(answer)) => {
+                self.builder.recycle(buffer);
+                return Ok(Put::Done(Reply::parse(&answer)?, records, bytes));
             }
-            Err(error) => Err(error),
+            Ok(None) => return Ok(Put::Stopped),
+            Err(error) => error,
+        };
+        if records > 0 && self.retrier.policy.tolerates(&refused) {
+            return Ok(Put::Refused(refused, buffer));
         }
+        Err(refused)
     }
 
     /// Counts what was put, and sets aside what the plugin rejected of it.

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use linkspan_log::{Append, LogBackend};
+use linkspan_log::{Append, KvPut, LogBackend};
 use linkspan_plugin::batch::{OffsetChange, REJECTED_HEADER, SourceBatch, SourceRecord};
 
 use crate::connector::TaskContext;
@@ -113,6 +113,11 @@ impl SourceAside {
             &letter,
             appends,
         )
+    }
+
+    /// What marks the topic of the letters, once.
+    pub(crate) fn mark(&mut self) -> Option<KvPut> {
+        self.letters.as_mut().and_then(LetterTopic::mark)
     }
 
     /// Hands over the letters of a batch and the schemas they name.

@@ -101,6 +101,9 @@ impl Assembler {
             .iter()
             .filter_map(|schema| schema.put_if_new())
             .collect();
+        if counts.aside > 0 {
+            puts.extend(self.aside.mark());
+        }
         self.add_offsets(batch, &mut puts)?;
         Ok(Assembled {
             commit: Commit { appends, puts },

@@ -56,6 +56,7 @@ impl<T> Lease<T> {
 enum Waited {
     Polled(Result<Poll>),
     Stopped,
+    /// Nothing came, or the host wants an answer all the same.
     TimeOut,
 }
 
@@ -111,6 +112,7 @@ impl<T: SourceTask> Task for Source<T> {
                 biased;
                 polled = polling.as_mut() => Waited::Polled(polled),
                 () = shared.cancelled() => Waited::Stopped,
+                () = shared.woken() => Waited::TimeOut,
                 () = tokio::time::sleep(wait) => Waited::TimeOut,
             })
         });

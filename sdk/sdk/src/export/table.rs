@@ -2,8 +2,8 @@
 //!
 //! # Safety of this module
 //! A [`TaskPtr`] is made by [`hand_over`] only, from a boxed [`Shell`], and dies in `close`. The host promises (see
-//! `linkspan_abi::TaskVt`) that it passes no other pointer, none after `close`, and calls everything but `stop` and `durable` on the
-//! task's thread. `stop` and `durable` touch `Shell::shared` only, which is `Sync`.
+//! `linkspan_abi::TaskVt`) that it passes no other pointer, none after `close`, and calls everything but `stop`, `durable` and
+//! `wake` on the task's thread. Those touch `Shell::shared` only, which is `Sync`.
 
 #![expect(
     unsafe_code,
@@ -43,6 +43,7 @@ pub(crate) fn hand_over(shell: Shell) -> TaskHandle {
             stop,
             call,
             close,
+            wake,
         }
         .leak()
     });
@@ -70,6 +71,11 @@ impl LocalControl {
     /// As the table's `stop`.
     pub fn stop(&self) {
         self.0.stop();
+    }
+
+    /// As the table's `wake`.
+    pub fn wake(&self) {
+        self.0.wake();
     }
 
     /// As the table's `durable`.
@@ -226,6 +232,11 @@ unsafe extern "C" fn durable(task: TaskPtr, seq: u64) {
 unsafe extern "C" fn stop(task: TaskPtr) {
     // SAFETY: the host's promise, see the module. Only `shared` is touched.
     unsafe { shell(task) }.shared.stop();
+}
+
+unsafe extern "C" fn wake(task: TaskPtr) {
+    // SAFETY: the host's promise, see the module. Only `shared` is touched.
+    unsafe { shell(task) }.shared.wake();
 }
 
 unsafe extern "C" fn call(_task: TaskPtr, op: RStr<'_>, _body: RSlice<'_, u8>) -> R<RVec<u8>> {

@@ -209,3 +209,46 @@ fn hooks_and_unknown_names_are_answered() {
         AbiKind::NOT_FOUND
     );
 }
+
+/// Waits for ever.
+struct Patient;
+
+impl SourceTask for Patient {
+    type Options = ();
+
+    async fn open(_options: (), _ctx: SourceContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn poll(&mut self, _out: &mut BatchBuilder) -> Result<Poll> {
+        std::future::pending::<()>().await;
+        Ok(Poll::More)
+    }
+}
+
+#[test]
+fn a_wake_ends_the_wait_of_a_poll_and_not_the_poll() {
+    use std::time::{Duration, Instant};
+    let class = Class::source::<Patient>("patient");
+    let mut task = super::LocalTask::create(&class, 1, r#"{"config":{}}"#).unwrap();
+    task.open().unwrap();
+    let control = task.control();
+    let minute = 60_000;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            control.wake();
+        });
+        let begun = Instant::now();
+        let batch = task.poll(1, 1, minute).unwrap();
+        assert_eq!(batch.count, 0);
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "it was not woken"
+        );
+    });
+    // Without one it waits as long as it was told to.
+    let begun = Instant::now();
+    task.poll(1, 1, 50).unwrap();
+    assert!(begun.elapsed() >= Duration::from_millis(50));
+}

@@ -1,19 +1,73 @@
-//! Panics in the entry point that the option `at` names; everywhere else it behaves.
+//! Misbehaves in the entry point that the option `at` names: panics, hangs until a file appears, or takes its time. Everywhere
+//! else it behaves. `rogue-parts` divides its work as a file says, and notices when that file changes.
 
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use linkspan_sdk::prelude::*;
+
+/// How it misbehaves.
+#[derive(Clone)]
+struct Mood {
+    at: String,
+    mood: String,
+    until: Option<PathBuf>,
+}
+
+impl Mood {
+    /// Reaches an entry point.
+    fn reach(&self, here: &str) {
+        if self.at != here {
+            return;
+        }
+        match self.mood.as_str() {
+            "hang" => {
+                // Blocks its thread, deaf to every stop.
+                while self.until.as_ref().is_none_or(|file| !file.is_file()) {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+            }
+            "slow" => std::thread::sleep(Duration::from_secs(2)),
+            "spin" => {
+                let end = Instant::now() + Duration::from_millis(20);
+                while Instant::now() < end {
+                    std::hint::spin_loop();
+                }
+            }
+            _ => panic!("rogue in {here}"),
+        }
+    }
+}
 
 #[derive(Options)]
 struct SourceOptions {
     /// Topic to fill.
     topic: TopicName,
-    /// Entry point that panics.
+    /// Entry point that misbehaves.
     at: String,
+    /// panic, hang, slow or spin.
+    #[option(default = "panic")]
+    mood: String,
+    /// With `hang`: it ends once this file is there.
+    until: Option<String>,
+    /// Time between two records.
+    #[option(default = "50ms")]
+    every: Duration,
+}
+
+impl SourceOptions {
+    fn mood(&self) -> Mood {
+        Mood {
+            at: self.at.clone(),
+            mood: self.mood.clone(),
+            until: self.until.clone().map(PathBuf::from),
+        }
+    }
 }
 
 struct RogueSource {
     options: SourceOptions,
+    mood: Mood,
     sent: bool,
 }
 
@@ -21,24 +75,30 @@ impl SourceTask for RogueSource {
     type Options = SourceOptions;
 
     async fn open(options: SourceOptions, _ctx: SourceContext) -> Result<Self> {
-        panic_at(&options.at, "open");
+        let mood = options.mood();
+        mood.reach("open");
         Ok(Self {
             options,
+            mood,
             sent: false,
         })
     }
 
     async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
-        panic_at(&self.options.at, "poll");
+        self.mood.reach("poll");
+        if self.mood.at == "wait" && self.sent {
+            // As one that waits for somebody to send something.
+            std::future::pending::<()>().await;
+        }
         if !self.sent {
             out.to(&self.options.topic).utf8("one")?;
             self.sent = true;
         }
-        Ok(Poll::Idle(Duration::from_millis(50)))
+        Ok(Poll::Idle(self.options.every))
     }
 
     async fn close(&mut self) -> Result<()> {
-        panic_at(&self.options.at, "close");
+        self.mood.reach("close");
         Ok(())
     }
 }
@@ -49,65 +109,145 @@ impl SourceConnector for RogueSourceConnector {
     type Options = SourceOptions;
 
     async fn task_configs(options: &SourceOptions, _max: u32) -> Result<Vec<TaskConfig>> {
-        panic_at(&options.at, "task_configs");
+        options.mood().reach("task_configs");
         Ok(vec![TaskConfig::new()])
     }
 
     fn validate(options: &SourceOptions) -> Vec<ConfigProblem> {
-        panic_at(&options.at, "validate");
+        options.mood().reach("validate");
         Vec::new()
     }
 }
 
 #[derive(Options)]
 struct SinkOptions {
-    /// Entry point that panics.
+    /// Entry point that misbehaves.
     at: String,
+    /// panic, hang, slow or spin.
+    #[option(default = "panic")]
+    mood: String,
+    /// With `hang`: it ends once this file is there.
+    until: Option<String>,
 }
 
 struct RogueSink {
-    options: SinkOptions,
+    mood: Mood,
 }
 
 impl SinkTask for RogueSink {
     type Options = SinkOptions;
 
     async fn open(options: SinkOptions, _ctx: SinkContext) -> Result<Self> {
-        panic_at(&options.at, "open");
-        Ok(Self { options })
+        let mood = Mood {
+            at: options.at,
+            mood: options.mood,
+            until: options.until.map(PathBuf::from),
+        };
+        mood.reach("open");
+        Ok(Self { mood })
     }
 
     async fn assigned(&mut self, _partitions: &[Assigned]) -> Result<Seeks> {
-        panic_at(&self.options.at, "assigned");
+        self.mood.reach("assigned");
         Ok(Seeks::none())
     }
 
     async fn put(&mut self, records: Records<'_>, _report: &mut Report) -> Result<Progress> {
-        panic_at(&self.options.at, "put");
+        self.mood.reach("put");
         Ok(records.progress())
     }
 
     async fn flush(&mut self) -> Result<Progress> {
-        panic_at(&self.options.at, "flush");
+        self.mood.reach("flush");
         Ok(Progress::none())
     }
 
     async fn revoked(&mut self, _partitions: &[TopicPartition]) -> Result<()> {
-        panic_at(&self.options.at, "revoked");
+        self.mood.reach("revoked");
         Ok(())
     }
 
     async fn close(&mut self) -> Result<()> {
-        panic_at(&self.options.at, "close");
+        self.mood.reach("close");
         Ok(())
     }
 }
 
-fn panic_at(wanted: &str, here: &str) {
-    assert!(wanted != here, "rogue in {here}");
+/// Divides its work as a file says.
+#[derive(Options)]
+struct PartsOptions {
+    /// Topic to fill.
+    topic: TopicName,
+    /// One task for each line, up to `tasks.max`; `too many` makes as many as there are lines; `not now` is a temporary error.
+    parts: String,
+    /// Set for each task.
+    part: Option<String>,
+}
+
+struct Parts {
+    options: PartsOptions,
+    ctx: SourceContext,
+    seen: Option<SystemTime>,
+    said: bool,
+}
+
+fn written(path: &str) -> Option<SystemTime> {
+    Path::new(path).metadata().ok()?.modified().ok()
+}
+
+impl SourceTask for Parts {
+    type Options = PartsOptions;
+
+    async fn open(options: PartsOptions, ctx: SourceContext) -> Result<Self> {
+        let seen = written(&options.parts);
+        Ok(Self {
+            options,
+            ctx,
+            seen,
+            said: false,
+        })
+    }
+
+    async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
+        if !std::mem::replace(&mut self.said, true) {
+            let part = self.options.part.clone().unwrap_or_default();
+            out.to(&self.options.topic).utf8(&part)?;
+        }
+        let now = written(&self.options.parts);
+        if now != self.seen {
+            self.seen = now;
+            self.ctx.request_reconfiguration()?;
+        }
+        Ok(Poll::Idle(Duration::from_millis(50)))
+    }
+}
+
+struct PartsConnector;
+
+impl SourceConnector for PartsConnector {
+    type Options = PartsOptions;
+
+    async fn task_configs(options: &PartsOptions, max: u32) -> Result<Vec<TaskConfig>> {
+        let text = std::fs::read_to_string(&options.parts)?;
+        if text.trim() == "not now" {
+            return Err(Error::new(ErrorKind::Unavailable, "the parts are being counted").temporary());
+        }
+        let many = text.starts_with("too many");
+        let lines = text.lines().filter(|line| *line != "too many");
+        let configs = lines.map(|line| TaskConfig::from([("part".to_owned(), line.to_owned())]));
+        Ok(if many {
+            configs.collect()
+        } else {
+            configs.take(max as usize).collect()
+        })
+    }
 }
 
 export_plugin! {
-    sources: [RogueSource as "rogue-source" { connector: RogueSourceConnector }],
+    sources: [
+        RogueSource as "rogue-source" { connector: RogueSourceConnector },
+        RogueSource as "rogue-fenced" { connector: RogueSourceConnector, features: ["fenced"] },
+        Parts as "rogue-parts" { connector: PartsConnector },
+    ],
     sinks: [RogueSink as "rogue-sink"],
 }

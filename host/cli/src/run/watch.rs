@@ -1,4 +1,4 @@
-//! Which files a development run looks at, and whether they changed.
+//! Which files a run looks at, and whether they changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -63,6 +63,12 @@ impl Watch {
         }
         self.unsettled = Some(now);
         false
+    }
+
+    /// Takes the files as they are now for known.
+    pub(super) fn take_note(&mut self) {
+        self.seen = stamps(&self.places, self.endings);
+        self.unsettled = None;
     }
 
     /// The files there are now.

@@ -1,0 +1,139 @@
+//! Changed configurations are taken over while the host runs: by itself, or when somebody asks (`linkspan apply`).
+//!
+//! ```text
+//! a file changed ─► load and check all ─► not valid: said, the old one runs on
+//!                   └─► Control::apply ─► stops what left, restarts what changed, starts what is new; nothing else notices
+//! ```
+//! Not here: plugins that are rebuilt (`--dev`), what a change does to a connector (the control plane).
+
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use linkspan_config::HostSettings;
+use linkspan_runtime::{Applied, Control};
+
+use super::watch::Watch;
+use super::{plan, start_failure};
+use crate::args::{ConfigArgs, RunArgs};
+use crate::exit::Failure;
+use crate::plugins::Plugins;
+use crate::terminal;
+
+/// Takes over changed files of a run.
+#[derive(Debug)]
+pub(super) struct Reload {
+    paths: Vec<PathBuf>,
+    config: ConfigArgs,
+    control: Control,
+    /// Held while one reload is made; another one waits.
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    plugins: Plugins,
+    /// What was said under `host:` at the start; it is not taken over.
+    host: HostSettings,
+    files: Watch,
+}
+
+impl Reload {
+    /// Looks at the files of a run from here on.
+    pub(super) fn new(
+        args: &RunArgs,
+        host: HostSettings,
+        plugins: Plugins,
+        control: Control,
+    ) -> Self {
+        let mut files = args.paths.clone();
+        files.extend(args.config.overlays.iter().cloned());
+        files.extend(args.config.env_file.iter().cloned());
+        Self {
+            paths: args.paths.clone(),
+            config: args.config.clone(),
+            control,
+            state: Mutex::new(State {
+                plugins,
+                host,
+                files: Watch::configurations(files),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes over the files if they changed since the last look.
+    pub(super) fn look(&self) {
+        let mut state = self.lock();
+        if state.files.changed() {
+            // What went wrong was said.
+            drop(self.take_over(&mut state));
+        }
+    }
+
+    /// Takes over the files as they are now.
+    pub(super) fn now(&self) -> Result<Applied, Failure> {
+        let mut state = self.lock();
+        state.files.take_note();
+        self.take_over(&mut state)
+    }
+
+    /// Goes over to other plugins; with a configuration that does not fit them nothing changes.
+    pub(super) fn use_plugins(&self, change: impl FnOnce(&Plugins) -> Option<Plugins>) {
+        let mut state = self.lock();
+        let Some(newer) = change(&state.plugins) else {
+            return;
+        };
+        let older = std::mem::replace(&mut state.plugins, newer);
+        self.control.use_plugins(state.plugins.registry.clone());
+        if self.take_over(&mut state).is_err() {
+            self.control.use_plugins(older.registry.clone());
+            state.plugins = older;
+        }
+    }
+
+    fn take_over(&self, state: &mut State) -> Result<Applied, Failure> {
+        let applied = self.apply(state);
+        match &applied {
+            Ok(applied) => say(applied),
+            Err(failure) => {
+                failure.clone().report();
+                terminal::note(
+                    "reload: the changed configuration is not valid; the old one keeps running",
+                );
+            }
+        }
+        applied
+    }
+
+    fn apply(&self, state: &State) -> Result<Applied, Failure> {
+        let (plan, _) = plan::load(&self.paths, &self.config, &state.plugins)?;
+        if plan.host != state.host {
+            terminal::note(
+                "reload: settings under `host:` changed; they take effect at the next start",
+            );
+        }
+        self.control
+            .apply(plan::specs(&plan)?, &plan::topics(&plan)?)
+            .map_err(start_failure)
+    }
+}
+
+fn say(applied: &Applied) {
+    for name in &applied.left {
+        terminal::note(&format!(
+            "reload: `{name}` left the configuration: stopped, its offsets stay"
+        ));
+    }
+    for name in &applied.restarted {
+        terminal::note(&format!("reload: `{name}` restarted"));
+    }
+    for name in &applied.started {
+        terminal::note(&format!("reload: `{name}` started"));
+    }
+    if applied.left.len() + applied.restarted.len() + applied.started.len() == 0 {
+        terminal::note("reload: nothing changed for any connector");
+    }
+}
