@@ -1,6 +1,16 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
+mod auth;
+mod client;
+mod egress;
+mod error;
+mod mask;
+mod own;
 mod rate;
+mod retry;
+mod sink;
+mod template;
 mod tls;
 mod webhook;
 
@@ -9,8 +19,12 @@ mod tests;
 
 use linkspan_sdk::prelude::*;
 
+use crate::sink::HttpSink;
 use crate::webhook::Webhook;
 
 export_plugin! {
     sources: [Webhook as "webhook-source" { features: ["unbounded"] }],
+    sinks: [HttpSink as "http-sink" {
+        aliases: ["HttpSinkConnector", "io.aiven.kafka.connect.http.HttpSinkConnector"],
+    }],
 }

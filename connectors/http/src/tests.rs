@@ -2,4 +2,6 @@
 
 mod raw;
 mod readme;
+mod server;
+mod sink;
 mod webhook;

@@ -6,6 +6,7 @@ use std::{env, fs};
 
 use linkspan_sdk::prelude::*;
 
+use crate::sink::HttpSinkOptions;
 use crate::webhook::WebhookOptions;
 
 /// Returns the table of a class's options.
@@ -64,4 +65,5 @@ fn check<O: Options>(class: &str) {
 #[test]
 fn tables_are_the_declarations() {
     check::<WebhookOptions>("webhook-source");
+    check::<HttpSinkOptions>("http-sink");
 }

@@ -15,6 +15,7 @@ use super::listener::{self, Server};
 use super::options::WebhookOptions;
 use super::repeats::Repeats;
 use super::service::{Gate, Job, router};
+use crate::own;
 
 /// Most requests of one batch: each may change an offset, of which a batch has 10,000 at most.
 const REQUESTS_MAX: usize = 4_000;
@@ -36,6 +37,7 @@ pub(crate) struct Webhook {
     waiting: Option<mpsc::UnboundedSender<Waiting>>,
     acker: Option<JoinHandle<()>>,
     server: Option<JoinHandle<()>>,
+    _open: own::Announced,
 }
 
 impl SourceTask for Webhook {
@@ -58,6 +60,7 @@ impl SourceTask for Webhook {
             }
         })?;
         let bound = listener.local_addr()?;
+        let open = own::Announced::new(bound);
         info!(address = %bound, path = %options.path, tls = tls.is_some(), "webhook is listening");
         if !bound.ip().is_loopback() && options.insecure_listen {
             warn!(address = %bound, "others can reach this webhook, and `insecure.listen` is set");
@@ -98,6 +101,7 @@ impl SourceTask for Webhook {
             waiting: Some(waiting),
             acker: Some(acker),
             server: Some(server),
+            _open: open,
         })
     }
 
