@@ -64,13 +64,6 @@ impl Content for Plain {
     }
 }
 
-/// The same, of a file that a sink holds open.
-impl Content for std::fs::File {
-    fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
-        Handle::read_at(self, buf, at)
-    }
-}
-
 /// Bytes in memory.
 #[cfg(test)]
 impl Content for Vec<u8> {

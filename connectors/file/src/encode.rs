@@ -1,8 +1,11 @@
 //! From a record's value to bytes of the output.
 
+mod xml;
+
 use std::fmt;
 use std::sync::Arc;
 
+use crate::options::{FileSinkOptions, SinkFormat};
 use linkspan_sdk::Kind;
 use linkspan_sdk::prelude::*;
 use serde::de::{
@@ -15,6 +18,11 @@ pub(crate) enum Encoder {
     Lines,
     Jsonl,
     Csv(CsvEncoder),
+    /// The elements of an array; `true`: one was written.
+    Json(bool),
+    /// Elements of a document; `true`: one was written.
+    Xml(bool),
+    Raw,
 }
 
 /// Why a value is not written.
@@ -27,6 +35,33 @@ pub(crate) enum Refused {
 }
 
 impl Encoder {
+    /// Begins a file.
+    pub(crate) fn new(options: &FileSinkOptions) -> Self {
+        match options.format {
+            SinkFormat::Lines => Self::Lines,
+            SinkFormat::Jsonl => Self::Jsonl,
+            SinkFormat::Csv => Self::Csv(CsvEncoder::new(options.delimiter(), None)),
+            SinkFormat::Json => Self::Json(false),
+            SinkFormat::Xml => Self::Xml(false),
+            SinkFormat::Raw => Self::Raw,
+        }
+    }
+
+    /// Appends what ends a file, and what begins one that has no record.
+    pub(crate) fn end(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Json(true) => out.extend_from_slice(b"\n]\n"),
+            Self::Json(false) => out.extend_from_slice(b"[]\n"),
+            Self::Xml(begun) => {
+                if !begun {
+                    out.extend_from_slice(xml::HEAD);
+                }
+                out.extend_from_slice(xml::END);
+            }
+            Self::Lines | Self::Jsonl | Self::Csv(_) | Self::Raw => {}
+        }
+    }
+
     /// Appends a record. What a refused record had appended is the caller's to cut off.
     #[inline]
     pub(crate) fn encode(&mut self, value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
@@ -34,6 +69,21 @@ impl Encoder {
             Self::Lines => line(value, out).map_err(Refused::Record)?,
             Self::Jsonl => value.write_json(out).map_err(Refused::Record)?,
             Self::Csv(csv) => return csv.encode(value, out),
+            Self::Json(begun) => {
+                out.extend_from_slice(if *begun { b",\n" } else { b"[\n" });
+                value.write_json(out).map_err(Refused::Record)?;
+                *begun = true;
+                return Ok(());
+            }
+            Self::Xml(begun) => {
+                if !*begun {
+                    out.extend_from_slice(xml::HEAD);
+                }
+                xml::record(value, out).map_err(Refused::Record)?;
+                *begun = true;
+                return Ok(());
+            }
+            Self::Raw => return raw(value, out).map_err(Refused::Record),
         }
         out.push(b'\n');
         Ok(())
@@ -54,6 +104,14 @@ fn line(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<()> {
             check_line(out.get(start..).unwrap_or_default())
         }
     }
+}
+
+/// Appends a value's bytes as they are; a row as its JSON, null as nothing.
+fn raw(value: &Datum<'_>, out: &mut Vec<u8>) -> Result<()> {
+    if value.is_null() {
+        return Ok(());
+    }
+    text(value, out)
 }
 
 #[inline]

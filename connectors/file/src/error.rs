@@ -200,6 +200,19 @@ pub(crate) fn output(error: OutputError, path: &Path) -> Error {
     }
 }
 
+/// A file that is being written and cannot be finished. What it was to hold comes again from the committed offsets, to a new task.
+pub(crate) fn write_draft(error: io::Error, path: &Path) -> Error {
+    let hint = if is_full(&error) {
+        "; make room, nothing is lost"
+    } else {
+        ""
+    };
+    Error::internal(format!(
+        "could not write `{}`: {error}{hint}",
+        path.display()
+    ))
+}
+
 /// An output that is not as it was left.
 pub(crate) fn unexpected(error: &Unexpected, path: &Path) -> Error {
     let hint = match error {

@@ -36,6 +36,8 @@ pub(crate) struct Tracked {
     /// What the last scan found under its name.
     pub(crate) seen: Option<Meta>,
     pub(crate) looks: Looks,
+    /// It is on its way to where files go that were read.
+    pub(crate) put_away: bool,
     /// A look at it found it not ready to be read.
     pub(crate) waits: bool,
     /// When bytes came last that did not end a record yet.
@@ -73,6 +75,8 @@ pub(crate) struct Files {
     patterns: Patterns,
     share: (u64, u64),
     shared: Share,
+    /// A file that was read to its end and is still there is put away.
+    cleans: bool,
     others: HashMap<String, (u64, i64)>,
     tracked: Vec<Tracked>,
     by_name: HashMap<String, usize>,
@@ -92,11 +96,17 @@ impl Files {
             patterns,
             share,
             shared,
+            cleans: false,
             others: HashMap::new(),
             tracked: Vec::new(),
             by_name: HashMap::new(),
             queue: VecDeque::new(),
         }
+    }
+
+    /// Visits files that were read to their end in an earlier run, so that they are put away.
+    pub(crate) fn cleaning(self, cleans: bool) -> Self {
+        Self { cleans, ..self }
     }
 
     pub(crate) fn storage(&self) -> &Rc<dyn Storage> {
@@ -143,7 +153,7 @@ impl Files {
             let Some(tracked) = self.tracked.get_mut(index) else {
                 continue;
             };
-            if tracked.has_news() && ready(tracked)? {
+            if tracked.has_news(self.cleans) && ready(tracked)? {
                 self.queue.push_back(index);
             }
         }
@@ -282,6 +292,7 @@ impl Tracked {
             records: 0,
             seen: Some(file.meta),
             looks: Looks::default(),
+            put_away: false,
             waits: false,
             grown_at: None,
             opened: None,
@@ -290,7 +301,7 @@ impl Tracked {
     }
 
     /// Says whether a visit may find something; cheap enough to be asked of every file, every time.
-    fn has_news(&mut self) -> bool {
+    fn has_news(&mut self, cleans: bool) -> bool {
         if self.skipped {
             return false;
         }
@@ -300,7 +311,8 @@ impl Tracked {
         {
             return now.is_some_and(|now| {
                 let size = self.position.identity.as_ref().map(|known| known.size);
-                size != Some(now.size) || done.modified_ns != now.modified_ns
+                let is_other = size != Some(now.size) || done.modified_ns != now.modified_ns;
+                is_other || (cleans && !self.put_away)
             });
         }
         if let Some(open) = self.handle.as_ref().and_then(|file| file.meta().ok()) {

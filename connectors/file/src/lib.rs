@@ -18,6 +18,7 @@ mod identity;
 mod moment;
 mod options;
 mod output;
+mod pack;
 mod paths;
 mod reader;
 mod recorded;

@@ -219,6 +219,33 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
+/// A time of day in some zone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Parts {
+    pub(crate) year: i64,
+    pub(crate) month: i64,
+    pub(crate) day: i64,
+    pub(crate) hour: i64,
+    pub(crate) minute: i64,
+    pub(crate) second: i64,
+}
+
+/// Takes a time apart as the clocks of a zone show it.
+pub(crate) fn local_parts(milliseconds: i64, zone: &Zone) -> Parts {
+    let utc = milliseconds.div_euclid(1000);
+    let local = utc.saturating_add(zone.offset_at(utc));
+    let (year, month, day) = civil_from_days(local.div_euclid(86_400));
+    let of_day = local.rem_euclid(86_400);
+    Parts {
+        year,
+        month,
+        day,
+        hour: of_day / 3600,
+        minute: of_day / 60 % 60,
+        second: of_day % 60,
+    }
+}
+
 /// Returns the date of a time in UTC as `2013-01-31`.
 pub(crate) fn day_text(milliseconds: i64) -> String {
     let (year, month, day) = civil_from_days(milliseconds.div_euclid(86_400_000));

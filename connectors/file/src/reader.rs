@@ -379,6 +379,7 @@ impl Reader {
         });
         out.offset(partition(&tracked.name), tracked.position.to_offset());
         self.errands.finished(out.seq(), &tracked.path);
+        tracked.put_away = true;
         tracked.close();
         Ok(())
     }
@@ -434,16 +435,14 @@ impl Reader {
             }
             out.offset(&partition, tracked.position.to_offset());
         }
+        let at_end = matches!(ended, Ok(Visit::AtEnd));
         if ended_at != started_at {
             note_growth(tracked, false);
-            report(
-                &self.ctx,
-                tracked,
-                handle.as_ref(),
-                matches!(ended, Ok(Visit::AtEnd)),
-            );
         }
-        if pending && self.decoder.holds_back() && matches!(ended, Ok(Visit::AtEnd)) {
+        if ended_at != started_at || (tracked.position.packed && at_end) {
+            report(&self.ctx, tracked, handle.as_ref(), at_end);
+        }
+        if pending && self.decoder.holds_back() && at_end {
             note_growth(tracked, true);
         }
         if ended_at == started_at

@@ -1,67 +1,40 @@
-//! `file-sink`: records to one file, exactly once.
+//! `file-sink`: records to one file that grows, or to many that are finished, exactly once either way.
 //!
-//! ```text
-//! assigned  cut the file to its recorded length        the position is committed before the first byte is written
-//! put       encode, write what fills the buffer        nothing is reported yet
-//! tick      write the rest, fsync, then report          all partitions get the same length, in one commit
-//! ```
-//!
-//! # Invariants
-//! - INV-F1: bytes behind the recorded length belong to records at or above the committed offsets, which come again.
-//! - INV-F2: each report names all assigned partitions with one length, so any of them tells where the file stood.
+//! A `path` with placeholders makes many files ([`many`]), any other one ([`single`]).
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::time::Instant;
+mod lane;
+mod many;
+mod single;
+mod template;
 
 use linkspan_sdk::prelude::*;
-use linkspan_sdk::tracing;
 
-use crate::decode::{Cut, Dialect, Splitter, valid_utf8};
-use crate::encode::{CsvEncoder, Encoder, Refused};
-use crate::error;
-use crate::options::{FileSinkOptions, SinkFormat};
-use crate::output::{self, Output};
-use crate::recorded::{self, Recorded};
-use crate::window::Window;
-
-/// A sink that gets records without a break still reports this often.
-const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+use self::many::ManyFiles;
+use self::single::SingleFile;
+pub(crate) use self::template::Template;
+use crate::options::FileSinkOptions;
 
 /// A task of `file-sink`.
 #[derive(Debug)]
-pub(crate) struct FileSink {
-    options: FileSinkOptions,
-    ctx: SinkContext,
-    path: String,
-    open: Option<Open>,
-    /// The next offset of each assigned partition, all records below which are in `open`.
-    next: BTreeMap<TopicPartition, i64>,
-    /// The length in the last report, to which the committed offsets belong.
-    reported: u64,
-    synced_at: Instant,
-    records: u64,
-    /// Records came since the last report.
-    news: bool,
-}
+pub(crate) struct FileSink(Files);
 
-/// The output while partitions are assigned.
 #[derive(Debug)]
-struct Open {
-    output: Output<File>,
-    encoder: Encoder,
-    inode: u64,
+enum Files {
+    Single(Box<SingleFile>),
+    Many(Box<ManyFiles>),
 }
 
-/// `file-sink` as a whole: one task, because one file has one writer.
+/// `file-sink` as a whole.
 #[derive(Debug)]
 pub(crate) struct FileSinkConnector;
 
 impl SinkConnector for FileSinkConnector {
     type Options = FileSinkOptions;
 
-    async fn task_configs(_options: &FileSinkOptions, _max: u32) -> Result<Vec<TaskConfig>> {
-        Ok(vec![TaskConfig::new()])
+    /// One file has one writer; of many files each belongs to a partition, and so to the task that has it.
+    async fn task_configs(options: &FileSinkOptions, max: u32) -> Result<Vec<TaskConfig>> {
+        let tasks = if options.is_template() { max.max(1) } else { 1 };
+        Ok((0..tasks).map(|_| TaskConfig::new()).collect())
     }
 }
 
@@ -69,289 +42,39 @@ impl SinkTask for FileSink {
     type Options = FileSinkOptions;
 
     async fn open(options: FileSinkOptions, ctx: SinkContext) -> Result<Self> {
-        let path = options.path.to_string_lossy().into_owned();
-        Ok(Self {
-            options,
-            ctx,
-            path,
-            open: None,
-            next: BTreeMap::new(),
-            reported: 0,
-            synced_at: Instant::now(),
-            records: 0,
-            news: false,
-        })
+        Ok(Self(if options.is_template() {
+            Files::Many(Box::new(ManyFiles::new(options, ctx)?))
+        } else {
+            Files::Single(Box::new(SingleFile::new(options, ctx)))
+        }))
     }
 
     async fn assigned(&mut self, partitions: &[Assigned]) -> Result<Seeks> {
-        if partitions.is_empty() {
-            return Ok(Seeks::none());
+        match &mut self.0 {
+            Files::Single(single) => single.assigned(partitions),
+            Files::Many(many) => many.assigned(partitions),
         }
-        if self.open.is_none() {
-            let open = self.start(partitions)?;
-            self.reported = open.output.synced();
-            self.tell_host(self.reported);
-            self.open = Some(open);
-        }
-        // Committed before the first write: a crash then finds a recorded length to cut to. Partitions that come later get
-        // the length that the others have committed, not one that only the file has.
-        let metadata = self.metadata();
-        let mut seeks = Seeks::none();
-        for assigned in partitions {
-            let partition = assigned.topic_partition();
-            seeks.commit(partition.clone(), assigned.next, metadata.as_str());
-            self.next.insert(partition, assigned.next);
-        }
-        Ok(seeks)
     }
 
     async fn put(&mut self, records: Records<'_>, report: &mut Report) -> Result<Progress> {
-        let empty = records.len() == 0;
-        let done = match self.write(records, report) {
-            Ok(done) => done,
-            Err(error) => {
-                self.undo(Vec::new());
-                return Err(error);
-            }
-        };
-        let before: Vec<_> = done
-            .into_iter()
-            .map(|(partition, next)| (partition.clone(), self.next.insert(partition, next)))
-            .collect();
-        self.news |= !before.is_empty();
-        if !empty && self.synced_at.elapsed() < SYNC_INTERVAL {
-            return Ok(Progress::none());
+        match &mut self.0 {
+            Files::Single(single) => single.put(records, report),
+            Files::Many(many) => many.put(records, report),
         }
-        let synced = self.sync();
-        if synced.is_err() {
-            self.undo(before);
-        }
-        synced
     }
 
     async fn flush(&mut self) -> Result<Progress> {
-        self.sync()
+        match &mut self.0 {
+            Files::Single(single) => single.flush(),
+            Files::Many(many) => many.flush(),
+        }
     }
 
     async fn revoked(&mut self, partitions: &[TopicPartition]) -> Result<()> {
-        for partition in partitions {
-            self.next.remove(partition);
-        }
-        if self.next.is_empty() {
-            // Whoever gets the partitions next starts from the recorded length.
-            self.open = None;
+        match &mut self.0 {
+            Files::Single(single) => single.revoked(partitions),
+            Files::Many(many) => many.revoked(partitions),
         }
         Ok(())
-    }
-}
-
-impl FileSink {
-    /// Opens the file and cuts it to where the committed offsets say it stood.
-    fn start(&self, partitions: &[Assigned]) -> Result<Open> {
-        let path = &self.options.path;
-        let (file, found, inode) =
-            output::open(path).map_err(|error| error::open_output(error, path))?;
-        let recorded = partitions
-            .iter()
-            .filter_map(|assigned| Recorded::parse(&assigned.metadata))
-            .filter(|recorded| recorded.path == self.path)
-            .max_by_key(|recorded| recorded.length);
-        let start = recorded::start(recorded.as_ref(), found, inode, self.options.on_existing)
-            .map_err(|unexpected| error::unexpected(&unexpected, path))?;
-        if let Some(unexpected) = &start.overruled {
-            tracing::warn!(
-                path = self.path,
-                length = start.length,
-                "{unexpected}; `on.existing` says to go on"
-            );
-        } else if found > start.length {
-            tracing::info!(
-                path = self.path,
-                length = start.length,
-                cut = found - start.length,
-                "cut what was not committed"
-            );
-        }
-        let encoder = self.encoder(&file, start.length)?;
-        let torn = start.overruled.is_some()
-            && !output::ends_line(&file, start.length)
-                .map_err(|error| error::open_output(error, path))?;
-        let mut output =
-            Output::at(file, start.length).map_err(|error| error::open_output(error, path))?;
-        if torn {
-            output.buf().push(b'\n');
-            output.sync().map_err(|error| error::output(error, path))?;
-        }
-        Ok(Open {
-            output,
-            encoder,
-            inode,
-        })
-    }
-
-    fn encoder(&self, file: &File, length: u64) -> Result<Encoder> {
-        Ok(match self.options.format {
-            SinkFormat::Lines => Encoder::Lines,
-            SinkFormat::Jsonl => Encoder::Jsonl,
-            SinkFormat::Csv => {
-                let columns = if length > 0 {
-                    Some(self.header(file)?)
-                } else {
-                    None
-                };
-                Encoder::Csv(CsvEncoder::new(self.options.delimiter(), columns))
-            }
-        })
-    }
-
-    /// Reads the names of the columns of a file that is continued.
-    fn header(&self, file: &File) -> Result<Vec<String>> {
-        let failed = |error| error::io(error, "read the header of", &self.path);
-        let mut splitter = Splitter::new(Dialect {
-            delimiter: self.options.delimiter(),
-            ..Dialect::default()
-        });
-        let mut window = Window::default();
-        loop {
-            let last = window.fill(file, u64::MAX).map_err(failed)? == 0;
-            let (text, _) = valid_utf8(window.bytes(), last);
-            match splitter.split(text, last) {
-                Ok(Cut::Record(_)) => {
-                    return Ok(splitter
-                        .fields(text)
-                        .map(std::borrow::Cow::into_owned)
-                        .collect());
-                }
-                Ok(Cut::More) if !last => {}
-                Ok(Cut::More | Cut::Blank(_)) | Err(_) => {
-                    return Err(Error::conflict(format!(
-                        "`{}` does not begin with a CSV header",
-                        self.path
-                    )));
-                }
-            }
-        }
-    }
-
-    /// Takes a batch back, because it comes again: what it wrote, and where its partitions stood before.
-    fn undo(&mut self, before: Vec<(TopicPartition, Option<i64>)>) {
-        for (partition, next) in before {
-            match next {
-                Some(next) => self.next.insert(partition, next),
-                None => self.next.remove(&partition),
-            };
-        }
-        if let Some(open) = &mut self.open {
-            open.output.undo();
-            if open.output.len() == 0
-                && let Encoder::Csv(csv) = &mut open.encoder
-            {
-                csv.restart();
-            }
-        }
-    }
-
-    /// Encodes a batch, the buffer is written as it fills; returns the next offsets.
-    fn write(
-        &mut self,
-        records: Records<'_>,
-        report: &mut Report,
-    ) -> Result<Vec<(TopicPartition, i64)>> {
-        let Some(Open {
-            output, encoder, ..
-        }) = &mut self.open
-        else {
-            let nothing = records.len() == 0;
-            return if nothing {
-                Ok(Vec::new())
-            } else {
-                Err(Error::internal("records came before partitions"))
-            };
-        };
-        output.begin();
-        // The partition of the records at hand and its next offset; noted when another one follows.
-        let mut run: Option<(&str, i32, i64)> = None;
-        let mut done: Vec<(&str, i32, i64)> = Vec::new();
-        let mut written = 0;
-        for record in records {
-            let (topic, partition) = (record.original_topic(), record.partition());
-            match &mut run {
-                Some((of, at, next)) if *at == partition && *of == topic => {
-                    *next = record.offset() + 1
-                }
-                _ => done.extend(run.replace((topic, partition, record.offset() + 1))),
-            }
-            let start = output.buf().len();
-            match encoder.encode(&record.value(), output.buf()) {
-                Ok(()) => written += 1,
-                Err(Refused::Record(error)) => {
-                    output.buf().truncate(start);
-                    report.reject(&record, error);
-                }
-                Err(Refused::File(error)) => return Err(error.context(format!("`{}`", self.path))),
-            }
-            output
-                .spill()
-                .map_err(|error| error::output(error, &self.options.path))?;
-        }
-        done.extend(run);
-        self.records += written;
-        let named = |(topic, partition, next)| {
-            Ok((
-                TopicPartition::new(TopicName::try_new(topic)?, partition),
-                next,
-            ))
-        };
-        done.into_iter().map(named).collect()
-    }
-
-    /// Makes all that was accepted durable, then reports it.
-    fn sync(&mut self) -> Result<Progress> {
-        self.synced_at = Instant::now();
-        let Some(open) = &mut self.open else {
-            return Ok(Progress::none());
-        };
-        if !self.news && open.output.synced() == open.output.len() {
-            return Ok(Progress::none());
-        }
-        let length = open
-            .output
-            .sync()
-            .and_then(|length| {
-                output::check_name(&self.options.path, open.inode, length)?;
-                Ok(length)
-            })
-            .map_err(|error| error::output(error, &self.options.path))?;
-        self.news = false;
-        self.reported = length;
-        let metadata = self.metadata();
-        let mut progress = Progress::none();
-        for (partition, next) in &self.next {
-            progress.set(partition.clone(), *next, metadata.as_str());
-        }
-        self.tell_host(length);
-        Ok(progress)
-    }
-
-    /// Names the file to the host, for the summary of the run.
-    fn tell_host(&self, length: u64) {
-        if let Err(error) = self
-            .ctx
-            .report_file(&self.options.path, length, self.records)
-        {
-            // Only the summary of the run misses it.
-            tracing::debug!(%error, "the host took no file report");
-        }
-    }
-
-    fn metadata(&self) -> String {
-        self.open.as_ref().map_or_else(String::new, |open| {
-            Recorded {
-                path: self.path.clone(),
-                length: self.reported,
-                inode: open.inode,
-            }
-            .to_metadata()
-        })
     }
 }

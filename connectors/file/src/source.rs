@@ -7,7 +7,7 @@ use linkspan_sdk::prelude::*;
 
 use crate::decode::{CsvRows, CsvSettings, Decode, JsonRecords, Lines, Multiline, XmlRecords};
 use crate::files::{Files, Share};
-use crate::options::{self, FileSourceOptions, Mode, OnNoInput, ReadFrom, SourceFormat};
+use crate::options::{self, Cleanup, FileSourceOptions, Mode, OnNoInput, ReadFrom, SourceFormat};
 use crate::paths::{self, Patterns};
 use crate::reader::{Reader, Settings};
 use crate::spool::{OnDuplicate, SpoolSettings};
@@ -29,7 +29,8 @@ impl SourceTask for FileSource {
             Mode::Tail => Share::ByFamily,
             Mode::Spool => Share::ByBytes,
         };
-        let files = Files::matching(Rc::new(Local), patterns(&options), share, shared);
+        let files = Files::matching(Rc::new(Local), patterns(&options), share, shared)
+            .cleaning(options.cleanup != Cleanup::None);
         let decoder = decoder(&options, &ctx)?;
         Ok(Self {
             reader: Reader::new(settings(&options), ctx, files, decoder, None)?,

@@ -99,7 +99,6 @@ pub(crate) trait Draft: fmt::Debug {
     fn publish(&mut self) -> io::Result<()>;
 
     /// Deletes what was written.
-    #[expect(dead_code, reason = "the sink of many files deletes what it gives up")]
     fn discard(&mut self) -> io::Result<()>;
 }
 

@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 use linkspan_sdk::Error;
 
 mod conformance;
+mod formats;
+mod many;
 mod readme;
 mod sink;
 mod source;
+mod spool;
 mod stream;
 
 /// A folder of the test's own.

@@ -190,6 +190,7 @@ impl Reader {
         if let (Some(identity), Some(inode)) = (&mut tracked.position.identity, inode) {
             identity.inode = inode;
         }
+        tracked.put_away = true;
         tracked.close();
         out.offset(partition(&tracked.name), tracked.position.to_offset());
         self.errands.finished(out.seq(), &tracked.path);

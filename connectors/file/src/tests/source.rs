@@ -10,14 +10,14 @@ use serde_json::{Value as Json, json};
 use super::{Folder, config, told};
 use crate::source::{FileSource, FileSourceConnector};
 
-fn source(path: &Path, more: &[(&str, &str)]) -> SourceTest<FileSource> {
+pub(super) fn source(path: &Path, more: &[(&str, &str)]) -> SourceTest<FileSource> {
     let mut config = config(path, more);
     config.insert("topic".to_owned(), "t".to_owned());
     TestHost::source::<FileSource>(config)
 }
 
 /// All records until the end, or until the failure that is returned with them.
-fn read(source: &mut SourceTest<FileSource>) -> (Vec<String>, Option<Error>) {
+pub(super) fn read(source: &mut SourceTest<FileSource>) -> (Vec<String>, Option<Error>) {
     let (mut texts, mut failure) = (Vec::new(), None);
     match source.reopen() {
         Ok(()) => {}
@@ -41,13 +41,13 @@ fn read(source: &mut SourceTest<FileSource>) -> (Vec<String>, Option<Error>) {
     (texts, failure)
 }
 
-fn check(source: &mut SourceTest<FileSource>, expected: &[&str]) {
+pub(super) fn check(source: &mut SourceTest<FileSource>, expected: &[&str]) {
     let (texts, failure) = read(source);
     assert!(failure.is_none(), "{failure:?}");
     assert_eq!(texts, expected);
 }
 
-fn check_failure(
+pub(super) fn check_failure(
     source: &mut SourceTest<FileSource>,
     folder: &Folder,
     texts: &[&str],
@@ -63,7 +63,7 @@ fn check_failure(
 }
 
 /// One poll of a source that follows.
-fn next(source: &mut SourceTest<FileSource>) -> Vec<String> {
+pub(super) fn next(source: &mut SourceTest<FileSource>) -> Vec<String> {
     let polled = source.poll().unwrap();
     source.commit(&polled).unwrap();
     polled
@@ -220,7 +220,11 @@ fn growing_and_new_files_are_followed() {
     let folder = Folder::new();
     let mut source = source(
         &folder.path("*.log"),
-        &[("poll.interval", "1ms"), ("on.replaced", "restart")],
+        &[
+            ("poll.interval", "1ms"),
+            ("on.replaced", "restart"),
+            ("rotate.wait", "0s"),
+        ],
     )
     .bounded(false)
     .waiting(Duration::ZERO);
