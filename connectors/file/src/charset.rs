@@ -13,6 +13,14 @@ pub(crate) struct Decoded {
 
 /// One encoding of text. It has no state beyond one call: every call begins at a record.
 pub(crate) trait Charset: fmt::Debug {
+    /// Prepares for a file that begins with these bytes.
+    fn begin(&mut self, _start: &[u8]) {}
+
+    /// The first bytes of a file say how the others are read, so that a file that is continued is first shown them again.
+    fn needs_start(&self) -> bool {
+        false
+    }
+
     /// Appends the text of `bytes` as far as they can be decoded; `last` says that the file ends with them.
     fn decode(&mut self, bytes: &[u8], last: bool, text: &mut String) -> Decoded;
 

@@ -24,6 +24,7 @@ pub(crate) use self::lines::Lines;
 pub(crate) use self::multiline::Multiline;
 pub(crate) use self::table::CsvSettings;
 pub(crate) use self::xml::{XmlRecords, steps};
+use crate::content::{Content, Part};
 use crate::format::{Bad, HeaderProblem};
 
 /// What a decoder is given.
@@ -49,7 +50,6 @@ impl<'a> Piece<'a> {
         }
     }
 
-    #[expect(dead_code, reason = "formats of bytes are yet to come")]
     pub(crate) fn bytes(self) -> &'a [u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
@@ -59,10 +59,10 @@ impl<'a> Piece<'a> {
 }
 
 /// Where decoding begins.
-#[expect(dead_code, reason = "formats that count their records read them")]
 #[derive(Debug)]
 pub(crate) struct Start<'a> {
     /// The file, with the archive's member behind `!`.
+    #[expect(dead_code, reason = "for formats whose errors name files themselves")]
     pub(crate) name: &'a str,
     /// Bytes of the file, or of the member, that were read before.
     pub(crate) position: u64,
@@ -119,6 +119,21 @@ pub(crate) trait Decode: fmt::Debug {
     /// Says whether decoding can begin at the position that was reached; if not, it is not stored yet.
     fn is_resumable(&self) -> bool {
         true
+    }
+
+    /// Complete files are to be checked as a whole before any of their records goes out.
+    fn wants_check(&self) -> bool {
+        false
+    }
+
+    /// Reads a part of a complete file from its start to its end and checks what it says about itself.
+    fn check(&mut self, _content: &dyn Content, _part: &Part) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    /// Returns what the check found, for the record of the run.
+    fn facts(&self) -> Option<&Json> {
+        None
     }
 
     /// A record may hold line ends.

@@ -12,6 +12,10 @@ use serde::de::{
     DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor, value,
 };
 
+use crate::copybook::encoder::CopybookEncoder;
+use crate::encoding::TextEncoding;
+use crate::fixed::encoder::{FixedEncoder, OnUnmappable};
+
 /// How values are written: `format`.
 #[derive(Debug)]
 pub(crate) enum Encoder {
@@ -23,6 +27,19 @@ pub(crate) enum Encoder {
     /// Elements of a document; `true`: one was written.
     Xml(bool),
     Raw,
+    Fixed(Box<FixedEncoder>),
+    Copybook(Box<CopybookEncoder>),
+    /// Text in another encoding than UTF-8.
+    Encoded(Box<Encoded>),
+}
+
+/// A text format, and the encoding it is written in.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    inner: Encoder,
+    encoding: TextEncoding,
+    on_unmappable: OnUnmappable,
+    text: Vec<u8>,
 }
 
 /// Why a value is not written.
@@ -36,14 +53,50 @@ pub(crate) enum Refused {
 
 impl Encoder {
     /// Begins a file.
-    pub(crate) fn new(options: &FileSinkOptions) -> Self {
-        match options.format {
+    pub(crate) fn new(options: &FileSinkOptions) -> Result<Self> {
+        Self::continued(options, None)
+    }
+
+    /// Goes on in a file; `columns` are those of a CSV file's header.
+    pub(crate) fn continued(
+        options: &FileSinkOptions,
+        columns: Option<Vec<String>>,
+    ) -> Result<Self> {
+        let encoding = options.text_encoding()?;
+        let inner = match options.format {
             SinkFormat::Lines => Self::Lines,
             SinkFormat::Jsonl => Self::Jsonl,
-            SinkFormat::Csv => Self::Csv(CsvEncoder::new(options.delimiter(), None)),
-            SinkFormat::Json => Self::Json(false),
-            SinkFormat::Xml => Self::Xml(false),
-            SinkFormat::Raw => Self::Raw,
+            SinkFormat::Csv => Self::Csv(CsvEncoder::new(options.delimiter(), columns)),
+            SinkFormat::Json => return Ok(Self::Json(false)),
+            SinkFormat::Xml => return Ok(Self::Xml(false)),
+            SinkFormat::Raw => return Ok(Self::Raw),
+            SinkFormat::Fixed => {
+                let fixed = options.fixed_encoder(encoding)?;
+                return Ok(Self::Fixed(Box::new(fixed)));
+            }
+            SinkFormat::Copybook => {
+                let copybook = options.copybook_encoder(encoding)?;
+                return Ok(Self::Copybook(Box::new(copybook)));
+            }
+        };
+        Ok(if encoding == TextEncoding::Utf8 {
+            inner
+        } else {
+            Self::Encoded(Box::new(Encoded {
+                inner,
+                encoding,
+                on_unmappable: options.on_unmappable,
+                text: Vec::new(),
+            }))
+        })
+    }
+
+    /// Begins the file again: it is empty.
+    pub(crate) fn restart(&mut self) {
+        match self {
+            Self::Csv(csv) => csv.restart(),
+            Self::Encoded(encoded) => encoded.inner.restart(),
+            _ => {}
         }
     }
 
@@ -58,7 +111,7 @@ impl Encoder {
                 }
                 out.extend_from_slice(xml::END);
             }
-            Self::Lines | Self::Jsonl | Self::Csv(_) | Self::Raw => {}
+            _ => {}
         }
     }
 
@@ -84,9 +137,36 @@ impl Encoder {
                 return Ok(());
             }
             Self::Raw => return raw(value, out).map_err(Refused::Record),
+            Self::Fixed(fixed) => return fixed.encode(value, out),
+            Self::Copybook(copybook) => return copybook.encode(value, out),
+            Self::Encoded(encoded) => return encoded.encode(value, out),
         }
         out.push(b'\n');
         Ok(())
+    }
+}
+
+impl Encoded {
+    fn encode(&mut self, value: &Datum<'_>, out: &mut Vec<u8>) -> Result<(), Refused> {
+        self.text.clear();
+        self.inner.encode(value, &mut self.text)?;
+        let text = std::str::from_utf8(&self.text).map_err(|_| {
+            Refused::Record(Error::data_invalid(
+                "the value is not UTF-8, so it cannot be written in another encoding",
+            ))
+        })?;
+        let encoded = self
+            .encoding
+            .encode(text, self.on_unmappable.fallback(), out);
+        encoded.map(|_| ()).map_err(|bad| {
+            let character = u32::from(bad.character);
+            let message = format!("the encoding has no code for U+{character:04X}; `on.unmappable` says what to do then");
+            match self.on_unmappable {
+                // Of a kind that no tolerance of bad records covers.
+                OnUnmappable::Fail => Refused::File(Error::unsupported(message)),
+                OnUnmappable::Dlq | OnUnmappable::Replace(_) => Refused::Record(Error::data_invalid(message)),
+            }
+        })
     }
 }
 

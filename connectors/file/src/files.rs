@@ -33,6 +33,8 @@ pub(crate) struct Tracked {
     skipped: bool,
     /// Records read by this task.
     pub(crate) records: u64,
+    /// Of these, such as could not be read.
+    pub(crate) rejected: u64,
     /// What the last scan found under its name.
     pub(crate) seen: Option<Meta>,
     pub(crate) looks: Looks,
@@ -290,6 +292,7 @@ impl Tracked {
             renamed: None,
             skipped: false,
             records: 0,
+            rejected: 0,
             seen: Some(file.meta),
             looks: Looks::default(),
             put_away: false,

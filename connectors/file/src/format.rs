@@ -36,7 +36,6 @@ pub(crate) enum Reason {
     /// What the text layer says of a character.
     Charset(String),
     /// What a format of its own says, such as a record's number and the bytes of a field.
-    #[expect(dead_code, reason = "formats of bytes are yet to come")]
     Other(String),
 }
 

@@ -3,15 +3,13 @@
 mod charset;
 mod column;
 mod content;
-#[expect(dead_code, reason = "the formats that use it come next")]
+mod control;
 mod copybook;
 mod decode;
 mod encode;
-#[expect(dead_code, reason = "the formats that use it come next")]
 mod encoding;
 mod error;
 mod files;
-#[expect(dead_code, reason = "the formats that use it come next")]
 mod fixed;
 mod format;
 mod identity;

@@ -1,10 +1,14 @@
 //! Options of `file-source` and `file-sink`, and what is wrong with them before a file is touched.
 
 mod csv;
+mod legacy;
 mod sink;
 mod source;
 
 pub(crate) use self::csv::{CsvOptions, ShortRows};
+pub(crate) use self::legacy::{
+    ControlOptions, CopybookOptions, FixedOptions, UserDefined, encoding, unknown_encoding,
+};
 pub(crate) use self::sink::{FileSinkOptions, SinkFormat};
 pub(crate) use self::source::{
     Cleanup, FileSourceOptions, Mode, OnNoInput, ReadFrom, SourceFormat,
@@ -55,7 +59,7 @@ mod tests {
             &[
                 ("path", "a[.txt"),
                 ("topic", "t"),
-                ("encoding", "euc-kr"),
+                ("encoding", "klingon"),
                 ("file.share", "2/2"),
             ],
             &["encoding", "file.share", "path"],

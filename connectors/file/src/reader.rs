@@ -11,6 +11,7 @@ mod read;
 
 use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
+use serde_json::{Value as Json, json};
 
 use self::read::{Read, Visit};
 use crate::charset::Charset;
@@ -414,9 +415,11 @@ impl Reader {
             ends,
             flushes: waited,
             records: 0,
+            rejected: 0,
         };
         let ended = read.run(out);
         tracked.records += read.records;
+        tracked.rejected += read.rejected;
         let ended_at = self.window.position();
         let pending = !self.window.bytes().is_empty();
         if self.decoder.is_resumable() {
@@ -440,7 +443,8 @@ impl Reader {
             note_growth(tracked, false);
         }
         if ended_at != started_at || (tracked.position.packed && at_end) {
-            report(&self.ctx, tracked, handle.as_ref(), at_end);
+            let facts = self.decoder.facts();
+            report(&self.ctx, tracked, handle.as_ref(), at_end, facts);
         }
         if pending && self.decoder.holds_back() && at_end {
             note_growth(tracked, true);
@@ -488,6 +492,7 @@ fn report(
     tracked: &Tracked,
     handle: &dyn crate::storage::Handle,
     at_end: bool,
+    facts: Option<&Json>,
 ) {
     // Of a packed file the host hashes all bytes or none.
     let bytes = match (tracked.position.packed, at_end) {
@@ -495,7 +500,12 @@ fn report(
         (true, true) => handle.meta().map_or(0, |meta| meta.size),
         (true, false) => 0,
     };
-    if let Err(error) = ctx.report_file(&tracked.path, bytes, tracked.records) {
+    let more = json!({
+        "rejected": tracked.rejected,
+        "sums": facts.and_then(|facts| facts.get("sums")).unwrap_or(&json!({})),
+    });
+    let reported = ctx.report_file_with(&tracked.path, bytes, tracked.records, &more);
+    if let Err(error) = reported {
         // Only the summary of the run misses it.
         tracing::debug!(%error, "the host took no file report");
     }

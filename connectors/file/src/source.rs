@@ -5,8 +5,15 @@ use std::rc::Rc;
 use fancy_regex::Regex;
 use linkspan_sdk::prelude::*;
 
+use crate::charset::Charset;
+use crate::control::Control;
+use crate::copybook::records::{CopybookRecords, RecordSettings};
 use crate::decode::{CsvRows, CsvSettings, Decode, JsonRecords, Lines, Multiline, XmlRecords};
+use crate::encoding::{Fallback, TextEncoding, TextLayer};
 use crate::files::{Files, Share};
+use crate::fixed::cutter::Cutter;
+use crate::fixed::decoder::Rows;
+use crate::fixed::records::FixedRecords;
 use crate::options::{self, Cleanup, FileSourceOptions, Mode, OnNoInput, ReadFrom, SourceFormat};
 use crate::paths::{self, Patterns};
 use crate::reader::{Reader, Settings};
@@ -32,8 +39,9 @@ impl SourceTask for FileSource {
         let files = Files::matching(Rc::new(Local), patterns(&options), share, shared)
             .cleaning(options.cleanup != Cleanup::None);
         let decoder = decoder(&options, &ctx)?;
+        let charset = charset(&options);
         Ok(Self {
-            reader: Reader::new(settings(&options), ctx, files, decoder, None)?,
+            reader: Reader::new(settings(&options), ctx, files, decoder, charset)?,
         })
     }
 
@@ -65,7 +73,75 @@ fn decoder(options: &FileSourceOptions, ctx: &SourceContext) -> Result<Box<dyn D
         SourceFormat::Jsonl => Box::new(Lines::JSON),
         SourceFormat::Json => Box::new(JsonRecords::new(&options.json_path)),
         SourceFormat::Xml => Box::new(XmlRecords::new(&options.xml_path)),
+        SourceFormat::Fixed => Box::new(fixed(options, ctx)?),
+        SourceFormat::Copybook => Box::new(copybook(options, ctx)?),
     })
+}
+
+/// Returns what decodes text that is not UTF-8.
+fn charset(options: &FileSourceOptions) -> Option<Box<dyn Charset>> {
+    let encoding = options.text_encoding()?;
+    (encoding != TextEncoding::Utf8).then(|| Box::new(TextLayer::new(encoding)) as Box<dyn Charset>)
+}
+
+/// Control totals need a file that is complete: a job's, or a spooled one.
+fn control(options: &FileSourceOptions, ctx: &SourceContext) -> Result<Control> {
+    let control = options.control.control(&mut |_, _| {});
+    if control.is_set() && options.mode == Mode::Tail && !ctx.bounded() {
+        return Err(Error::config_invalid(
+            "control totals are checked in complete files: use `mode: spool`, or run the source as a job",
+        ));
+    }
+    Ok(control)
+}
+
+fn known_encoding(options: &FileSourceOptions) -> Result<TextEncoding> {
+    let unknown = || Error::config_invalid(options::unknown_encoding(&options.encoding));
+    options.text_encoding().ok_or_else(unknown)
+}
+
+fn fixed(options: &FileSourceOptions, ctx: &SourceContext) -> Result<FixedRecords> {
+    let encoding = known_encoding(options)?;
+    let layout = options
+        .fixed
+        .layout(encoding)
+        .map_err(|wrong| Error::config_invalid(format!("`fixed.layout`: {}", wrong.join("; "))))?;
+    let cutter = Cutter {
+        layout,
+        end: options.fixed.record_end,
+        pads_short: options.fixed.pad_short_records,
+    };
+    let fields = options.fixed.context(encoding, Fallback::Refuse);
+    let rows = Rows::new(cutter, fields, ctx)?;
+    let control = control(options, ctx)?;
+    Ok(FixedRecords::new(
+        rows,
+        control,
+        options.max_line_bytes.as_usize(),
+    ))
+}
+
+fn copybook(options: &FileSourceOptions, ctx: &SourceContext) -> Result<CopybookRecords> {
+    let plan = options
+        .copybook
+        .plan(known_encoding(options)?)
+        .map_err(|wrong| {
+            let list = wrong
+                .iter()
+                .map(|(option, wrong)| format!("`{option}`: {wrong}"));
+            Error::config_invalid(list.collect::<Vec<_>>().join("; "))
+        })?;
+    let settings = RecordSettings {
+        frames: options.copybook.frames(),
+        len: options
+            .copybook
+            .record_length
+            .and_then(|len| usize::try_from(len).ok()),
+        skipped: options.copybook.skipped(),
+        control: control(options, ctx)?,
+        record_bytes_max: options.max_line_bytes.as_usize(),
+    };
+    CopybookRecords::new(plan, settings, ctx)
 }
 
 fn patterns(options: &FileSourceOptions) -> Patterns {

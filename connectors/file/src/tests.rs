@@ -7,6 +7,7 @@ use linkspan_sdk::Error;
 
 mod conformance;
 mod formats;
+mod legacy;
 mod many;
 mod readme;
 mod sink;

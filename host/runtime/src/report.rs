@@ -73,6 +73,12 @@ pub struct FileReport {
     pub bytes: u64,
     /// Records of this file in this run.
     pub records: u64,
+    /// Of these, such as could not be read; shown only where there are any.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rejected: u64,
+    /// Sums over the file's records that were checked against its control totals, as decimal numbers.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sums: BTreeMap<String, String>,
 }
 
 /// A failure as scripts read it.

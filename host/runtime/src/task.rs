@@ -362,11 +362,14 @@ impl TaskShared {
         let mut files = self.lock_files();
         files.reported.clear();
         for (path, file) in std::mem::take(&mut files.durable) {
-            let records = file.records;
+            let (records, rejected) = (file.records, file.rejected);
             files
                 .earlier
                 .entry(path)
-                .and_modify(|earlier| earlier.records += records)
+                .and_modify(|earlier| {
+                    earlier.records += records;
+                    earlier.rejected += rejected;
+                })
                 .or_insert(file);
         }
     }
@@ -375,11 +378,14 @@ impl TaskShared {
         let files = self.lock_files();
         let mut all = files.earlier.clone();
         for (path, file) in &files.durable {
-            let before = all.get(path).map_or(0, |earlier| earlier.records);
+            let earlier = all.get(path);
+            let before = earlier.map_or(0, |earlier| earlier.records);
+            let rejected_before = earlier.map_or(0, |earlier| earlier.rejected);
             all.insert(
                 path.clone(),
                 FileReport {
                     records: before + file.records,
+                    rejected: rejected_before + file.rejected,
                     ..file.clone()
                 },
             );
@@ -431,6 +437,8 @@ mod tests {
             sha256: None,
             bytes,
             records,
+            rejected: 0,
+            sums: std::collections::BTreeMap::new(),
         }
     }
 

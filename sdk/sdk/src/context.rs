@@ -116,7 +116,26 @@ impl TaskContext {
     /// # Errors
     /// The host cannot take it.
     pub fn report_file(&self, path: &Path, bytes: u64, records: u64) -> Result<()> {
-        let body = json!({"path": path.to_string_lossy(), "bytes": bytes, "records": records});
+        self.report_file_with(path, bytes, records, &json!({}))
+    }
+
+    /// As [`TaskContext::report_file`], with more that the record of the run keeps of the file: `rejected`, how many of the
+    /// records could not be read, and `sums`, an object of names and decimal numbers as text. A host that does not know a key
+    /// leaves it out.
+    ///
+    /// # Errors
+    /// The host cannot take it.
+    pub fn report_file_with(
+        &self,
+        path: &Path,
+        bytes: u64,
+        records: u64,
+        more: &serde_json::Value,
+    ) -> Result<()> {
+        let mut body = json!({"path": path.to_string_lossy(), "bytes": bytes, "records": records});
+        if let (Some(body), Some(more)) = (body.as_object_mut(), more.as_object()) {
+            body.extend(more.iter().map(|(key, value)| (key.clone(), value.clone())));
+        }
         self.request("run.file", body.to_string().as_bytes())?;
         Ok(())
     }

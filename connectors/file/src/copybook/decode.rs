@@ -16,6 +16,14 @@ pub(crate) enum Stop {
     Short(Fault),
 }
 
+impl Stop {
+    pub(crate) fn fault(self) -> Fault {
+        match self {
+            Self::Fault(fault) | Self::Short(fault) => fault,
+        }
+    }
+}
+
 impl From<Fault> for Stop {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)

@@ -11,11 +11,13 @@
 
 mod decode;
 mod encode;
+pub(crate) mod encoder;
 pub(crate) mod frame;
 mod number;
 pub(crate) mod parse;
 mod picture;
 pub(crate) mod plan;
+pub(crate) mod records;
 
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,19 @@
-//! A text format on top of encoded bytes: whole lines become text, and a place in the text becomes a place in the bytes again.
+//! A text format on top of encoded bytes: lines become text, and a place in the text becomes a place in the bytes again.
 //!
 //! Positions in offsets and errors are bytes of the file, whatever its encoding. A line's end is found in the bytes, where no
-//! encoding here lets it be part of a character; so each piece ends behind a line and is decoded by itself.
+//! encoding here lets it be part of a character; so each line is decoded by itself.
 
 use super::utf16::Order;
 use super::{TextEncoding, Undecodable, ebcdic};
+use crate::charset::{Charset, Decoded};
+use crate::fixed::hex;
 
-/// Decodes lines of one file, one piece after the other.
+/// Decodes the text of one file, one piece after the other.
 #[derive(Debug)]
 pub(crate) struct TextLayer {
+    label: TextEncoding,
+    /// As the file's byte order mark says.
     encoding: TextEncoding,
-    text: String,
     /// The end of each line, in the text and in the bytes.
     ends: Vec<(usize, usize)>,
 }
@@ -18,76 +21,74 @@ pub(crate) struct TextLayer {
 impl TextLayer {
     pub(crate) fn new(encoding: TextEncoding) -> Self {
         Self {
+            label: encoding,
             encoding,
-            text: String::new(),
             ends: Vec::new(),
         }
     }
 
-    /// Prepares for a file that begins with these bytes; returns the length of a byte order mark.
-    pub(crate) fn begin(&mut self, start: &[u8], encoding: TextEncoding) -> usize {
-        self.encoding = encoding;
-        match encoding {
-            TextEncoding::Utf16(order) => {
-                let (order, mark) = order.settle(start);
-                self.encoding = TextEncoding::Utf16(order);
-                mark
-            }
-            _ => 0,
-        }
-    }
-
-    /// Decodes the whole lines of `bytes`, or all of them where the file ends with them. Returns the first bytes that are no
-    /// text; what comes before their line is decoded.
-    pub(crate) fn decode(&mut self, bytes: &[u8], last: bool) -> Option<Undecodable> {
-        self.text.clear();
+    /// Decodes the whole lines of `bytes`, or all of them where the file ends with them; of a line that goes on, what is there.
+    fn lines(
+        &mut self,
+        bytes: &[u8],
+        last: bool,
+        text: &mut String,
+    ) -> (usize, Option<Undecodable>) {
+        let start = text.len();
+        let mut at = self.mark(bytes);
         self.ends.clear();
-        let mut at = 0;
+        if at > 0 {
+            self.ends.push((0, at));
+        }
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let len = match self.line_len(rest) {
-                Some(len) => len,
-                None if last => rest.len(),
-                None => return None,
-            };
-            let before = self.text.len();
-            let line = rest.get(..len).unwrap_or_default();
-            if let Err(bad) = self.line(line) {
-                self.text.truncate(before);
-                return Some(Undecodable {
-                    at: at + bad.at,
-                    ..bad
-                });
+            let whole = self.line_len(rest);
+            let len = whole.unwrap_or(rest.len());
+            let before = text.len();
+            let decoded = self.line(rest.get(..len).unwrap_or_default(), text);
+            match decoded {
+                Ok(()) => at += len,
+                // The rest of a character may follow.
+                Err(bad) if whole.is_none() && !last && bad.at + bad.len >= len => {
+                    text.truncate(before);
+                    // What was decoded before it decodes again without it.
+                    if bad.at > 0
+                        && self
+                            .line(rest.get(..bad.at).unwrap_or_default(), text)
+                            .is_ok()
+                    {
+                        at += bad.at;
+                        self.ends.push((text.len() - start, at));
+                    } else {
+                        text.truncate(before);
+                    }
+                    return (at, None);
+                }
+                Err(bad) => {
+                    text.truncate(before);
+                    return (
+                        at,
+                        Some(Undecodable {
+                            at: at + bad.at,
+                            ..bad
+                        }),
+                    );
+                }
             }
-            at += len;
-            self.ends.push((self.text.len(), at));
+            self.ends.push((text.len() - start, at));
         }
-        None
+        (at, None)
     }
 
-    /// Returns the text of the lines.
-    pub(crate) fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Returns how many of the bytes `n` bytes of the text are.
-    pub(crate) fn raw_len(&self, n: usize, bytes: &[u8]) -> usize {
-        if n == 0 {
+    /// The length of a byte order mark, which is no text.
+    fn mark(&mut self, bytes: &[u8]) -> usize {
+        let TextEncoding::Utf16(order) = self.label else {
             return 0;
+        };
+        let (settled, mark) = order.settle(bytes);
+        if mark > 0 {
+            self.encoding = TextEncoding::Utf16(settled);
         }
-        let line = self.ends.partition_point(|(text, _)| *text < n);
-        let (text_start, raw_start) =
-            match line.checked_sub(1).and_then(|before| self.ends.get(before)) {
-                Some(&end) => end,
-                None => (0, 0),
-            };
-        match self.ends.get(line) {
-            Some(&(text_end, raw_end)) if text_end == n => raw_end,
-            Some(&(_, raw_end)) => {
-                let raw = bytes.get(raw_start..raw_end).unwrap_or_default();
-                raw_start + self.prefix(raw, n - text_start)
-            }
-            None => raw_start,
-        }
+        mark
     }
 
     /// Returns how many bytes of a line make its first `n` bytes of text.
@@ -109,29 +110,25 @@ impl TextLayer {
         at
     }
 
-    fn line(&mut self, line: &[u8]) -> Result<(), Undecodable> {
+    fn line(&self, line: &[u8], text: &mut String) -> Result<(), Undecodable> {
         if let (TextEncoding::Ebcdic(page), Some((end, body))) = (self.encoding, line.split_last())
             && ebcdic::LINE_ENDS.contains(end)
         {
-            page.decode(body, &mut self.text)?;
-            self.text.push('\n');
+            page.decode(body, text)?;
+            text.push('\n');
             return Ok(());
         }
-        self.encoding.decode(line, &mut self.text)
+        self.encoding.decode(line, text)
     }
 
     /// Returns the length of the first line with its end.
     fn line_len(&self, bytes: &[u8]) -> Option<usize> {
         match self.encoding {
-            TextEncoding::Utf16(order) => {
-                let newline: [u8; 2] = if order == Order::Big {
-                    [0, b'\n']
-                } else {
-                    [b'\n', 0]
-                };
+            TextEncoding::Utf16(_) => {
+                let newline = self.newline();
                 let mut at = 0;
                 loop {
-                    let found = memchr::memmem::find(bytes.get(at..)?, &newline)? + at;
+                    let found = memchr::memmem::find(bytes.get(at..)?, newline)? + at;
                     if found % 2 == 0 {
                         return Some(found + 2);
                     }
@@ -143,6 +140,67 @@ impl TextLayer {
                 memchr::memchr2(nl, lf, bytes).map(|at| at + 1)
             }
             _ => memchr::memchr(b'\n', bytes).map(|at| at + 1),
+        }
+    }
+}
+
+impl Charset for TextLayer {
+    fn begin(&mut self, start: &[u8]) {
+        self.encoding = self.label;
+        if let TextEncoding::Utf16(order) = self.label {
+            self.encoding = TextEncoding::Utf16(order.settle(start).0);
+        }
+    }
+
+    fn needs_start(&self) -> bool {
+        matches!(self.label, TextEncoding::Utf16(_))
+    }
+
+    fn decode(&mut self, bytes: &[u8], last: bool, text: &mut String) -> Decoded {
+        let (used, bad) = self.lines(bytes, last, text);
+        let why = |bad: Undecodable| {
+            let shown = bytes.get(bad.at..bad.at + bad.len).unwrap_or_default();
+            (
+                bad.at,
+                format!("the bytes {} are no character of the encoding", hex(shown)),
+            )
+        };
+        Decoded {
+            used,
+            bad: bad.map(why),
+        }
+    }
+
+    fn raw_len(&mut self, bytes: &[u8], n: usize) -> usize {
+        if n == 0 {
+            return match self.ends.first() {
+                // A mark alone, where nothing of the text was used.
+                Some(&(0, mark)) if self.ends.len() == 1 => mark,
+                _ => 0,
+            };
+        }
+        let line = self.ends.partition_point(|(text, _)| *text < n);
+        let (text_start, raw_start) =
+            match line.checked_sub(1).and_then(|before| self.ends.get(before)) {
+                Some(&end) => end,
+                None => (0, 0),
+            };
+        match self.ends.get(line) {
+            Some(&(text_end, raw_end)) if text_end == n => raw_end,
+            Some(&(_, raw_end)) => {
+                let raw = bytes.get(raw_start..raw_end).unwrap_or_default();
+                raw_start + self.prefix(raw, n - text_start)
+            }
+            None => raw_start,
+        }
+    }
+
+    fn newline(&self) -> &[u8] {
+        match self.encoding {
+            TextEncoding::Utf16(Order::Big) => &[0, b'\n'],
+            TextEncoding::Utf16(_) => &[b'\n', 0],
+            TextEncoding::Ebcdic(_) => &[0x25],
+            _ => b"\n",
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use crate::charset::Charset as _;
+
 use super::{Fallback, Page, TextEncoding, TextLayer, Undecodable, Unmappable};
 
 fn encoding(label: &str) -> TextEncoding {
@@ -275,21 +277,7 @@ fn ebcdic_tables_are_what_iconv_says() {
 
 #[test]
 fn a_text_layer_keeps_raw_positions() {
-    for label in [
-        "utf-8",
-        "cp949",
-        "utf-16le",
-        "utf-16be",
-        "shift_jis",
-        "cp037",
-        "cp933",
-    ] {
-        let korean = !matches!(label, "cp037" | "shift_jis");
-        let lines = if korean {
-            ["a,가나\n", "다\n", "last 라"]
-        } else {
-            ["a,b\n", "c d\n", "last e"]
-        };
+    let check = |label: &str, lines: [&str; 3]| {
         let encoding = encoding(label);
         let raw: Vec<Vec<u8>> = lines
             .iter()
@@ -297,29 +285,64 @@ fn a_text_layer_keeps_raw_positions() {
             .collect();
         let bytes = raw.concat();
         let mut layer = TextLayer::new(encoding);
-        layer.begin(&bytes, encoding);
-        assert_eq!(layer.decode(&bytes, false), None);
-        assert_eq!(layer.text(), lines[..2].concat(), "{label}");
+        layer.begin(&bytes);
+        let mut text = String::new();
+        let decoded = layer.decode(&bytes, true, &mut text);
+        assert_eq!((decoded.used, decoded.bad), (bytes.len(), None));
+        assert_eq!(text, lines.concat(), "{label}");
         assert_eq!(
-            layer.raw_len(lines[0].len(), &bytes),
+            layer.raw_len(&bytes, lines[0].len()),
             raw[0].len(),
             "{label}"
         );
-        assert_eq!(layer.decode(&bytes, true), None);
-        assert_eq!(layer.text(), lines.concat(), "{label}");
-        assert_eq!(
-            layer.raw_len(layer.text().len(), &bytes),
-            bytes.len(),
-            "{label}"
-        );
+        assert_eq!(layer.raw_len(&bytes, text.len()), bytes.len(), "{label}");
         let inside = encode(encoding, "a,").unwrap().len();
-        assert_eq!(layer.raw_len(2, &bytes), inside, "{label}");
+        assert_eq!(layer.raw_len(&bytes, 2), inside, "{label}");
+        // Whatever was read so far: what is text of it is the front of the text.
+        for n in 0..bytes.len() {
+            let mut front = String::new();
+            let decoded = layer.decode(&bytes[..n], false, &mut front);
+            assert!(
+                decoded.bad.is_none() && text.starts_with(&front),
+                "{label} {n}"
+            );
+            assert_eq!(
+                layer.raw_len(&bytes[..n], front.len()),
+                decoded.used,
+                "{label} {n}"
+            );
+        }
+    };
+    for label in ["utf-8", "cp949", "utf-16le", "utf-16be", "cp933"] {
+        check(label, ["a,가나\n", "다\n", "last 라"]);
     }
-    let cp949 = encoding("cp949");
-    let mut layer = TextLayer::new(cp949);
+    check("shift_jis", ["a,日本\n", "表\n", "last"]);
+    check("cp037", ["a,b\n", "c d\n", "last e"]);
+}
+
+#[test]
+fn a_text_layer_names_bad_bytes_and_takes_marks() {
+    let mut layer = TextLayer::new(encoding("cp949"));
+    let mut text = String::new();
+    let decoded = layer.decode(b"ok\nb\xff\xff\nx\n", true, &mut text);
     assert_eq!(
-        layer.decode(b"ok\nb\xff\xff\nx\n", true),
-        Some(Undecodable { at: 4, len: 2 })
+        decoded.bad,
+        Some((
+            4,
+            "the bytes FFFF are no character of the encoding".to_owned()
+        ))
     );
-    assert_eq!(layer.text(), "ok\n");
+    assert_eq!((text.as_str(), decoded.used), ("ok\n", 3));
+    for (bytes, expected) in [
+        (&b"\xfe\xff\0a\0\n"[..], "a\n"),
+        (b"\xff\xfea\0\n\0", "a\n"),
+        (b"a\0\n\0", "a\n"),
+    ] {
+        let mut layer = TextLayer::new(encoding("utf-16"));
+        layer.begin(bytes);
+        let mut text = String::new();
+        let decoded = layer.decode(bytes, true, &mut text);
+        assert_eq!((text.as_str(), decoded.used), (expected, bytes.len()));
+        assert_eq!(layer.raw_len(bytes, 2), bytes.len());
+    }
 }

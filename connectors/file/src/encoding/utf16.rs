@@ -2,13 +2,11 @@
 
 use super::Undecodable;
 
-const MARK: char = '\u{feff}';
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Little,
     Big,
-    /// As the mark at the start says; little without one, as Windows writes it. Written little, with a mark.
+    /// As the mark at the start says; little without one, as Windows writes it. Written little, without one.
     Marked,
 }
 
@@ -59,13 +57,6 @@ impl Order {
                 Self::Big => unit.to_be_bytes(),
                 Self::Little | Self::Marked => unit.to_le_bytes(),
             });
-        }
-    }
-
-    /// The bytes at the start of a new file.
-    pub(crate) fn mark(self, out: &mut Vec<u8>) {
-        if self == Self::Marked {
-            self.encode(MARK.encode_utf8(&mut [0; 4]), out);
         }
     }
 }

@@ -17,6 +17,7 @@ pub(crate) mod encoder;
 pub(crate) mod field;
 pub(crate) mod layout;
 pub(crate) mod number;
+pub(crate) mod records;
 pub(crate) mod scalar;
 
 #[cfg(test)]

@@ -2,7 +2,11 @@
 
 use linkspan_sdk::prelude::*;
 
-use super::ascii;
+use super::{CopybookOptions, FixedOptions, UserDefined, ascii, encoding, unknown_encoding};
+use crate::copybook::encoder::CopybookEncoder;
+use crate::copybook::frame::RecordFormat;
+use crate::encoding::TextEncoding;
+use crate::fixed::encoder::{FixedEncoder, OnUnmappable};
 use crate::moment::Zone;
 use crate::pack::Packing;
 use crate::recorded::OnExisting;
@@ -17,6 +21,8 @@ pub(crate) enum SinkFormat {
     Json,
     Xml,
     Raw,
+    Fixed,
+    Copybook,
 }
 
 /// Writes records to one file that grows, or to many that are finished, exactly once.
@@ -30,6 +36,7 @@ pub(crate) struct FileSinkOptions {
     pub(crate) path: std::path::PathBuf,
     /// `lines`: the value and a newline. `jsonl`: the value as one line of JSON. `csv`: a header, then a record for each
     /// row; the values must be rows. `raw`: the value's bytes and nothing else. `json`, an array, and `xml` are for many files.
+    /// `fixed`: records of fields at fixed bytes, as `fixed.layout` says. `copybook`: records that a COBOL copybook describes.
     #[option(default = "lines", importance = "high")]
     pub(crate) format: SinkFormat,
     /// When the file holds bytes that this connector has no record of, or lacks bytes that it has: `fail`, `append`
@@ -60,6 +67,21 @@ pub(crate) struct FileSinkOptions {
     /// Of many files: what a file's name ends with while it is written.
     #[option(default = ".inprogress")]
     pub(crate) temp_suffix: String,
+    /// The encoding of the file, by its label, as in `file-source`.
+    #[option(default = "utf-8")]
+    pub(crate) encoding: String,
+    /// CP949's rows C9 and FE, which it leaves to its users: `private_use` writes U+E000 to U+E0BB there, `fail` has no code for
+    /// them.
+    #[option(default = "fail")]
+    pub(crate) encoding_user_defined: UserDefined,
+    /// When the encoding has no code for a character: `fail` fails the task, `dlq` makes the record a bad one, `replace(?)` writes
+    /// that byte instead.
+    #[option(default = "fail")]
+    pub(crate) on_unmappable: OnUnmappable,
+    #[option(nest = "fixed")]
+    pub(crate) fixed: FixedOptions,
+    #[option(nest = "copybook")]
+    pub(crate) copybook: CopybookOptions,
 }
 
 impl FileSinkOptions {
@@ -112,6 +134,9 @@ impl FileSinkOptions {
                 "a file of this format has an end, so it cannot grow: give a `path` with `{partition}` and `{start_offset}`, or take `jsonl`",
             ));
         }
+        self.check_legacy(&mut |option, message| {
+            problems.push(ConfigProblem::new(option, message))
+        });
         problems
     }
 
@@ -126,6 +151,76 @@ impl FileSinkOptions {
 
     pub(crate) fn zone(&self) -> Zone {
         self.timezone.parse().unwrap_or(Zone::Offset(0))
+    }
+
+    /// Returns the encoding of the file.
+    pub(crate) fn text_encoding(&self) -> Result<TextEncoding> {
+        encoding(&self.encoding, self.encoding_user_defined)
+            .ok_or_else(|| Error::config_invalid(unknown_encoding(&self.encoding)))
+    }
+
+    pub(crate) fn fixed_encoder(&self, encoding: TextEncoding) -> Result<FixedEncoder> {
+        let layout = self.fixed.layout(encoding).map_err(|wrong| {
+            Error::config_invalid(format!("`fixed.layout`: {}", wrong.join("; ")))
+        })?;
+        let ctx = self.fixed.context(encoding, self.on_unmappable.fallback());
+        let end = self.fixed.record_end;
+        Ok(FixedEncoder::new(
+            layout,
+            end,
+            ctx,
+            self.fixed.type_column.clone(),
+            self.on_unmappable,
+        ))
+    }
+
+    pub(crate) fn copybook_encoder(&self, encoding: TextEncoding) -> Result<CopybookEncoder> {
+        let plan = self.copybook.plan(encoding).map_err(|wrong| {
+            let list = wrong
+                .iter()
+                .map(|(option, wrong)| format!("`{option}`: {wrong}"));
+            Error::config_invalid(list.collect::<Vec<_>>().join("; "))
+        })?;
+        let len = self
+            .copybook
+            .record_length
+            .and_then(|len| usize::try_from(len).ok());
+        Ok(CopybookEncoder::new(
+            plan,
+            self.copybook.frames(),
+            len,
+            self.on_unmappable,
+        ))
+    }
+
+    fn check_legacy(&self, problem: &mut impl FnMut(&str, String)) {
+        let Some(encoding) = encoding(&self.encoding, self.encoding_user_defined) else {
+            return problem("encoding", unknown_encoding(&self.encoding));
+        };
+        match self.format {
+            SinkFormat::Fixed => self.fixed.check(encoding, problem),
+            SinkFormat::Copybook => {
+                self.copybook.check(encoding, problem);
+                if self.copybook.record_format == RecordFormat::Bdw {
+                    problem(
+                        "copybook.record.format",
+                        "`bdw` is for reading; records are written as `fixed`, `rdw` or `lines`"
+                            .to_owned(),
+                    );
+                }
+            }
+            SinkFormat::Json | SinkFormat::Xml | SinkFormat::Raw
+                if encoding != TextEncoding::Utf8 =>
+            {
+                problem("encoding", "must be `utf-8` in this format".to_owned());
+            }
+            SinkFormat::Lines
+            | SinkFormat::Jsonl
+            | SinkFormat::Csv
+            | SinkFormat::Json
+            | SinkFormat::Xml
+            | SinkFormat::Raw => {}
+        }
     }
 
     pub(crate) fn delimiter(&self) -> u8 {

@@ -4,8 +4,12 @@ use std::path::PathBuf;
 
 use linkspan_sdk::prelude::*;
 
-use super::{CsvOptions, share};
+use super::{
+    ControlOptions, CopybookOptions, CsvOptions, FixedOptions, UserDefined, encoding, share,
+    unknown_encoding,
+};
 use crate::decode::steps;
+use crate::encoding::TextEncoding;
 use crate::paths::Order;
 use crate::reader::OnReplaced;
 use crate::spool::OnDuplicate;
@@ -26,7 +30,8 @@ pub(crate) struct FileSourceOptions {
     #[option(importance = "high")]
     pub(crate) topic: TopicName,
     /// `lines`: each line is a record, as text. `csv`, `tsv`: each row is a record with a field for each column. `jsonl`: each
-    /// line is JSON. `json`: the elements of an array. `xml`: the elements at `xml.path`.
+    /// line is JSON. `json`: the elements of an array. `xml`: the elements at `xml.path`. `fixed`: records of fields at fixed bytes,
+    /// as `fixed.layout` says. `copybook`: records that a COBOL copybook describes.
     #[option(default = "lines", importance = "high")]
     pub(crate) format: SourceFormat,
     /// `tail`: files grow, and are read as far as there are whole records. `spool`: a file is complete when it is there, is read
@@ -105,9 +110,20 @@ pub(crate) struct FileSourceOptions {
     /// How long it is remembered that a spooled file was read which is gone since.
     #[option(default = "30d")]
     pub(crate) history: Duration,
-    /// The encoding of the files. Only `utf-8` so far.
+    /// The encoding of the files, by its label: `utf-8`, `utf-16`, `euc-kr` (CP949), `euc-kr-strict`, `shift_jis`, EBCDIC
+    /// `cp037`, `cp933`, and so on; see the README.
     #[option(default = "utf-8")]
     pub(crate) encoding: String,
+    /// CP949's rows C9 and FE, which it leaves to its users: `fail` makes a record with them a bad one, `private_use` reads them as
+    /// U+E000 to U+E0BB.
+    #[option(default = "fail")]
+    pub(crate) encoding_user_defined: UserDefined,
+    #[option(nest = "fixed")]
+    pub(crate) fixed: FixedOptions,
+    #[option(nest = "copybook")]
+    pub(crate) copybook: CopybookOptions,
+    #[option(nest = "control")]
+    pub(crate) control: ControlOptions,
     /// How often grown and new files are looked for.
     #[option(default = "1s")]
     pub(crate) poll_interval: Duration,
@@ -131,6 +147,8 @@ pub(crate) enum SourceFormat {
     Jsonl,
     Json,
     Xml,
+    Fixed,
+    Copybook,
 }
 
 /// Whether files grow.
@@ -178,12 +196,9 @@ impl FileSourceOptions {
                 }
             }
         }
-        let encoding = self.encoding.to_ascii_lowercase();
-        if encoding != "utf-8" && encoding != "utf8" {
-            problem(
-                "encoding",
-                format!("`{}` is not supported yet, only `utf-8` is", self.encoding),
-            );
+        match self.text_encoding() {
+            Some(encoding) => self.check_legacy(encoding, &mut problem),
+            None => problem("encoding", unknown_encoding(&self.encoding)),
         }
         if share(&self.file_share).is_none() {
             problem("file.share", "is not `index/count`".to_owned());
@@ -214,7 +229,12 @@ impl FileSourceOptions {
                     ),
                 );
             }
-            SourceFormat::Lines | SourceFormat::Jsonl | SourceFormat::Json | SourceFormat::Xml => {}
+            SourceFormat::Lines
+            | SourceFormat::Jsonl
+            | SourceFormat::Json
+            | SourceFormat::Xml
+            | SourceFormat::Fixed
+            | SourceFormat::Copybook => {}
         }
         if let Some(pattern) = &self.multiline_start_pattern {
             if self.format != SourceFormat::Lines {
@@ -229,6 +249,29 @@ impl FileSourceOptions {
                     format!("is not a regular expression: {error}"),
                 );
             }
+        }
+    }
+
+    /// Returns the encoding, `None` for an unknown label.
+    pub(crate) fn text_encoding(&self) -> Option<TextEncoding> {
+        encoding(&self.encoding, self.encoding_user_defined)
+    }
+
+    fn check_legacy(&self, encoding: TextEncoding, problem: &mut impl FnMut(&str, String)) {
+        match self.format {
+            SourceFormat::Fixed => self.fixed.check(encoding, problem),
+            SourceFormat::Copybook => self.copybook.check(encoding, problem),
+            _ => {}
+        }
+        let control = self.control.control(problem);
+        match self.format {
+            SourceFormat::Fixed => self.fixed.check_control(&control, encoding, problem),
+            SourceFormat::Copybook => {}
+            _ if control.is_set() => problem(
+                "control.count",
+                "control totals are for `format: fixed` and `copybook`".to_owned(),
+            ),
+            _ => {}
         }
     }
 

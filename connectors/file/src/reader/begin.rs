@@ -4,7 +4,8 @@ use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
 
 use super::{OnReplaced, Reader, partition};
-use crate::decode::{Problem, Start, valid_utf8};
+use crate::content::{Content, read_full};
+use crate::decode::{Decode, Problem, Start, Wants, valid_utf8};
 use crate::error;
 use crate::files::{Opened, Tracked};
 use crate::format::{Bad, Reason};
@@ -13,7 +14,7 @@ use crate::options::Mode;
 use crate::rotation;
 use crate::spool::{self, OnDuplicate};
 use crate::unpack;
-use crate::window;
+use crate::window::{self, LineCounter};
 
 impl Reader {
     /// Opens a file where reading stopped; `false`: it is left alone.
@@ -332,6 +333,24 @@ impl Reader {
         let part = content.part(position);
         let name = error::place_name(&tracked.name, part.name.as_deref());
         self.lines.reset(part.start);
+        if let Some(charset) = &mut self.charset
+            && charset.needs_start()
+        {
+            let mut start = [0; 4];
+            let n = read_full(content.as_ref(), &mut start, part.start).map_err(|error| {
+                error::content(error, &name, part.start, content.is_sequential())
+            })?;
+            charset.begin(start.get(..n).unwrap_or_default());
+        }
+        if self.decoder.wants_check() {
+            check_whole(
+                self.decoder.as_mut(),
+                content.as_ref(),
+                &tracked.name,
+                &mut self.lines,
+            )?;
+            self.lines.reset(part.start);
+        }
         self.decoder
             .begin(&Start {
                 name: &name,
@@ -427,7 +446,8 @@ impl Reader {
             return Ok(());
         };
         // Going back would unpack a file anew; and text in other encodings has other line ends.
-        if content.is_sequential() || self.charset.is_some() {
+        let is_text = self.charset.is_none() && self.decoder.wants() == Wants::Text;
+        if content.is_sequential() || !is_text {
             return Ok(());
         }
         let n = window::late_newline(content.as_ref(), before)
@@ -435,5 +455,30 @@ impl Reader {
         tracked.position.position += n;
         self.window.seek(tracked.position.position);
         Ok(())
+    }
+}
+
+/// Checks all parts of a file before any of its records goes out.
+fn check_whole(
+    decoder: &mut dyn Decode,
+    content: &dyn Content,
+    name: &str,
+    lines: &mut LineCounter,
+) -> Result<()> {
+    let mut at = 0;
+    loop {
+        let part = content.part(at);
+        let place = error::place_name(name, part.name.as_deref());
+        decoder.check(content, &part).map_err(|problem| {
+            error::problem(
+                problem,
+                &error::At::start(content, &place, part.start),
+                lines,
+            )
+        })?;
+        if !part.has_next {
+            return Ok(());
+        }
+        at = part.end;
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Read<'a> {
     /// What is held back goes out: nothing came for a while.
     pub(super) flushes: bool,
     pub(super) records: u64,
+    /// Of these, such as could not be read.
+    pub(super) rejected: u64,
 }
 
 /// What the bytes at hand are, as the decoder wants them.
@@ -289,6 +291,7 @@ impl Read<'_> {
             }
         }
         self.records += 1;
+        self.rejected += 1;
         out.reject(&self.settings.topic, Data::Bytes(&raw), &error)
     }
 }

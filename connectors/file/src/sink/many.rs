@@ -188,7 +188,7 @@ impl ManyFiles {
                     .render(record, &self.zone, Some(record.offset()), &mut self.name)?;
                 let path = Path::new(&self.name);
                 check_free(&self.storage, path, lane.is_new, self.options.on_existing)?;
-                let encoder = Encoder::new(&self.options);
+                let encoder = Encoder::new(&self.options)?;
                 let packer = Packer::new(self.options.compression)
                     .map_err(|error| error::write_draft(error, path))?;
                 let file = OpenFile::create(

@@ -18,8 +18,10 @@ use std::time::Instant;
 use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
 
+use crate::charset::Charset as _;
 use crate::decode::{Cut, Dialect, Splitter, valid_utf8};
-use crate::encode::{CsvEncoder, Encoder, Refused};
+use crate::encode::{Encoder, Refused};
+use crate::encoding::{TextEncoding, TextLayer};
 use crate::error;
 use crate::options::{FileSinkOptions, SinkFormat};
 use crate::output::{self, Output};
@@ -187,19 +189,18 @@ impl SingleFile {
     }
 
     fn encoder(&self, file: &File, length: u64) -> Result<Encoder> {
-        if self.options.format != SinkFormat::Csv || length == 0 {
-            return Ok(Encoder::new(&self.options));
-        }
-        let columns = Some(self.header(file)?);
-        Ok(Encoder::Csv(CsvEncoder::new(
-            self.options.delimiter(),
-            columns,
-        )))
+        let columns = if self.options.format == SinkFormat::Csv && length > 0 {
+            Some(self.header(file)?)
+        } else {
+            None
+        };
+        Encoder::continued(&self.options, columns)
     }
 
     /// Reads the names of the columns of a file that is continued.
     fn header(&self, file: &File) -> Result<Vec<String>> {
         let failed = |error| error::io(error, "read the header of", &self.path);
+        let encoding = self.options.text_encoding()?;
         let mut splitter = Splitter::new(Dialect {
             delimiter: self.options.delimiter(),
             ..Dialect::default()
@@ -218,7 +219,15 @@ impl SingleFile {
         let mut window = Window::default();
         loop {
             let last = window.fill(content.as_ref(), u64::MAX).map_err(failed)? == 0;
-            let (text, _) = valid_utf8(window.bytes(), last);
+            let mut decoded = String::new();
+            let text = match encoding {
+                TextEncoding::Utf8 => valid_utf8(window.bytes(), last).0,
+                other => {
+                    // What is no text is no header either, and ends the search below.
+                    TextLayer::new(other).decode(window.bytes(), last, &mut decoded);
+                    decoded.as_str()
+                }
+            };
             match splitter.split(text, last) {
                 Ok(Cut::Record(_)) => {
                     return Ok(splitter
@@ -248,11 +257,8 @@ impl SingleFile {
         if let Some(open) = &mut self.open {
             open.output.undo();
             open.plain.truncate(open.plain_mark);
-            if open.output.len() == 0
-                && open.plain.is_empty()
-                && let Encoder::Csv(csv) = &mut open.encoder
-            {
-                csv.restart();
+            if open.output.len() == 0 && open.plain.is_empty() {
+                open.encoder.restart();
             }
         }
     }
