@@ -205,6 +205,17 @@ impl<T: SourceTask> SourceTest<T> {
             .and_then(|offset| serde_json::from_str(offset).ok())
     }
 
+    /// Returns all committed offsets with their source partitions, for a test that carries them to another one.
+    #[must_use]
+    pub fn all_committed(&self) -> Vec<(Value, Value)> {
+        let offsets = lock(&self.kept.offsets);
+        let read = |text: &str| serde_json::from_str(text).unwrap_or(Value::Null);
+        offsets
+            .iter()
+            .map(|(partition, offset)| (read(partition), read(offset)))
+            .collect()
+    }
+
     /// Returns how many source partitions have a committed offset.
     #[must_use]
     pub fn committed_count(&self) -> usize {

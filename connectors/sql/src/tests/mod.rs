@@ -3,3 +3,5 @@
 pub(crate) mod servers;
 
 mod catalog;
+mod readme;
+mod source;

@@ -4,6 +4,7 @@
 
 mod column;
 mod meaning;
+pub(crate) mod read;
 
 pub(crate) use column::{Column, ColumnKind};
 pub(crate) use meaning::{Meaning, Wanted};
