@@ -26,6 +26,9 @@ const COMMA_LISTS: [&str; 3] = ["topics", "transforms", "predicates"];
 /// Lists whose items may be maps with a `name`: below it stand the options of `LIST.NAME`.
 const STEP_LISTS: [&str; 2] = ["transforms", "predicates"];
 
+/// The group of options that a class knows from elsewhere and that have no effect on it.
+const GROUP_IGNORED: &str = "ignored";
+
 /// Whether a list is stored with commas: those of Connect's own names, and the options of steps.
 fn has_commas(name: &str) -> bool {
     COMMA_LISTS.contains(&name) || is_step_option(name)
@@ -242,6 +245,9 @@ impl<'a> Reader<'a> {
                 KeyFate::Unsupported,
                 "known but not built yet in this version",
             ),
+            Built::Yes | Built::Only(_) if term.def.group.as_deref() == Some(GROUP_IGNORED) => {
+                (KeyFate::Ignored, term.def.docs.as_str())
+            }
             Built::Yes | Built::Only(_) if name == entry.key => (KeyFate::Used, ""),
             Built::Yes | Built::Only(_) => (KeyFate::Mapped(name.to_owned()), ""),
         };

@@ -212,15 +212,24 @@ pub(crate) struct SqlSourceOptions {
         importance = "low"
     )]
     pub(crate) dialect_name: String,
-    /// Names are always quoted, so that any of them works. Only `always` is offered.
+    /// Names are quoted in every statement, so that any of them works. `never` (also `false`) finds tables and columns that the
+    /// options name whatever the case of their letters, as a server does with names that are not quoted.
     #[option(
         name = "quote.sql.identifiers",
         alias = "sql.quote.identifiers",
         default = "always",
-        group = "ignored",
+        group = "query",
         importance = "low"
     )]
     pub(crate) quote: Quote,
+    /// Tables are named in full in every statement. No effect.
+    #[option(
+        name = "table.names.qualify",
+        default = "true",
+        group = "ignored",
+        importance = "low"
+    )]
+    pub(crate) qualify: bool,
     /// Dates are those of the Gregorian calendar, as the databases have them. Only `proleptic_gregorian` is offered.
     #[option(
         name = "date.calendar.system",
@@ -285,7 +294,10 @@ impl Isolation {
 /// Whether identifiers are quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionEnum)]
 pub(crate) enum Quote {
+    #[option(alias = "true")]
     Always,
+    #[option(alias = "false")]
+    Never,
 }
 
 /// The calendar of dates before 1582.
@@ -427,6 +439,11 @@ impl SqlSourceOptions {
         let masked = self.query_masked.as_ref().map(Secret::expose);
         let query = self.query.as_deref().or(masked)?;
         Some(query.trim_end().trim_end_matches(';'))
+    }
+
+    /// Whether a name of the options means a name of the database.
+    pub(crate) fn means(&self, wanted: &str, found: &str) -> bool {
+        wanted == found || (self.quote == Quote::Never && wanted.eq_ignore_ascii_case(found))
     }
 
     /// Returns how types are mapped.
@@ -618,7 +635,7 @@ mod tests {
             &["topic.name.format"],
         );
         check(
-            &[("mode", "bulk"), ("quote.sql.identifiers", "never")],
+            &[("mode", "bulk"), ("quote.sql.identifiers", "sometimes")],
             &["quote.sql.identifiers"],
         );
     }

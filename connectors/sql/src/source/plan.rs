@@ -117,12 +117,13 @@ async fn grid_of(
         .columns_for(&table.names())
         .0
         .filter(|_| options.mode == Mode::Incrementing);
-    let is_number = |name: &String| {
-        found
+    let named = named.and_then(|name| {
+        let column = found
             .iter()
-            .any(|column| column.name == *name && column.is_whole_number() && !column.nullable)
-    };
-    let Some(id) = named.or_else(|| numbering(&found)).filter(is_number) else {
+            .find(|column| options.means(&name, &column.name))?;
+        (column.is_whole_number() && !column.nullable).then(|| column.name.clone())
+    });
+    let Some(id) = named.or_else(|| numbering(&found)) else {
         return Ok(None);
     };
     let order = Order {

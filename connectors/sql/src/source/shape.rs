@@ -319,6 +319,7 @@ fn names(columns: &[Column]) -> String {
 }
 
 fn find<'c>(
+    options: &SqlSourceOptions,
     columns: &'c [Column],
     name: &str,
     from: &From,
@@ -327,7 +328,7 @@ fn find<'c>(
     columns
         .iter()
         .enumerate()
-        .find(|(_, column)| column.name == name)
+        .find(|(_, column)| options.means(name, &column.name))
         .ok_or_else(|| {
             Error::config_invalid(format!(
                 "{} has no column `{name}`, which `{option}` names; it has {}",
@@ -343,7 +344,7 @@ fn key_columns(options: &SqlSourceOptions, from: &From, columns: &[Column]) -> R
         [one] if one.eq_ignore_ascii_case(NO_KEY) => Ok(Vec::new()),
         named => named
             .iter()
-            .map(|name| find(columns, name, from, "key.columns").map(|(at, _)| at))
+            .map(|name| find(options, columns, name, from, "key.columns").map(|(at, _)| at))
             .collect(),
     }
 }
@@ -361,7 +362,8 @@ fn order(options: &SqlSourceOptions, from: &From, columns: &[Column]) -> Result<
     let (id, timestamps) = options.columns_for(&names);
     if options.mode.has_timestamp() {
         for name in &timestamps {
-            let (_, column) = find(columns, name, from, "timestamp.column.name")?;
+            let (_, column) = find(options, columns, name, from, "timestamp.column.name")?;
+            order.timestamps.push(column.name.clone());
             check_timestamp(options, from, column, timestamps.len() == 1)?;
             let kind = order
                 .timestamp_kind
@@ -373,13 +375,12 @@ fn order(options: &SqlSourceOptions, from: &From, columns: &[Column]) -> Result<
                 )));
             }
         }
-        order.timestamps = timestamps;
     }
     order.id = match (options.mode.has_id(), id) {
         (true, Some(name)) => {
-            let (_, column) = find(columns, &name, from, "incrementing.column.name")?;
+            let (_, column) = find(options, columns, &name, from, "incrementing.column.name")?;
             check_id(options, from, column)?;
-            Some(name)
+            Some(column.name.clone())
         }
         (true, None) => Some(numbering(columns).ok_or_else(|| no_numbering(from, columns))?),
         // Tells rows of one timestamp apart.

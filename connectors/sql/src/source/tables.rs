@@ -3,7 +3,7 @@
 use fancy_regex::Regex;
 use sqlx::{MySqlConnection, PgConnection, Row as _, SqliteConnection};
 
-use super::options::{SqlSourceOptions, whole};
+use super::options::{Quote, SqlSourceOptions, whole};
 use crate::connect::Connection;
 use crate::dialect::{Dialect, TableName};
 use crate::errors::SqlError;
@@ -83,10 +83,15 @@ struct Filter {
 impl Filter {
     /// The patterns were checked with the options; one that does not compile matches nothing.
     fn new(options: &SqlSourceOptions) -> Self {
+        let any_case = if options.quote == Quote::Never {
+            "(?i)"
+        } else {
+            ""
+        };
         let compile = |patterns: &[String]| {
             patterns
                 .iter()
-                .filter_map(|pattern| whole(pattern).ok())
+                .filter_map(|pattern| whole(&format!("{any_case}{}", pattern.trim())).ok())
                 .collect()
         };
         Self {
@@ -277,6 +282,13 @@ mod tests {
             &["shop.public._linkspan_offsets"],
         );
         check(&[("table.include.list", "ORDERS")], &[]);
+        check(
+            &[
+                ("table.include.list", "ORDERS"),
+                ("quote.sql.identifiers", "never"),
+            ],
+            &[orders],
+        );
     }
 
     #[test]
