@@ -34,7 +34,6 @@ impl Answer {
         kind.unwrap_or("no content type")
     }
 
-    #[cfg(test)]
     /// Returns the label of `charset=` in the content type.
     pub(crate) fn charset(&self) -> Option<&str> {
         self.content_type()

@@ -10,6 +10,7 @@ mod own;
 mod rate;
 mod retry;
 mod sink;
+mod source;
 mod template;
 mod tls;
 mod webhook;
@@ -20,10 +21,17 @@ mod tests;
 use linkspan_sdk::prelude::*;
 
 use crate::sink::HttpSink;
+use crate::source::{HttpSource, HttpSourceConnector};
 use crate::webhook::Webhook;
 
 export_plugin! {
-    sources: [Webhook as "webhook-source" { features: ["unbounded"] }],
+    sources: [
+        HttpSource as "http-source" {
+            aliases: ["HttpSourceConnector"],
+            connector: HttpSourceConnector,
+        },
+        Webhook as "webhook-source" { features: ["unbounded"] },
+    ],
     sinks: [HttpSink as "http-sink" {
         aliases: ["HttpSinkConnector", "io.aiven.kafka.connect.http.HttpSinkConnector"],
     }],

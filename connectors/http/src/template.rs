@@ -91,7 +91,6 @@ pub(crate) struct Condition {
     environment: Box<Environment<'static>>,
 }
 
-#[expect(dead_code, reason = "for the source, which follows")]
 impl Condition {
     pub(crate) fn parse(option: &str, source: &str) -> Result<Self, String> {
         let mut environment = Environment::new();

@@ -4,4 +4,5 @@ mod raw;
 mod readme;
 mod server;
 mod sink;
+mod source;
 mod webhook;

@@ -7,6 +7,7 @@ use std::{env, fs};
 use linkspan_sdk::prelude::*;
 
 use crate::sink::HttpSinkOptions;
+use crate::source::HttpSourceOptions;
 use crate::webhook::WebhookOptions;
 
 /// Returns the table of a class's options.
@@ -64,6 +65,7 @@ fn check<O: Options>(class: &str) {
 
 #[test]
 fn tables_are_the_declarations() {
+    check::<HttpSourceOptions>("http-source");
     check::<WebhookOptions>("webhook-source");
     check::<HttpSinkOptions>("http-sink");
 }
