@@ -3,7 +3,7 @@
 //! `cargo package` makes the sdk's packages, they are unpacked in a scratch folder, the plugin is copied there too, and cargo is
 //! told with `--config patch…` to take the packages from that folder instead of the registry ([`workshop`]).
 //! The host then loads what was built from a directory: [`plugin`] is a good one, [`rogue`] panics wherever it can,
-//! [`walls`] lets it hang there; [`reconfigure`] has one that divides its work anew.
+//! [`walls`] lets it hang there; [`reconfigure`] has one that divides its work anew, [`rates`] measures what neighbours lose.
 //! [`newcomer`] does all of it with what `linkspan plugin new` writes.
 
 #[cfg(test)]
@@ -14,6 +14,8 @@ mod hosted;
 mod newcomer;
 #[cfg(test)]
 mod plugin;
+#[cfg(test)]
+mod rates;
 #[cfg(test)]
 mod reconfigure;
 #[cfg(test)]
@@ -26,6 +28,8 @@ mod rogue;
 )]
 #[allow(dead_code, reason = "as above")]
 mod support;
+#[cfg(test)]
+mod transactions;
 #[cfg(test)]
 mod walls;
 #[cfg(test)]

@@ -171,3 +171,28 @@ fn a_pause_does_not_wait_for_a_poll_that_waits() {
     }
     assert_eq!(host.signal("TERM"), Some(143));
 }
+
+/// (O6) Offsets of a sink whose task still sits in its plugin are not changed below it, and the answer says why.
+#[test]
+fn offsets_of_a_sink_that_has_not_closed_are_not_changed() {
+    let plugins = rogue();
+    let (mut host, free) = host(&plugins, &sink("put"));
+    host.writes(1);
+    host.get(&["stop", "rogue"]);
+    let hangs = || host.get(&["describe", "rogue"])["zombies"] == 1;
+    assert!(eventually(SOON, hangs), "{}", host.said());
+    host.call(&["offsets", "reset", "rogue", "--yes"])
+        .expect_code(1)
+        .says(&["LS0614", "zombie sink tasks"]);
+    std::fs::write(&free, "").unwrap();
+    assert!(eventually(SOON, || !hangs()), "{}", host.said());
+    assert!(
+        eventually(SOON, || {
+            let reset = host.call(&["offsets", "reset", "rogue", "--yes"]);
+            reset.status.code() == Some(0)
+        }),
+        "{}",
+        host.said()
+    );
+    assert_eq!(host.signal("TERM"), Some(143));
+}

@@ -189,6 +189,8 @@ codes! {
         "The class divided its work into more tasks than the configuration allows; that is a defect of the class. `tasks.max.enforce: false` runs all of them with a warning."
     SLOW_PLAN "LS0427" "a plugin does not say what its tasks are"
         "The class was asked to check its options or to divide its work, and has not answered for ten seconds: it waits for a system outside, or hangs. The connector starts when it answers; all others run. `linkspan describe NAME` shows since when it is asked."
+    TRANSACTION_TOO_LARGE "LS0428" "a connector's transaction is larger than a commit"
+        "With `transaction.boundary: connector` all records of a transaction are one commit, of 16 MiB at most. Let the connector close its transactions earlier, or choose `interval` or `poll`."
     HOOK_FAILED "LS0430" "a command or call after a job did not work"
         "`on.failure` or `on.success` names a program that could not be started, ended with an error or took too long, or an address that did not answer with 2xx. The job itself is not touched by it. The message says what happened; `linkspan runs show ID` has what the command was given."
     RUN_LEFT_OUT "LS0431" "a scheduled run was left out"

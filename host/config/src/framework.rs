@@ -343,12 +343,27 @@ static CONNECTOR_ROWS: &[Row] = &[
     )
     .range(-1, 100),
     later("topic.creation.*", "Settings of topics that are created.").of_source(),
-    later("exactly.once.support", "Whether exactly-once is demanded.").of_source(),
-    later("transaction.boundary", "What one transaction holds.").of_source(),
-    later(
-        "transaction.boundary.interval.ms",
-        "How long a transaction lasts.",
+    row(
+        "exactly.once.support",
+        OptionType::String,
+        "Records and offsets of a source are one commit in any case; accepted without effect.",
     )
+    .values(&["requested", "required"])
+    .of_source(),
+    row(
+        "transaction.boundary",
+        OptionType::String,
+        "What one commit of a source holds: `poll`, `interval`, or `connector` for classes that say it themselves.",
+    )
+    .default("poll")
+    .values(&["poll", "interval", "connector"])
+    .of_source(),
+    row(
+        "transaction.boundary.interval.ms",
+        OptionType::Duration,
+        "How long a transaction of `transaction.boundary: interval` lasts; without it `offset.flush.interval.ms`.",
+    )
+    .range(1, HOUR_MS)
     .of_source(),
     later("offsets.storage.topic", "A separate offsets topic.").of_source(),
     later("producer.override.*", "Settings of the producer."),
@@ -432,6 +447,13 @@ static HOST_ROWS: &[Row] = &[
     )
     .default("30000")
     .range(1, HOUR_MS),
+    row(
+        "memory.max.bytes",
+        OptionType::Bytes,
+        "Bytes of records that all tasks together hold between plugins and log; each task holds one batch in any case.",
+    )
+    .default("268435456")
+    .range(1 << 20, i64::MAX),
     row(
         "log.backend",
         OptionType::String,

@@ -87,6 +87,7 @@ pub(crate) fn read(
         listen: Some(listen).filter(|listen| listen != "none"),
         num_partitions: i32::try_from(number("num.partitions")).unwrap_or(1),
         stop_timeout_ms: number("stop.timeout.ms"),
+        memory_bytes_max: number("memory.max.bytes"),
         log: LogSettings {
             durability: if value("log.durability") == "os" {
                 Durability::Os

@@ -48,6 +48,8 @@ pub struct HostSettings {
     pub num_partitions: i32,
     /// How long tasks may take to stop.
     pub stop_timeout_ms: u64,
+    /// `memory.max.bytes`.
+    pub memory_bytes_max: u64,
     /// Settings of the local log.
     pub log: LogSettings,
     /// The host's own log.

@@ -12,10 +12,12 @@ use linkspan_plugin::{Class, Task};
 use linkspan_types::{Clock, FenceEpoch, OwnerId};
 use serde_json::json;
 
+use crate::budget::Budget;
 use crate::convert::Converters;
 use crate::error::TaskError;
 use crate::errors::ErrorPolicy;
 use crate::services::Services;
+use crate::source::Boundary;
 use crate::spec::{ConnectorSpec, KindOfConnector, Settings};
 use crate::task::{TaskShared, TaskState};
 use crate::transforms::Chain;
@@ -26,6 +28,9 @@ const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 
 /// Longest pause that a plugin may ask for with `retry_after`.
 const ASKED_MAX: Duration = Duration::from_secs(3600);
+
+/// A class that says itself where its transactions end.
+pub(crate) const FEATURE_TRANSACTIONS: &str = "transactions";
 
 /// How often a source that waits for room in the log looks for it.
 const ROOM_INTERVAL: Duration = Duration::from_millis(500);
@@ -41,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokio: tokio::runtime::Handle,
+    pub(crate) budget: Arc<Budget>,
 }
 
 /// Everything one task's thread works with.
@@ -132,6 +138,15 @@ impl TaskContext {
             .map_err(|problems| {
                 TaskError::permanent("LS0210", "config_invalid", problems.join("; "))
             })
+    }
+
+    /// Returns what one commit of a source holds.
+    pub(crate) fn boundary(&self) -> Result<Boundary, TaskError> {
+        let resolved = (self.spec.resolve)()
+            .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
+        let defines = self.class.has_feature(FEATURE_TRANSACTIONS);
+        Boundary::from_config(&resolved.config, self.spec.flush_interval, defines)
+            .map_err(|problem| TaskError::permanent("LS0210", "config_invalid", problem))
     }
 
     pub(crate) fn running(&self) {

@@ -11,6 +11,7 @@
 //!
 //! Start reading at [`Runtime`], then `source/task.rs` and `sink/task.rs`.
 
+mod budget;
 mod connector;
 mod control;
 mod convert;

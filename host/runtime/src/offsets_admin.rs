@@ -410,19 +410,24 @@ fn forget_letters(log: &dyn LogBackend, of: &Subject) -> Result<(), Refused> {
     Ok(())
 }
 
+/// The refusal of a change while a task that was told to stop still sits in its plugin; Connect's words.
+pub(crate) fn not_closed(name: &str) -> Refused {
+    Refused::new(
+        500,
+        "LS0614",
+        format!(
+            "Failed to alter consumer group offsets for connector {name} either because its tasks haven't stopped completely yet \
+             or the connector was resumed before the request to alter its offsets could be successfully completed. If the \
+             connector is in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the host \
+             may need to be restarted to get rid of the zombie sink tasks."
+        ),
+    )
+}
+
 fn sink_refusal(name: &str, error: Error) -> Refused {
     let message = linkspan_types::error_chain(&error);
     match error {
-        Error::GroupActive { .. } => Refused::new(
-            500,
-            "LS0614",
-            format!(
-                "Failed to alter consumer group offsets for connector {name} either because its tasks haven't stopped completely \
-                 yet or the connector was resumed before the request to alter its offsets could be successfully completed. If the \
-                 connector is in a stopped state, this operation can be safely retried. If it doesn't eventually succeed, the host \
-                 may need to be restarted to get rid of the zombie sink tasks."
-            ),
-        ),
+        Error::GroupActive { .. } => not_closed(name),
         Error::UnknownTopic { .. }
         | Error::UnknownPartition { .. }
         | Error::OffsetOutOfRange { .. } => malformed(message),

@@ -142,6 +142,9 @@ pub struct Settings {
     pub in_flight_bytes_max: usize,
     /// Bytes that one sink task may have fetched but not put.
     pub fetch_buffer_bytes_max: usize,
+    /// Bytes of records that all tasks together may hold, see [`crate::Settings::in_flight_bytes_max`] and
+    /// [`crate::Settings::fetch_buffer_bytes_max`]; each task may hold one batch in any case.
+    pub memory_bytes_max: usize,
     /// Bytes aimed at in one `put`.
     pub put_bytes: usize,
     /// How long a stopping task may take before its thread is given up.
@@ -158,6 +161,7 @@ impl Default for Settings {
             poll_records_max: 65_536,
             in_flight_bytes_max: 16 << 20,
             fetch_buffer_bytes_max: 8 << 20,
+            memory_bytes_max: 256 << 20,
             put_bytes: 1 << 20,
             stop_deadline: Duration::from_secs(10),
             job_restarts_max: 3,

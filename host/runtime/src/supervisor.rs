@@ -12,13 +12,15 @@ use linkspan_plugin::{Class, Registry};
 use linkspan_types::{Clock, OwnerId, TopicName};
 use serde::Serialize;
 
-use crate::connector::{Shared, TaskContext};
+use crate::budget::Budget;
+use crate::connector::{FEATURE_TRANSACTIONS, Shared, TaskContext};
 use crate::control::{Keeper, ownership};
 use crate::convert::Converters;
 use crate::error::{StartError, TaskError};
 use crate::errors::{ErrorPolicy, ensure_topic};
 use crate::services::Services;
 use crate::sink::group_of;
+use crate::source::Boundary;
 use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs, conceal};
 use crate::stop::Pulse;
 use crate::task::{TaskShared, TaskState};
@@ -100,6 +102,7 @@ impl Runtime {
         services.bind(Arc::clone(&log));
         Self {
             shared: Arc::new(Shared {
+                budget: Budget::new(settings.memory_bytes_max),
                 log,
                 services,
                 settings,
@@ -317,6 +320,11 @@ impl Runtime {
                 .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
                 .collect::<Vec<_>>()
         })?;
+        if spec.kind == KindOfConnector::Source {
+            let defines = class.has_feature(FEATURE_TRANSACTIONS);
+            Boundary::from_config(&config, spec.flush_interval, defines)
+                .map_err(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))?;
+        }
         let task_configs = class.task_configs(&config, spec.tasks_max).map_err(told)?;
         if let Some(error) = too_many_tasks(&spec, task_configs.len()) {
             return Err(vec![error]);

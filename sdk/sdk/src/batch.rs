@@ -3,7 +3,7 @@
 use std::fmt;
 
 use linkspan_abi::batch::{
-    Data, Encoding, NO_SOURCE_PARTITION, REJECTED_HEADER, RecordWriter, SourceBatchWriter,
+    self, Data, Encoding, NO_SOURCE_PARTITION, REJECTED_HEADER, RecordWriter, SourceBatchWriter,
 };
 use linkspan_abi::row::{RowWriter, write_value};
 use serde::Serialize;
@@ -189,6 +189,22 @@ impl BatchBuilder {
     #[must_use]
     pub const fn max_bytes(&self) -> u64 {
         self.max_bytes
+    }
+
+    /// Says that the records of this batch belong to a transaction that goes on with the next one. Without this word a batch
+    /// ends its transaction.
+    ///
+    /// Holds with `transaction.boundary: connector`, for classes with the feature `transactions`; otherwise the host decides. A
+    /// transaction is in the log as a whole or not at all, with the offsets of all its batches; one is at most 16 MiB. What is
+    /// not closed when the task stops is not written, and its offsets are not committed.
+    pub fn transaction_goes_on(&mut self) {
+        self.writer.set_flags(batch::TXN_OPEN);
+    }
+
+    /// Makes the open transaction void, this batch with it: its records are not written, its offsets are committed. See
+    /// [`transaction_goes_on`](Self::transaction_goes_on).
+    pub fn abort_transaction(&mut self) {
+        self.writer.set_flags(batch::TXN_ABORT);
     }
 
     /// Starts a batch, with the host's wishes.

@@ -286,6 +286,7 @@ pub(crate) fn settings(plan: &Plan) -> Settings {
     Settings {
         num_partitions: plan.host.num_partitions,
         stop_deadline: Duration::from_millis(plan.host.stop_timeout_ms),
+        memory_bytes_max: usize::try_from(plan.host.memory_bytes_max).unwrap_or(usize::MAX),
         ..Settings::default()
     }
 }

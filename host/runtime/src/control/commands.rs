@@ -157,6 +157,15 @@ impl Control {
         if !stopped {
             return Err(offsets_admin::not_stopped(name));
         }
+        // What it still commits would go over the change.
+        let zombies = slot
+            .shown()
+            .zombies
+            .iter()
+            .any(|task| !task.state().is_over());
+        if zombies {
+            return Err(offsets_admin::not_closed(name));
+        }
         let changed = offsets_admin::change(
             self.inner.runtime.shared.log.as_ref(),
             &subject(&slot),

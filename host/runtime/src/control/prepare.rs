@@ -4,7 +4,7 @@
 //! rest, and after [`ANSWER_MAX`] the connector is left to its own worker, which waits as long as the plugin does.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -69,25 +69,29 @@ pub(super) fn plan(
     let queue: Queue = Arc::new(Mutex::new(specs.into_iter().enumerate().collect()));
     let asked = Asked::default();
     let (sender, receiver) = mpsc::channel();
-    let mut threads = 0;
-    loop {
+    let (mut threads, mut answered) = (0, 0);
+    let mut last_start = Instant::now();
+    while answered < all.len() {
         let waiting = !lock(&queue).is_empty();
         let (busy, patient) = {
             let asked = asked.lock();
             let young = |limit| asked.values().any(|since| since.elapsed() < limit);
             (young(OVERTAKE), young(ANSWER_MAX))
         };
-        if waiting && !busy && threads < ASKING_MAX {
+        // A thread that has just been started has not asked anybody yet.
+        let overtakes = !busy && last_start.elapsed() >= OVERTAKE && threads < ASKING_MAX;
+        if waiting && (threads == 0 || overtakes) {
             threads += usize::from(ask(runtime, &queue, &asked, &sender));
+            last_start = Instant::now();
             if threads == 0 {
                 return Err(vec![TaskError::internal("no thread could be started")]);
             }
         } else if !waiting && !patient {
             break;
         }
-        match receiver.recv_timeout(LOOK_EVERY) {
-            Ok((at, answer)) => take(at, answer),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+        if let Ok((at, answer)) = receiver.recv_timeout(LOOK_EVERY) {
+            answered += 1;
+            take(at, answer);
         }
     }
     while let Ok((at, answer)) = receiver.try_recv() {

@@ -11,6 +11,8 @@ use linkspan_types::{Offset, TopicPartition};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, block_in_place};
 
+use crate::budget::{Held, Share};
+
 /// What the task's thread asks of the consumer.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -36,7 +38,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) event: linkspan_log::Result<Event>,
-    _room: Option<OwnedSemaphorePermit>,
+    _room: Option<(OwnedSemaphorePermit, Held)>,
 }
 
 /// What the task's thread waits for.
@@ -84,6 +86,7 @@ pub(crate) fn start(
     tokio: &tokio::runtime::Handle,
     consumer: Box<dyn Consumer>,
     buffer_bytes: usize,
+    share: Share,
 ) -> Handle {
     let (event_sender, events) = std::sync::mpsc::channel();
     let (commands, command_receiver) = mpsc::unbounded_channel();
@@ -94,6 +97,7 @@ pub(crate) fn start(
         // The channel is bounded by the room its events take, not by their number.
         room: Arc::new(Semaphore::new(buffer_bytes)),
         buffer_bytes,
+        share,
     };
     let pump = tokio.spawn(pump.run());
     Handle {
@@ -110,6 +114,8 @@ struct Pump {
     events: Waker,
     room: Arc<Semaphore>,
     buffer_bytes: usize,
+    /// Of what the whole host may hold.
+    share: Share,
 }
 
 /// However the pump ends, the thread hears of it; it would wait for ever otherwise.
@@ -160,18 +166,22 @@ impl Pump {
     }
 
     /// Waits for room in the buffer while still serving commands: the thread that makes room may be waiting for a commit.
-    async fn take_room(&mut self, wanted: usize) -> Option<Option<OwnedSemaphorePermit>> {
+    async fn take_room(&mut self, wanted: usize) -> Option<Option<(OwnedSemaphorePermit, Held)>> {
         if wanted == 0 {
             return Some(None);
         }
         let permits = u32::try_from(wanted).unwrap_or(u32::MAX);
-        let acquire = Arc::clone(&self.room).acquire_many_owned(permits);
+        let (room, share) = (Arc::clone(&self.room), self.share.clone());
+        let acquire = async move {
+            let permit = room.acquire_many_owned(permits).await.ok()?;
+            Some((permit, share.take(wanted).await))
+        };
         tokio::pin!(acquire);
         loop {
             tokio::select! {
                 biased;
                 command = self.commands.recv() => obey(self.consumer.as_mut(), command?),
-                permit = &mut acquire => return permit.ok().map(Some),
+                room = &mut acquire => return room.map(Some),
             }
         }
     }
@@ -271,6 +281,7 @@ mod tests {
                 asked: Arc::clone(&asked),
             }),
             buffer,
+            crate::budget::Budget::new(usize::MAX).share(),
         );
         (tokio, handle, asked)
     }

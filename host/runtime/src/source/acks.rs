@@ -8,6 +8,7 @@ use linkspan_plugin::TaskControl;
 use tokio::sync::mpsc;
 
 use super::flight::Flight;
+use crate::budget::Held;
 use crate::error::TaskError;
 use crate::report::FileReport;
 use crate::schemas::Registered;
@@ -32,6 +33,8 @@ pub(crate) struct Submitted {
     pub(crate) schemas: Vec<Arc<Registered>>,
     /// Files as they stand with this batch.
     pub(crate) files: Vec<FileReport>,
+    /// Its part of the host's memory, until it has landed.
+    pub(crate) _held: Held,
 }
 
 /// Runs until the sender is gone: counts, marks schemas as stored, tells the plugin, releases the flight.

@@ -63,6 +63,35 @@ pub(crate) struct Assembled {
     pub(crate) schemas: Vec<Arc<Registered>>,
 }
 
+impl Assembled {
+    /// Whether there is neither a record nor anything else to keep.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records == 0 && self.commit.appends.is_empty() && self.commit.puts.is_empty()
+    }
+
+    /// Adds what came after it in the same transaction.
+    pub(crate) fn append(&mut self, mut next: Self) {
+        self.commit.appends.append(&mut next.commit.appends);
+        self.commit.puts.append(&mut next.commit.puts);
+        self.records += next.records;
+        self.filtered += next.filtered;
+        self.aside += next.aside;
+        self.letters |= next.letters;
+        self.bytes += next.bytes;
+        self.schemas.append(&mut next.schemas);
+    }
+
+    /// A void transaction: its offsets move on, its records and letters are nowhere.
+    #[must_use]
+    pub(crate) fn without_records(mut self) -> Self {
+        self.commit.appends.clear();
+        self.filtered = self.records;
+        self.aside = 0;
+        self.bytes = 0;
+        self
+    }
+}
+
 impl Assembler {
     pub(crate) fn new(
         log: Arc<dyn LogBackend>,

@@ -8,5 +8,7 @@ mod aside;
 mod assemble;
 mod flight;
 mod task;
+mod transaction;
 
 pub(crate) use self::task::run;
+pub(crate) use self::transaction::Boundary;

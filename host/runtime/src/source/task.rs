@@ -14,6 +14,8 @@ use super::acks::{self, Submitted};
 use super::aside::SourceAside;
 use super::assemble::{Assembled, Assembler};
 use super::flight::Flight;
+use super::transaction::Transaction;
+use crate::budget::Share;
 use crate::connector::{Backoff, TaskContext};
 use crate::convert::SourceConverter;
 use crate::error::TaskError;
@@ -69,42 +71,44 @@ fn poll_loop(
     task.open()?;
     ctx.running();
     let settings = &ctx.runtime.settings;
-    let converter = SourceConverter::new(
-        Arc::clone(ctx.runtime.services.schemas()),
-        &ctx.spec.key_fields,
-        ctx.converters()?,
-    );
-    let mut assembler = Assembler::new(
-        Arc::clone(&ctx.runtime.log),
-        &ctx.spec.name,
-        settings.num_partitions,
-        ctx.task.index,
-        converter,
-        ctx.chain()?,
-        SourceAside::open(ctx)?,
-    );
-    let limits = Limits::default();
+    let mut assembler = assembler(ctx)?;
+    let share = ctx.runtime.budget.share();
+    let submit = |(assembled, seq): (Assembled, u64)| {
+        // It may have filled up meanwhile; what was polled is kept.
+        ctx.wait_for_room();
+        submit(
+            producer, assembled, seq, flight, submitted, &ctx.task, &share,
+        )
+    };
+    let mut transaction = Transaction::new(ctx.boundary()?);
     let mut appetite = Appetite::new(settings.poll_bytes_max);
     let mut backoff = Backoff::new(ctx.spec.restart_delay_max);
     while !ctx.task.stop.is_set() {
+        if ctx.task.stop.is_paused() {
+            transaction.close(true).map_or(Ok(()), submit)?;
+        }
         if pause_point(ctx, flight)? {
-            return Ok(());
+            break;
         }
         flight.wait_below(settings.in_flight_bytes_max, || ctx.task.stop.is_set())?;
         ctx.wait_for_room();
         if ctx.task.stop.is_set() {
-            return Ok(());
+            break;
         }
-        let polled = match task.poll(settings.poll_records_max, appetite.bytes as u64, POLL_WAIT) {
+        let wait = transaction
+            .left()
+            .map_or(POLL_WAIT, |left| left.min(POLL_WAIT));
+        let polled = match task.poll(settings.poll_records_max, appetite.bytes as u64, wait) {
             Ok(polled) => polled,
             Err(error) => {
                 let error = TaskError::from(error);
                 if error.is_stopped() && ctx.task.stop.is_set() {
-                    return Ok(());
+                    break;
                 }
                 if !error.temporary {
                     return Err(error);
                 }
+                transaction.close(true).map_or(Ok(()), submit)?;
                 ctx.retry_after(&error, &mut backoff);
                 continue;
             }
@@ -112,41 +116,83 @@ fn poll_loop(
         if backoff.reset() {
             ctx.running();
         }
-        let polled_batch = SourceBatch::parse_and_validate(
-            &polled,
-            &limits,
-            ctx.runtime.services.schemas().as_ref(),
-        )
-        .map_err(|error| {
-            TaskError::internal(format!(
-                "connector `{}`: the plugin returned a batch that is not valid: {error}",
-                ctx.spec.name
-            ))
-        })?;
+        let polled_batch = parse(ctx, &polled)?;
         let assembled = assembler.assemble(&polled_batch, ctx.runtime.clock.now_ms())?;
         appetite.learn(polled.len(), assembled.bytes);
-        // It may have filled up meanwhile; what was polled is kept.
-        ctx.wait_for_room();
-        submit(
-            producer,
-            assembled,
-            polled.seq(),
-            flight,
-            submitted,
-            &ctx.task,
-        )?;
         let flags = polled_batch.flags();
+        if let Some(done) = transaction.add(assembled, polled.seq(), flags)? {
+            submit(done)?;
+        }
         if flags & batch::END != 0 {
-            flight.wait_below(0, || false)?;
+            break;
+        }
+        if flags & batch::IDLE != 0 {
+            let asked = Duration::from_millis(u64::from(polled_batch.poll_after_ms()));
+            rest(ctx, asked, &mut transaction, submit)?;
+        }
+        transaction.close(false).map_or(Ok(()), submit)?;
+    }
+    transaction.close(true).map_or(Ok(()), submit)?;
+    if transaction.unfinished() > 0 {
+        tracing::info!(
+            task = ctx.task.name(),
+            "{} records of a transaction that its connector had not closed are not written; they are read again",
+            transaction.unfinished()
+        );
+    }
+    // A clean end is durable.
+    flight.wait_below(0, || false)
+}
+
+fn assembler(ctx: &TaskContext) -> Result<Assembler, TaskError> {
+    let converter = SourceConverter::new(
+        Arc::clone(ctx.runtime.services.schemas()),
+        &ctx.spec.key_fields,
+        ctx.converters()?,
+    );
+    Ok(Assembler::new(
+        Arc::clone(&ctx.runtime.log),
+        &ctx.spec.name,
+        ctx.runtime.settings.num_partitions,
+        ctx.task.index,
+        converter,
+        ctx.chain()?,
+        SourceAside::open(ctx)?,
+    ))
+}
+
+/// Waits as long as the plugin asked for; a transaction whose time is over meanwhile is submitted.
+fn rest(
+    ctx: &TaskContext,
+    mut rest: Duration,
+    transaction: &mut Transaction,
+    submit: impl Fn((Assembled, u64)) -> Result<(), TaskError>,
+) -> Result<(), TaskError> {
+    let stop = &ctx.task.stop;
+    while let Some(left) = transaction.left().filter(|left| *left < rest) {
+        stop.rest(left);
+        if stop.is_set() || stop.is_paused() {
             return Ok(());
         }
-        if flags & batch::IDLE != 0 && polled_batch.poll_after_ms() > 0 {
-            ctx.task.stop.rest(Duration::from_millis(u64::from(
-                polled_batch.poll_after_ms(),
-            )));
-        }
+        transaction.close(false).map_or(Ok(()), &submit)?;
+        rest = rest.saturating_sub(left);
     }
+    stop.rest(rest);
     Ok(())
+}
+
+fn parse<'p>(ctx: &TaskContext, polled: &'p [u8]) -> Result<SourceBatch<'p>, TaskError> {
+    SourceBatch::parse_and_validate(
+        polled,
+        &Limits::default(),
+        ctx.runtime.services.schemas().as_ref(),
+    )
+    .map_err(|error| {
+        TaskError::internal(format!(
+            "connector `{}`: the plugin returned a batch that is not valid: {error}",
+            ctx.spec.name
+        ))
+    })
 }
 
 /// A pause shows only once what was polled is durable; returns whether the task was told to stop.
@@ -196,6 +242,7 @@ fn submit(
     flight: &Flight,
     submitted: &mpsc::UnboundedSender<Submitted>,
     task: &TaskShared,
+    share: &Share,
 ) -> Result<(), TaskError> {
     if assembled.commit.appends.is_empty() && assembled.commit.puts.is_empty() {
         // Nothing to make durable, but perhaps records that transforms dropped.
@@ -207,6 +254,7 @@ fn submit(
         return Ok(());
     }
     let weight = COMMIT_WEIGHT + usize::try_from(assembled.bytes).unwrap_or(usize::MAX / 2);
+    let held = share.take_blocking(weight, || task.stop.is_set());
     let ticket = producer.submit(assembled.commit)?;
     flight.take_off(weight);
     let batch = Submitted {
@@ -220,6 +268,7 @@ fn submit(
         bytes: assembled.bytes,
         schemas: assembled.schemas,
         files: task.take_reported(),
+        _held: held,
     };
     submitted
         .send(batch)

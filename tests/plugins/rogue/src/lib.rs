@@ -243,11 +243,81 @@ impl SourceConnector for PartsConnector {
     }
 }
 
+/// Numbers in transactions of Fibonacci's sizes, of which every second one is void.
+#[derive(Options)]
+struct LedgerOptions {
+    /// Topic to fill.
+    topic: TopicName,
+    /// How many transactions.
+    transactions: u64,
+}
+
+struct Ledger {
+    options: LedgerOptions,
+    next: u64,
+    transaction: u64,
+    left: u64,
+}
+
+/// Numbers of one poll.
+const AT_ONCE: u64 = 7;
+
+fn fibonacci(n: u64) -> u64 {
+    (0..n).fold((1, 1), |(a, b), _| (b, a + b)).0
+}
+
+impl SourceTask for Ledger {
+    type Options = LedgerOptions;
+
+    async fn open(options: LedgerOptions, ctx: SourceContext) -> Result<Self> {
+        let offset = ctx.offset("ledger");
+        let transaction = offset.u64("transaction")?.unwrap_or(0);
+        let left = offset.u64("left")?.unwrap_or_else(|| fibonacci(transaction));
+        Ok(Self {
+            options,
+            next: offset.u64("next")?.unwrap_or(0),
+            transaction,
+            left,
+        })
+    }
+
+    async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
+        if self.transaction >= self.options.transactions {
+            return Ok(Poll::Exhausted);
+        }
+        let n = self.left.min(AT_ONCE);
+        for number in self.next..self.next + n {
+            out.to(&self.options.topic).utf8(&format!("{} {number}", self.transaction))?;
+        }
+        self.next += n;
+        self.left -= n;
+        if self.left > 0 {
+            out.transaction_goes_on();
+        } else {
+            if self.transaction % 2 == 0 {
+                out.abort_transaction();
+            }
+            self.transaction += 1;
+            self.left = fibonacci(self.transaction);
+        }
+        out.offset(
+            "ledger",
+            [
+                ("next", self.next),
+                ("transaction", self.transaction),
+                ("left", self.left),
+            ],
+        );
+        Ok(Poll::More)
+    }
+}
+
 export_plugin! {
     sources: [
         RogueSource as "rogue-source" { connector: RogueSourceConnector },
         RogueSource as "rogue-fenced" { connector: RogueSourceConnector, features: ["fenced"] },
         Parts as "rogue-parts" { connector: PartsConnector },
+        Ledger as "rogue-ledger" { features: ["transactions"] },
     ],
     sinks: [RogueSink as "rogue-sink"],
 }
