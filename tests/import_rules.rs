@@ -25,6 +25,7 @@ mod rules {
         ("linkspan-plugin", &["linkspan-types", "linkspan-abi"]),
         ("linkspan-convert", &["linkspan-types", "linkspan-plugin"]),
         ("linkspan-config", &["linkspan-types"]),
+        ("linkspan-registry", &[]),
         (
             "linkspan-runtime",
             &[
@@ -33,6 +34,7 @@ mod rules {
                 "linkspan-log",
                 "linkspan-plugin",
                 "linkspan-convert",
+                "linkspan-registry",
             ],
         ),
         (

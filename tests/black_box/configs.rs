@@ -13,6 +13,13 @@ fn every_shipped_pipeline_runs() {
     copy(&root.join("configs/data"), &scratch.path("configs/data"));
     let mut count = 0;
     for yaml in yaml_files(&root.join("configs")) {
+        // Recipes that need a broker are run by the tests that have one, `tests/kafka`.
+        if fs::read_to_string(&yaml)
+            .unwrap()
+            .contains("connector: kafka-")
+        {
+            continue;
+        }
         let name = yaml.file_name().unwrap().to_string_lossy().into_owned();
         let copied = scratch.write(&format!("configs/{name}"), fs::read(&yaml).unwrap());
         let data = scratch.path(&format!("data-{name}"));

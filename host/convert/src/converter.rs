@@ -3,8 +3,9 @@
 //! A converter is chosen by its class, a short name or a name that Kafka Connect knows, and configured by the options
 //! below its prefix. [`CLASSES`] is the one table of them: validation, documentation and completion read it.
 //!
-//! Two of them need what only the runtime has, the store of schemas: `auto` and `row`. They are classes here so that
-//! options and names stand in one place; [`Converter::is_host`] says that the runtime does the work.
+//! Three of them need what only the runtime has: `auto` and `row` the store of schemas, `avro` a schema registry. They are
+//! classes here so that options and names stand in one place; [`Converter::is_host`] says that the runtime does the work of
+//! the first two.
 
 mod json;
 mod primitive;
@@ -20,6 +21,7 @@ pub use json::JsonConverter;
 pub use primitive::PrimitiveConverter;
 pub use text::StringConverter;
 
+use crate::avro::{self, AvroConverter};
 use crate::options::{ConfigProblem, OptionDef, Settings};
 use crate::{Error, Schema, SchemaAndValue, Value};
 
@@ -70,6 +72,13 @@ pub static CLASSES: &[ConverterClass] = &[
         docs: "JSON, with the schema in an envelope or without one.",
         options: json::OPTIONS,
         make: |settings| Ok(Converter::Json(Arc::new(JsonConverter::new(settings)?))),
+    },
+    ConverterClass {
+        name: "avro",
+        java: "io.confluent.connect.avro.AvroConverter",
+        docs: "Avro in Confluent's wire format, with schemas from a schema registry.",
+        options: avro::OPTIONS,
+        make: |settings| Ok(Converter::Avro(Arc::new(AvroConverter::new(settings)?))),
     },
     ConverterClass {
         name: "string",
@@ -153,7 +162,12 @@ impl ConverterClass {
     /// Returns whether the class serves a role: the header converter of Connect is for headers only.
     #[must_use]
     pub fn serves(&self, role: Role) -> bool {
-        self.name != "simple" || role == Role::Header
+        match self.name {
+            "simple" => role == Role::Header,
+            // A header has no subject.
+            "avro" => role != Role::Header,
+            _ => true,
+        }
     }
 
     /// Makes a converter from its options; those that the class does not have are not looked at.
@@ -189,6 +203,8 @@ pub enum Converter {
     Row,
     /// JSON.
     Json(Arc<JsonConverter>),
+    /// Avro; the runtime's registry client does it.
+    Avro(Arc<AvroConverter>),
     /// Text.
     String(StringConverter),
     /// Bytes, numbers, booleans.
@@ -207,14 +223,14 @@ impl Converter {
     /// Returns the stored bytes of a value, `None` for null bytes.
     ///
     /// # Errors
-    /// Names the place where the value does not fit. `auto` and `row` are the runtime's and an error here.
+    /// Names the place where the value does not fit. `auto`, `row` and `avro` are the runtime's and an error here.
     pub fn from_connect(
         &self,
         schema: Option<&Arc<Schema>>,
         value: &Value,
     ) -> Result<Option<Bytes>, Error> {
         match self {
-            Self::Auto | Self::Row => Err(host_only()),
+            Self::Auto | Self::Row | Self::Avro(_) => Err(host_only()),
             Self::Json(json) => json.from_connect(schema, value),
             Self::String(text) => text.from_connect(value),
             Self::Primitive(primitive) => primitive.from_connect(schema, value),
@@ -225,10 +241,10 @@ impl Converter {
     /// Returns the value of stored bytes.
     ///
     /// # Errors
-    /// Says what the bytes are not. `auto` and `row` are the runtime's and an error here.
+    /// Says what the bytes are not. `auto`, `row` and `avro` are the runtime's and an error here.
     pub fn to_connect(&self, bytes: Option<&[u8]>) -> Result<SchemaAndValue, Error> {
         match self {
-            Self::Auto | Self::Row => Err(host_only()),
+            Self::Auto | Self::Row | Self::Avro(_) => Err(host_only()),
             Self::Json(json) => json.to_connect(bytes),
             Self::String(text) => text.to_connect(bytes),
             Self::Primitive(primitive) => primitive.to_connect(bytes),
@@ -241,7 +257,7 @@ impl Converter {
 fn host_only() -> Error {
     Error::new(
         crate::Class::IllegalState,
-        "the converters `auto` and `row` need the store of schemas",
+        "the converters `auto`, `row` and `avro` need what the runtime has",
     )
 }
 

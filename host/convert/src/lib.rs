@@ -14,6 +14,7 @@
 //! another schema than the one in context; parameters keep their order; and clones are cheap, since transforms share
 //! most of what they pass on.
 
+pub mod avro;
 mod base64;
 pub mod boundary;
 mod calendar;

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-use linkspan_log::{LogBackend, Store};
+use linkspan_log::{LogBackend, Store, TopicSpec};
 use linkspan_plugin::{HostServices, PluginError};
+use linkspan_types::TopicName;
 use serde_json::{Map, Value};
 
 use crate::error::TaskError;
@@ -76,6 +77,36 @@ impl Services {
             .get()
             .ok_or_else(|| PluginError::internal("no log is open"))?;
         Ok((task, log))
+    }
+}
+
+/// A topic that a source is going to fill by the number of the partition.
+#[derive(Debug, serde::Deserialize)]
+struct WantedTopic {
+    topic: String,
+    partitions: i32,
+}
+
+/// Creates a topic, or adds the partitions that it lacks.
+fn ensure_topic(log: &dyn LogBackend, wanted: &WantedTopic) -> Result<(), TaskError> {
+    let name =
+        TopicName::try_new(&wanted.topic).map_err(|error| TaskError::data(error.to_string()))?;
+    let partitions = wanted.partitions.max(1);
+    let found = log.topic(&name)?;
+    let grown = match &found {
+        Some(topic) if topic.partitions >= partitions => return Ok(()),
+        Some(_) => log.add_partitions(&name, partitions),
+        None => log.create_topic(&name, &TopicSpec::with_partitions(partitions)),
+    };
+    let Err(error) = grown else { return Ok(()) };
+    // Another task may have been faster.
+    match log.topic(&name)? {
+        Some(topic) if topic.partitions >= partitions => Ok(()),
+        Some(_) if found.is_none() => log
+            .add_partitions(&name, partitions)
+            .map(|_| ())
+            .map_err(TaskError::from),
+        _ => Err(error.into()),
     }
 }
 
@@ -160,6 +191,13 @@ impl HostServices for Services {
             }
             "connector.reconfigure" => {
                 task.request_reconfiguration();
+                Ok(Vec::new())
+            }
+            "topic.ensure" => {
+                let wanted: WantedTopic = serde_json::from_slice(body).map_err(|error| {
+                    PluginError::permanent("data_invalid", format!("wanted topic: {error}"))
+                })?;
+                ensure_topic(log.as_ref(), &wanted).map_err(|error| to_plugin(&error))?;
                 Ok(Vec::new())
             }
             _ => Err(PluginError::permanent(

@@ -140,6 +140,18 @@ impl TaskContext {
         Ok(())
     }
 
+    /// Makes sure that a topic of the host's exists and has at least this many partitions; a topic with more keeps them.
+    ///
+    /// For a source that chooses partitions by number, before its first record of them.
+    ///
+    /// # Errors
+    /// The host refuses the topic; of kind `unsupported` where it does not offer this.
+    pub fn ensure_topic(&self, topic: &str, partitions: i32) -> Result<()> {
+        let body = json!({"topic": topic, "partitions": partitions});
+        self.request("topic.ensure", body.to_string().as_bytes())?;
+        Ok(())
+    }
+
     /// Asks the host to split the connector's work anew, because the system outside changed: a table or a folder came or went.
     ///
     /// Returns at once. Soon afterwards the host calls `task_configs` again; tasks whose configuration stays the same go on,

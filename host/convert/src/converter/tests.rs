@@ -35,7 +35,9 @@ fn classes_are_found_by_every_name_that_users_know() {
     );
     check("auto", "auto");
     assert!(ConverterClass::find("").is_none());
-    assert!(ConverterClass::find("io.confluent.connect.avro.AvroConverter").is_none());
+    check("io.confluent.connect.avro.AvroConverter", "avro");
+    assert!(ConverterClass::find("io.confluent.connect.protobuf.ProtobufConverter").is_none());
+    assert!(!ConverterClass::find("avro").unwrap().serves(Role::Header));
     assert!(!ConverterClass::find("simple").unwrap().serves(Role::Value));
 }
 
@@ -133,7 +135,7 @@ proptest! {
 
     #[test]
     fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..60), text in "\\PC{0,40}") {
-        for class in CLASSES.iter().filter(|class| !["auto", "row"].contains(&class.name)) {
+        for class in CLASSES.iter().filter(|class| !["auto", "row", "avro"].contains(&class.name)) {
             let converter = class.configure(&BTreeMap::new()).unwrap();
             for input in [&bytes[..], text.as_bytes()] {
                 if let Ok(read) = converter.to_connect(Some(input)) {

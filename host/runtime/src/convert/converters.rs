@@ -67,7 +67,7 @@ fn configured(
         .ok_or_else(|| vec![format!("option `{option}`: there is no such converter")])?;
     if !class.serves(role) {
         return Err(vec![format!(
-            "option `{option}`: the converter `{}` is for headers only",
+            "option `{option}`: the converter `{}` is not for this",
             class.name
         )]);
     }
@@ -120,13 +120,13 @@ mod tests {
             ("key.converter", "simple"),
             ("value.converter", "json"),
             ("value.converter.schemas.enable", "maybe"),
-            ("header.converter", "avro"),
+            ("header.converter", "nosuch"),
         ])
         .unwrap_err();
         assert_eq!(
             problems,
             [
-                "option `key.converter`: the converter `simple` is for headers only",
+                "option `key.converter`: the converter `simple` is not for this",
                 "option `value.converter.schemas.enable`: is `true` or `false`",
                 "option `header.converter`: there is no such converter",
             ]

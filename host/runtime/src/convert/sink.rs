@@ -9,6 +9,7 @@ use linkspan_plugin::{json, row};
 use linkspan_wire::Record;
 use serde::de::IgnoredAny;
 
+use super::avro::AvroTask;
 use super::typed::{Form, Models, data_error};
 use super::{Converters, KEY_SCHEMA_HEADER, ROW_SUFFIX, VALUE_SCHEMA_HEADER};
 use crate::error::TaskError;
@@ -21,6 +22,7 @@ pub(crate) struct SinkConverter {
     log: Arc<dyn LogBackend>,
     converters: Converters,
     models: Models,
+    avro: AvroTask,
     recent: Vec<Arc<Registered>>,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -93,6 +95,7 @@ impl SinkConverter {
     ) -> Self {
         Self {
             models: Models::new(Arc::clone(&schemas)),
+            avro: AvroTask::default(),
             schemas,
             log,
             converters,
@@ -190,9 +193,12 @@ impl SinkConverter {
         if let Some(form) = stored.and_then(|bytes| as_stored(converter, bytes)) {
             return Ok(Part::Stored(form));
         }
-        let value = converter
-            .to_connect(stored)
-            .map_err(|error| data_error(&error))?;
+        let value = match converter {
+            Converter::Avro(options) => self.avro.read(options, stored)?,
+            _ => converter
+                .to_connect(stored)
+                .map_err(|error| data_error(&error))?,
+        };
         self.models.write(&value, out).map(Part::Scratch)
     }
 

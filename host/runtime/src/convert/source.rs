@@ -6,6 +6,7 @@ use linkspan_convert::{Converter, PrimitiveConverter, Stage};
 use linkspan_plugin::batch::Data;
 use linkspan_plugin::{json, row, tagged};
 
+use super::avro::AvroTask;
 use super::typed::{Models, data_error};
 use super::{Converters, KEY_SCHEMA_HEADER, ROW_SUFFIX, VALUE_SCHEMA_HEADER, header};
 use crate::error::TaskError;
@@ -29,6 +30,7 @@ pub(crate) struct SourceConverter {
     schemas: Arc<SchemaRegistry>,
     converters: Converters,
     models: Models,
+    avro: AvroTask,
     key_fields: Option<KeyFields>,
     /// Last schema met; a task rarely mixes them.
     recent: Vec<Arc<Registered>>,
@@ -58,6 +60,7 @@ impl SourceConverter {
         let key_fields = (!key_fields.is_empty()).then(|| KeyFields::new(key_fields));
         Self {
             models: Models::new(Arc::clone(&schemas)),
+            avro: AvroTask::default(),
             schemas,
             converters,
             key_fields,
@@ -95,6 +98,7 @@ impl SourceConverter {
     /// Converts key, value and headers of one record into the scratch buffers.
     pub(crate) fn convert<'a>(
         &mut self,
+        topic: &str,
         key: &Data<'_>,
         value: &Data<'_>,
         headers: impl Iterator<Item = (&'a str, Data<'a>)>,
@@ -106,12 +110,12 @@ impl SourceConverter {
                 .map_err(|error| error.at(Stage::HeaderConverter))?;
         }
         let stored_value = self
-            .data(value, true)
+            .data(topic, value, true)
             .map_err(|error| error.at(Stage::ValueConverter))?;
         let stored_key = if self.key_fields.is_some() {
-            self.key_from_value(value)
+            self.key_from_value(topic, value)
         } else {
-            self.data(key, false)
+            self.data(topic, key, false)
         }
         .map_err(|error| error.at(Stage::KeyConverter))?;
         Ok(Converted {
@@ -120,7 +124,7 @@ impl SourceConverter {
         })
     }
 
-    fn data(&mut self, data: &Data<'_>, is_value: bool) -> Result<Stored, TaskError> {
+    fn data(&mut self, topic: &str, data: &Data<'_>, is_value: bool) -> Result<Stored, TaskError> {
         let converter = if is_value {
             &self.converters.value
         } else {
@@ -130,6 +134,21 @@ impl SourceConverter {
             (Converter::Auto, _) => self.auto(data, is_value),
             (Converter::Row, Data::Typed { schema, row }) => self.row(*schema, row, is_value),
             (Converter::Row, _) => self.auto(data, is_value),
+            (Converter::Avro(options), _) => {
+                let value = self.models.read(data)?;
+                let scratch = if is_value {
+                    &mut self.value
+                } else {
+                    &mut self.key
+                };
+                scratch.clear();
+                let written = self.avro.write(options, topic, is_value, &value, scratch)?;
+                Ok(if written {
+                    Stored::Scratch
+                } else {
+                    Stored::Null
+                })
+            }
             _ if passes(converter, data) => Ok(Stored::Borrowed),
             _ => {
                 let value = self.models.read(data)?;
@@ -207,7 +226,7 @@ impl SourceConverter {
         }
     }
 
-    fn key_from_value(&mut self, value: &Data<'_>) -> Result<Stored, TaskError> {
+    fn key_from_value(&mut self, topic: &str, value: &Data<'_>) -> Result<Stored, TaskError> {
         let Some(mut fields) = self.key_fields.take() else {
             return Ok(Stored::Null);
         };
@@ -218,7 +237,7 @@ impl SourceConverter {
                 let key_entry = fields.write_typed(&self.schemas, &entry, row, &mut key);
                 let stored = key_entry.and_then(|entry| {
                     let schema = entry.handle;
-                    self.data(&Data::Typed { schema, row: &key }, false)
+                    self.data(topic, &Data::Typed { schema, row: &key }, false)
                 });
                 self.key_row = key;
                 stored
@@ -227,7 +246,7 @@ impl SourceConverter {
                 let mut key = std::mem::take(&mut self.key_row);
                 let stored = fields
                     .write_json(bytes, &mut key)
-                    .and_then(|()| self.data(&Data::Json(&key), false));
+                    .and_then(|()| self.data(topic, &Data::Json(&key), false));
                 if matches!(stored, Ok(Stored::Borrowed)) {
                     self.key.clear();
                     self.key.extend_from_slice(&key);

@@ -89,13 +89,16 @@ impl SourceAside {
             .headers
             .clone()
             .filter(|(name, _)| *name != REJECTED_HEADER);
-        let whole = self.converter.convert(&record.key, &record.value, headers);
+        let whole = self
+            .converter
+            .convert(at.topic, &record.key, &record.value, headers);
         // A header may be what is wrong; the key and the value are kept then.
         let converted = match whole {
             Ok(converted) => converted,
-            Err(_) => self
-                .converter
-                .convert(&record.key, &record.value, std::iter::empty())?,
+            Err(_) => {
+                self.converter
+                    .convert(at.topic, &record.key, &record.value, std::iter::empty())?
+            }
         };
         let key = SourceConverter::bytes(converted.key, &self.converter.key, &record.key);
         let value = SourceConverter::bytes(converted.value, &self.converter.value, &record.value);

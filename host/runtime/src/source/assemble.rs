@@ -30,6 +30,7 @@ struct Target {
     batch_bytes_max: usize,
     partitioner: Partitioner,
     builders: Vec<BatchBuilder>,
+    compression: Compression,
     /// Partitions with a builder in use, in the order of their first record.
     open: Vec<usize>,
 }
@@ -216,6 +217,7 @@ impl Assembler {
         if self.chain.is_some() {
             return self.transform_one(topic, record, now_ms, written, appends);
         }
+        self.grow(topic, record.partition)?;
         let Some(target) = self.targets.get_mut(topic) else {
             return Err(TaskError::internal(format!(
                 "topic `{topic}` was not prepared"
@@ -290,6 +292,7 @@ impl Assembler {
             return Ok(None);
         };
         self.ensure_target(&outgoing.topic)?;
+        self.grow(&outgoing.topic, outgoing.partition.unwrap_or(-1))?;
         let (Some(chain), Some(target)) = (&self.chain, self.targets.get_mut(&*outgoing.topic))
         else {
             return Err(TaskError::internal("a topic was not prepared"));
@@ -353,9 +356,38 @@ impl Assembler {
                 batch_bytes_max,
                 partitioner,
                 builders,
+                compression,
                 open: Vec::new(),
             },
         );
+        Ok(())
+    }
+
+    /// Looks at the topic again where a record asks for a partition that it did not have: it may have grown.
+    fn grow(&mut self, name: &str, partition: i32) -> Result<(), TaskError> {
+        let Some(target) = self.targets.get_mut(name) else {
+            return Ok(());
+        };
+        if partition < target.topic.partitions {
+            return Ok(());
+        }
+        let topic_name =
+            TopicName::try_new(name).map_err(|error| TaskError::data(error.to_string()))?;
+        let Some(topic) = self
+            .log
+            .topic(&topic_name)?
+            .filter(|topic| topic.id == target.topic.id)
+        else {
+            return Ok(());
+        };
+        let count = usize::try_from(topic.partitions).unwrap_or(1);
+        let compression = target.compression;
+        target
+            .builders
+            .resize_with(count.max(target.builders.len()), || {
+                BatchBuilder::new(compression)
+            });
+        target.topic = topic;
         Ok(())
     }
 
@@ -433,7 +465,12 @@ fn push<'h>(
     headers: impl Iterator<Item = (&'h str, Data<'h>)>,
     appends: &mut Vec<Append>,
 ) -> Result<usize, TaskError> {
-    let converted = converter.convert(&record.key, &record.value, headers)?;
+    let converted = converter.convert(
+        target.topic.name.as_str(),
+        &record.key,
+        &record.value,
+        headers,
+    )?;
     let key = SourceConverter::bytes(converted.key, &converter.key, &record.key);
     let partitions = target.topic.partitions;
     let explicit = (record.partition >= 0).then_some(record.partition);

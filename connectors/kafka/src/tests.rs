@@ -1,0 +1,1 @@
+//! What needs no broker; tests with a real one are among the black-box tests of the repository.

@@ -1,0 +1,195 @@
+//! What is said when something is wrong, and what happens to the records.
+
+use crate::broker::{PASSWORD, USER, broker, free_port};
+use crate::client::Row;
+use crate::pipeline::{Pipeline, name, records};
+
+fn source(servers: &str, topic: &str, more: &str) -> String {
+    format!(
+        "connectors:\n  in:\n    connector: kafka-source\n    bootstrap.servers: {servers}\n    topics: [{topic}]\n{more}"
+    )
+}
+
+#[test]
+fn a_broker_that_is_away_is_named_and_waited_for() {
+    // Needs no broker, only the port of none.
+    let servers = format!("127.0.0.1:{}", free_port());
+    let pipeline = Pipeline::new(&source(&servers, "t", "    request.timeout: 2s\n"));
+    let ran = pipeline.run(&["--timeout", "6s"]).expect_code(1);
+    ran.says(&[&servers, "reach a broker", "Connection refused"]);
+}
+
+#[test]
+fn a_wrong_password_is_said_at_once_and_never_shown() {
+    let Some(broker) = broker("wrong credentials") else {
+        return;
+    };
+    let topic = name("auth");
+    broker.topic(&topic, 1, &[]);
+    broker.write(&topic, &[Row::of("1")]);
+    let sasl = |password: &str| {
+        let more = format!(
+            "    security.protocol: sasl_plaintext\n    sasl.mechanism: PLAIN\n    sasl.username: {USER}\n    sasl.password: {password}\n"
+        );
+        Pipeline::new(&source(&broker.sasl, &topic, &more))
+    };
+    let ran = sasl("wrong-horse")
+        .run(&[])
+        .expect_code(1)
+        .says(&[&broker.sasl, "sasl.password"]);
+    assert!(
+        !format!("{}{}", ran.stdout, ran.stderr).contains("wrong-horse"),
+        "{}",
+        ran.stderr
+    );
+    let ran = sasl(PASSWORD).run(&[]).expect_code(0);
+    assert_eq!(records(&ran, "in"), 1);
+    assert!(
+        !format!("{}{}", ran.stdout, ran.stderr).contains(PASSWORD),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_topic_that_is_missing_is_named_on_both_sides() {
+    let Some(broker) = broker("missing topics") else {
+        return;
+    };
+    let topic = name("nobody");
+    Pipeline::new(&source(&broker.plain, &topic, ""))
+        .run(&[])
+        .expect_code(1)
+        .says(&[&topic, "does not exist", "create it"]);
+    let pipeline = Pipeline::new(&format!(
+        "connectors:
+  in: {{ connector: file-source, path: in.txt, topic: {topic} }}
+  out: {{ connector: kafka-sink, bootstrap.servers: '{}', topics: [{topic}], topic.creation.enable: false, transactional.id: {topic} }}
+",
+        broker.plain
+    ));
+    pipeline.scratch.write("in.txt", "one\n");
+    pipeline
+        .run(&[])
+        .expect_code(1)
+        .says(&[&topic, "does not exist", "topic.creation.enable"]);
+}
+
+#[test]
+fn a_position_that_is_gone_is_no_silent_jump() {
+    let Some(broker) = broker("a lost position") else {
+        return;
+    };
+    let topic = name("lost");
+    broker.topic(&topic, 1, &[]);
+    let rows: Vec<Row> = (0..20).map(|number| Row::of(&number.to_string())).collect();
+    broker.write(&topic, &rows[..5]);
+    let mut pipeline = Pipeline::new(&source(&broker.plain, &topic, ""));
+    assert_eq!(records(&pipeline.run(&[]).expect_code(0), "in"), 5);
+    broker.write(&topic, &rows[5..]);
+    broker.delete_records(&topic, 0, 12);
+    pipeline.run(&[]).expect_code(1).says(&[
+        &topic,
+        "partition 0",
+        "position 5 is gone",
+        "7 records",
+        "on.lost.position",
+    ]);
+    assert_eq!(pipeline.consume(&topic).len(), 5);
+    pipeline.becomes(&source(
+        &broker.plain,
+        &topic,
+        "    on.lost.position: earliest\n",
+    ));
+    assert_eq!(records(&pipeline.run(&[]).expect_code(0), "in"), 8);
+}
+
+#[test]
+fn a_record_that_is_too_large_goes_to_the_dead_letters_alone() {
+    let Some(broker) = broker("records that are too large") else {
+        return;
+    };
+    for delivery in ["exactly-once", "at-least-once"] {
+        let topic = name("large");
+        let id = format!("transactional.id: {topic}");
+        let line = if delivery == "exactly-once" {
+            id.as_str()
+        } else {
+            "delivery: at-least-once"
+        };
+        // The client's own bound would refuse it first; here it is the topic's.
+        broker.topic(&topic, 1, &[("max.message.bytes", "20000")]);
+        let pipeline = Pipeline::new(&format!(
+            "connectors:
+  in: {{ connector: file-source, path: in.txt, topic: {topic} }}
+  out:
+    connector: kafka-sink
+    bootstrap.servers: {}
+    topics: [{topic}]
+    {line}
+    librdkafka: {{ batch.size: 1000 }}
+    errors: {{ tolerance: all, deadletterqueue.topic.name: dead }}
+",
+            broker.plain
+        ));
+        pipeline
+            .scratch
+            .write("in.txt", format!("one\n{}\nthree\n", "x".repeat(30_000)));
+        pipeline.run(&[]).expect_code(4);
+        assert_eq!(
+            broker
+                .read(&topic)
+                .iter()
+                .map(Row::text)
+                .collect::<Vec<_>>(),
+            ["one", "three"],
+            "{delivery}"
+        );
+        let dead = pipeline.consume("dead");
+        assert_eq!(dead.len(), 1, "{delivery}");
+        let headers = dead[0]["headers"].to_string();
+        assert!(
+            headers.contains("max.message.bytes") && headers.contains(&topic),
+            "{headers}"
+        );
+    }
+}
+
+#[test]
+fn a_partition_that_does_not_exist_is_named() {
+    let Some(broker) = broker("unknown partitions") else {
+        return;
+    };
+    let topic = name("narrow");
+    broker.topic(&topic, 1, &[]);
+    let pipeline = Pipeline::new(&format!(
+        "topics: {{ {topic}: {{ partitions: 8 }} }}
+connectors:
+  in: {{ connector: file-source, path: in.txt, topic: {topic}, batch.records: 1 }}
+  out: {{ connector: kafka-sink, bootstrap.servers: '{}', topics: [{topic}], preserve.partition: true, transactional.id: {topic} }}
+",
+        broker.plain
+    ));
+    pipeline.scratch.write("in.txt", "1\n2\n3\n4\n");
+    pipeline.run(&["--timeout", "60s"]).expect_code(1).says(&[
+        &topic,
+        "has 1 partitions",
+        "preserve.partition",
+    ]);
+}
+
+#[test]
+fn a_build_without_tls_says_how_to_get_it() {
+    let pipeline = Pipeline::new(&source(
+        "127.0.0.1:1",
+        "t",
+        "    security.protocol: ssl\n    request.timeout: 1s\n",
+    ));
+    let ran = pipeline.run(&["--timeout", "5s"]);
+    if ran.stderr.contains("--features kafka-ssl") {
+        ran.expect_code(2).says(&["security.protocol"]);
+    } else {
+        // A build with it gets as far as the port.
+        ran.expect_code(1).says(&["127.0.0.1:1"]);
+    }
+}

@@ -1,0 +1,156 @@
+//! A real schema registry, Apicurio in its Confluent-compatible form, and a Java client with its serde.
+
+use std::env;
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::broker::{free_port, java};
+use crate::support::{Ran, eventually, repository, run, skip_outside_ci};
+
+/// How long the registry may take to answer.
+const START_LIMIT: Duration = Duration::from_secs(180);
+
+/// A registry that runs.
+pub(crate) struct Registry {
+    address: String,
+    _folder: TempDir,
+    /// As the broker's.
+    _guard: Child,
+}
+
+/// Returns the registry of this process, or notes that `what` was skipped.
+pub(crate) fn registry(what: &str) -> Option<&'static Registry> {
+    static REGISTRY: OnceLock<Result<Registry, String>> = OnceLock::new();
+    match REGISTRY.get_or_init(Registry::start) {
+        Ok(registry) => Some(registry),
+        Err(why) => {
+            skip_outside_ci(what, why);
+            None
+        }
+    }
+}
+
+fn folder(variable: &str) -> Result<PathBuf, String> {
+    let named = env::var_os(variable)
+        .map(PathBuf::from)
+        .filter(|path| path.is_dir());
+    named.ok_or_else(|| format!("{variable} names no folder, see tests/run --install"))
+}
+
+impl Registry {
+    fn start() -> Result<Self, String> {
+        let home = folder("APICURIO_HOME")?;
+        let files = fs::read_dir(&home).map_err(|error| format!("{}: {error}", home.display()))?;
+        let runner = files
+            .filter_map(Result::ok)
+            .map(|entry| entry.path())
+            .find(|path| path.to_string_lossy().ends_with("-runner.jar"));
+        let runner = runner.ok_or_else(|| format!("{} has no runner jar", home.display()))?;
+        let folder = tempfile::Builder::new()
+            .prefix("linkspan-registry-")
+            .tempdir()
+            .unwrap();
+        let port = free_port();
+        let log = File::create(folder.path().join("server.log")).unwrap();
+        let mut guard = Command::new("sh");
+        guard
+            .args([
+                "-c",
+                "\"$@\" & server=$!; cat >/dev/null; kill -9 $server; wait $server",
+                "guard",
+            ])
+            .args([
+                "java",
+                "-Xmx384m",
+                "-XX:+UseSerialGC",
+                "-XX:TieredStopAtLevel=1",
+            ])
+            .args([
+                "-Dquarkus.http.host=127.0.0.1".to_owned(),
+                format!("-Dquarkus.http.port={port}"),
+            ])
+            .arg("-jar")
+            .arg(runner)
+            .current_dir(folder.path())
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log);
+        let registry = Self {
+            address: format!("127.0.0.1:{port}"),
+            _guard: guard.spawn().unwrap(),
+            _folder: folder,
+        };
+        let answers = eventually(START_LIMIT, || {
+            registry
+                .get("/apis/ccompat/v7/subjects")
+                .is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
+        });
+        assert!(answers, "the registry does not answer");
+        Ok(registry)
+    }
+
+    /// Where a Confluent client finds it.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/apis/ccompat/v7", self.address)
+    }
+
+    fn get(&self, path: &str) -> Option<String> {
+        self.send(&format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.address
+        ))
+    }
+
+    /// Sets how compatible new versions of a subject have to be.
+    pub(crate) fn compatibility(&self, subject: &str, level: &str) {
+        let body = format!("{{\"compatibility\":\"{level}\"}}");
+        let answer = self.send(&format!(
+            "PUT /apis/ccompat/v7/config/{subject} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            self.address,
+            body.len()
+        ));
+        assert!(
+            answer
+                .as_deref()
+                .is_some_and(|answer| answer.starts_with("HTTP/1.1 200")),
+            "{answer:?}"
+        );
+    }
+
+    fn send(&self, request: &str) -> Option<String> {
+        let mut stream = TcpStream::connect(&self.address).ok()?;
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// Runs the Java client; `None` where its jars are missing, which is noted.
+    pub(crate) fn peer(&self, what: &str, broker: &str, arguments: &[&str]) -> Option<Ran> {
+        let libraries = match folder("APICURIO_SERDE_LIBS") {
+            Ok(libraries) => libraries,
+            Err(why) => {
+                skip_outside_ci(what, &why);
+                return None;
+            }
+        };
+        let mut command = java(&libraries, "-Xmx384m");
+        command.arg(repository().join("tests/fixtures/kafka/AvroPeer.java"));
+        let (mode, rest) = arguments.split_first().unwrap();
+        command
+            .args([
+                *mode,
+                broker,
+                &format!("http://{}/apis/registry/v3", self.address),
+            ])
+            .args(rest);
+        Some(run(&mut command).expect_code(0))
+    }
+}
