@@ -21,6 +21,8 @@ mod converters;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]
+mod files;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod host_log;

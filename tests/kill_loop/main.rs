@@ -15,6 +15,8 @@ mod letters;
 #[cfg(test)]
 mod rounds;
 #[cfg(test)]
+mod spool;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(
     clippy::allow_attributes,

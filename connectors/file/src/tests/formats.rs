@@ -499,3 +499,53 @@ fn names_that_are_not_utf_8_are_read_and_told() {
     let partition = json!({"filename": folder.text("\\xbc\\xad\\xbf\\xef.txt")});
     assert_eq!(source.committed(&partition).unwrap()["position"], 2);
 }
+
+/// With `FILE_TEST_BIG_GIB=10` ten GiB are read; the file is mostly holes, so that it takes up a hundredth of that on the disk.
+#[test]
+fn a_file_larger_than_memory_is_read_in_constant_memory() {
+    use std::os::unix::fs::FileExt;
+    const LINE_BYTES: u64 = 512 << 10;
+    let gib: u64 = std::env::var("FILE_TEST_BIG_GIB").map_or(0, |text| text.parse().unwrap());
+    let lines = if gib == 0 {
+        64
+    } else {
+        (gib << 30) / LINE_BYTES
+    };
+    let folder = Folder::new();
+    let file = std::fs::File::create(folder.path("big")).unwrap();
+    for line in 1..=lines {
+        file.write_all_at(b"\n", line * LINE_BYTES - 1).unwrap();
+    }
+    let resident = || -> u64 {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    let mut source = source(&folder.path("big"), &[]).asking(u32::MAX, 4 << 20);
+    source.open().unwrap();
+    let (mut records, mut before, mut most) = (0, None, 0);
+    let started = std::time::Instant::now();
+    loop {
+        let polled = source.poll().unwrap();
+        source.commit(&polled).unwrap();
+        records += polled.records.len() as u64;
+        // From when the buffers have their size on.
+        before.get_or_insert_with(resident);
+        most = most.max(resident());
+        if polled.poll == linkspan_sdk::Poll::Exhausted {
+            break;
+        }
+    }
+    assert_eq!(records, lines);
+    if gib > 0 {
+        let before = before.unwrap();
+        println!(
+            "{gib} GiB in {:?}: resident {before} KiB after the first batch, {most} KiB at most",
+            started.elapsed()
+        );
+        assert!(most < before + (64 << 10), "memory grew with the file");
+    }
+}
