@@ -38,7 +38,7 @@ fn a_bad_record_of_a_file_is_a_dead_letter_with_its_bytes_and_its_place() {
         "connectors:\n  in:\n    connector: file-source\n    path: in.csv\n    format: csv\n    csv: { types: { n: int8 } }\n    topic: rows\n    \
          errors: { tolerance: all, deadletterqueue.topic.name: letters }\n",
     );
-    let ran = run_once(&scratch.path("pipeline.yaml"), &["-o", "json"]).expect_code(4);
+    let ran = run_once(&scratch.path("pipeline.yaml"), &[]).expect_code(4);
     let summary: Value = serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
     let connector = &summary["connectors"][0];
     assert_eq!(
@@ -93,7 +93,7 @@ fn without_tolerance_the_first_bad_record_fails_the_job_and_names_its_place() {
     );
     run_once(&scratch.path("pipeline.yaml"), &[])
         .expect_code(1)
-        .says(&["in.jsonl` line 2, byte 13: it is not JSON"]);
+        .says(&["in.jsonl` line 2, byte 12: it is not JSON"]);
     assert_eq!(stored(&scratch, "rows").len(), 1);
 }
 

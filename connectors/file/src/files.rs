@@ -174,10 +174,15 @@ impl Files {
                 if self.others.get(&file.name) == Some(&file.meta.stamp()) {
                     return Ok(false);
                 }
-                self.bytes_hash(file).map_err(|source| PathError::Look {
+                let hash = self.bytes_hash(file).map_err(|source| PathError::Look {
                     path: file.path.clone(),
                     source,
-                })?
+                })?;
+                // It is gone again: another task has put it away.
+                let Some(hash) = hash else {
+                    return Ok(false);
+                };
+                hash
             }
         };
         let mine = hash % count == index;
@@ -187,18 +192,15 @@ impl Files {
         Ok(mine)
     }
 
-    fn bytes_hash(&self, file: &FoundFile) -> io::Result<u64> {
+    fn bytes_hash(&self, file: &FoundFile) -> io::Result<Option<u64>> {
         let handle = match self.storage.open(&file.path) {
-            // It is gone again: whoever has its share finds that out.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(fnv1a(file.name.as_bytes()));
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
         let identity = Identity::of(handle.as_ref())?;
         let mut key = identity.head.to_le_bytes().to_vec();
         key.extend_from_slice(&file.meta.size.to_le_bytes());
-        Ok(fnv1a(&key))
+        Ok(Some(fnv1a(&key)))
     }
 
     /// Takes the next file to visit.

@@ -500,10 +500,16 @@ fn report(
         (true, true) => handle.meta().map_or(0, |meta| meta.size),
         (true, false) => 0,
     };
-    let more = json!({
+    let mut more = json!({
         "rejected": tracked.rejected,
         "sums": facts.and_then(|facts| facts.get("sums")).unwrap_or(&json!({})),
     });
+    // A spooled file may be elsewhere when the host would compute it.
+    if let (true, Some(sha256), Some(more)) =
+        (at_end, &tracked.position.sha256, more.as_object_mut())
+    {
+        more.insert("sha256".to_owned(), sha256.as_str().into());
+    }
     let reported = ctx.report_file_with(&tracked.path, bytes, tracked.records, &more);
     if let Err(error) = reported {
         // Only the summary of the run misses it.

@@ -29,7 +29,8 @@ impl Reader {
             .open(storage.as_ref())
             .map_err(|error| failed(error, &tracked.name))?;
         match opened {
-            Opened::Gone if bounded => {
+            // In a spool, whoever shares the folder may have put it away since the last look.
+            Opened::Gone if bounded && self.settings.mode == Mode::Tail => {
                 return Err(error::no_input(std::slice::from_ref(&tracked.name)));
             }
             Opened::Gone => return Ok(false),

@@ -88,7 +88,10 @@ fn bench(options: &Options, folder: &Path) -> Result<()> {
             beside: "zcat",
         },
     ];
-    println!("{} records, {} rounds, medians", options.lines, options.rounds);
+    println!(
+        "{} records, {} rounds, medians",
+        options.lines, options.rounds
+    );
     for case in cases {
         let (mut bare, mut job) = (Vec::new(), Vec::new());
         for _ in 0..options.rounds {
@@ -117,13 +120,26 @@ fn inputs(lines: u64, folder: &Path) -> Result<(PathBuf, PathBuf, PathBuf)> {
     let mut rows = BufWriter::new(File::create(csv)?);
     writeln!(rows, "id,name,price,note")?;
     for n in 0..lines {
-        writeln!(text, "{n:012} a line of a hundred bytes, as logs have them, {:044}", n.wrapping_mul(7919))?;
-        writeln!(rows, "{n},name {n},{}.{:02},\"a note, {n}\"", n % 9_973, n % 100)?;
+        writeln!(
+            text,
+            "{n:012} a line of a hundred bytes, as logs have them, {:044}",
+            n.wrapping_mul(7919)
+        )?;
+        writeln!(
+            rows,
+            "{n},name {n},{}.{:02},\"a note, {n}\"",
+            n % 9_973,
+            n % 100
+        )?;
     }
     text.flush()?;
     rows.flush()?;
     let out = File::create(packed)?;
-    let done = Command::new("gzip").arg("-1c").arg(plain).stdout(out).status()?;
+    let done = Command::new("gzip")
+        .arg("-1c")
+        .arg(plain)
+        .stdout(out)
+        .status()?;
     if !done.success() {
         bail!("gzip failed");
     }
@@ -170,7 +186,10 @@ fn run(options: &Options, case: &Case, folder: &Path) -> Result<f64> {
         ),
     )?;
     let mut command = Command::new(&options.binary);
-    command.args(["run", "--once", "--data"]).arg(&data).arg(&yaml);
+    command
+        .args(["run", "--once", "--data"])
+        .arg(&data)
+        .arg(&yaml);
     timed(command.stderr(Stdio::null()))
 }
 
