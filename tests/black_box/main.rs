@@ -11,6 +11,8 @@ mod bad_data;
 #[cfg(test)]
 mod bad_plugins;
 #[cfg(test)]
+mod config_show;
+#[cfg(test)]
 mod configs;
 #[cfg(test)]
 mod connect_files;
@@ -24,6 +26,8 @@ mod errors;
 mod files;
 #[cfg(test)]
 mod groups;
+#[cfg(test)]
+mod hooks;
 #[cfg(test)]
 mod host_log;
 #[cfg(test)]
@@ -46,6 +50,8 @@ mod quickstart;
 mod retention;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod schedules;
 #[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(

@@ -125,6 +125,18 @@ pub(crate) enum Command {
         positions that sinks keep outside (a database, a file) beyond the backup are refused, not skipped."
     )]
     Restore(RestoreArgs),
+    /// See what a configuration comes to, and get a schema for editors.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// List the jobs of a running host: those that are scheduled, with their next run, and those that work now.
+    Jobs {
+        /// The data directory of the host
+        #[arg(long, value_name = "DIR", default_value = "linkspan-data")]
+        data: PathBuf,
+        /// How the result is printed
+        #[arg(short, long, value_enum, default_value_t)]
+        output: Format,
+    },
     /// See what ran here, and what came of it.
     #[command(subcommand)]
     Runs(RunsCommand),
@@ -233,6 +245,9 @@ pub(crate) struct RunArgs {
     /// With --once: run the files of an earlier run again, with its parameters and values of --set; ID as `runs list` shows it, or `last`
     #[arg(long, value_name = "ID", requires = "once", conflicts_with_all = ["paths", "params", "sets", "overlays", "env_file"])]
     pub(crate) rerun: Option<String>,
+    /// With --once: only the connectors of this job, which a file's `schedule:` makes
+    #[arg(long, value_name = "NAME", requires = "once", conflicts_with = "rerun")]
+    pub(crate) job: Option<String>,
     /// With --rerun: also when the files say something else than they did then
     #[arg(long, requires = "rerun")]
     pub(crate) changed_config: bool,
@@ -265,6 +280,39 @@ pub(crate) struct ValidateArgs {
     /// How the result is printed
     #[arg(short, long, value_enum, default_value_t)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every value that holds, defaults too; with --origin where each comes from. Secrets are concealed.
+    #[command(
+        after_help = "Examples:\n  linkspan config show pipeline.yaml --origin\n  linkspan config show pipelines/ --set host.listen=none -o json | jq '.[] | select(.from != \"default\")'"
+    )]
+    Show(ConfigShowArgs),
+    /// Print the JSON Schema of configuration files with the options of all installed classes, for editors.
+    #[command(
+        after_help = "Examples:\n  linkspan config schema > linkspan.schema.json\n\nA first line `# yaml-language-server: $schema=linkspan.schema.json` in a YAML file names it to an editor."
+    )]
+    Schema {
+        /// Search plugins in this folder, before the ones beside the program
+        #[arg(long = "plugin-path", value_name = "DIR")]
+        plugin_paths: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigShowArgs {
+    /// YAML files, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where each value comes from: file, line and column, --set, --param, or a default
+    #[arg(long)]
+    pub(crate) origin: bool,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// How the result is printed
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Format,
 }
 
 #[derive(Debug, Subcommand)]

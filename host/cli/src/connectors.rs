@@ -90,6 +90,9 @@ fn state(row: &Value) -> String {
     if row.get("left") == Some(&Value::Bool(true)) {
         state.push_str(" (left its file)");
     }
+    if let Some(next) = row.get("next").and_then(Value::as_str) {
+        state.push_str(&format!(", next {next}"));
+    }
     state
 }
 

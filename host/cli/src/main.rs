@@ -5,6 +5,7 @@
 
 mod args;
 mod backup;
+mod config_cmd;
 mod connectors;
 mod consume;
 mod dlq;
@@ -61,6 +62,8 @@ fn main() -> ExitCode {
         Some(Command::Offsets(command)) => connectors::offsets(command),
         Some(Command::Backup(args)) => backup::backup(&args),
         Some(Command::Restore(args)) => backup::restore(&args),
+        Some(Command::Config(command)) => config_cmd::run(&command),
+        Some(Command::Jobs { data, output }) => runs::jobs(&data, output),
         Some(Command::Runs(command)) => runs::run(&command),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),
         Some(Command::Transform(command)) => transform_cmd::run(&command),

@@ -8,6 +8,8 @@ use crate::args::{Format, RunsCommand};
 use crate::exit::{Exit, Failure};
 use crate::open::check_exists;
 use crate::run::records;
+use crate::socket;
+use crate::target::{Place, place};
 use crate::terminal::{self, Table};
 use crate::topic::text;
 
@@ -166,6 +168,49 @@ fn print_connectors(record: &Value) {
         terminal::line("");
         files.print("");
     }
+}
+
+/// `linkspan jobs`: only a running host knows what comes next.
+pub(crate) fn jobs(data: &Path, output: Format) -> Result<Exit, Failure> {
+    let rows = match place(data, false)? {
+        Place::Host(data, runtime) => {
+            runtime.block_on(socket::call(&data, "GET", "/api/v1/jobs", None))?
+        }
+        here @ Place::Here(_) => {
+            here.close()?;
+            terminal::note(
+                "no host runs here: nothing is scheduled; `linkspan runs list` shows what ran",
+            );
+            Value::Array(Vec::new())
+        }
+    };
+    if structured(output, &rows) {
+        return Ok(Exit::Ok);
+    }
+    let mut table = Table::new(&[
+        "job",
+        "state",
+        "schedule",
+        "timezone",
+        "next",
+        "last",
+        "connectors",
+    ]);
+    for row in rows.as_array().into_iter().flatten() {
+        let last = row.get("last").filter(|last| !last.is_null());
+        let names: Vec<&str> = items(row, "connectors").filter_map(Value::as_str).collect();
+        table.row([
+            text(row, "job"),
+            text(row, "state"),
+            text(row, "schedule"),
+            text(row, "timezone"),
+            text(row, "next"),
+            last.map(|last| text(last, "status")).unwrap_or_default(),
+            names.join(", "),
+        ]);
+    }
+    table.print("no job is scheduled, and none works now");
+    Ok(Exit::Ok)
 }
 
 /// Prints JSON or YAML if one of them is asked for.

@@ -581,6 +581,7 @@ fn plan(
         restart,
         offset_flush_interval_ms: number("offset.flush.interval.ms", 1000),
         moved_from: text("moved.from").map(str::to_owned),
+        job: None,
         letters: text("errors.deadletterqueue.topic.name").map(str::to_owned),
         paths: settings
             .iter()

@@ -1,5 +1,7 @@
 //! The sections of all files, put together: files side by side, overlays over them, `--set` on top.
 
+use std::collections::BTreeMap;
+
 use crate::codes;
 use crate::report::{Draft, Report};
 use crate::source::{FileId, Span};
@@ -7,7 +9,61 @@ use crate::vocabulary::{closest, listing};
 use crate::yaml::{Entry, Kind, Node};
 
 /// The top-level keys.
-pub(crate) const SECTIONS: [&str; 5] = ["host", "params", "topics", "defaults", "connectors"];
+pub(crate) const SECTIONS: [&str; 8] = [
+    "host",
+    "params",
+    "topics",
+    "defaults",
+    "connectors",
+    "schedule",
+    "on.failure",
+    "on.success",
+];
+/// Those that hold for the connectors of their own file only.
+const OF_FILE: [&str; 3] = ["schedule", "on.failure", "on.success"];
+
+/// What a file says of its connectors as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct FileSections {
+    pub(crate) schedule: Option<Entry>,
+    pub(crate) on_failure: Option<Entry>,
+    pub(crate) on_success: Option<Entry>,
+}
+
+impl FileSections {
+    fn section(&mut self, name: &str) -> Option<&mut Option<Entry>> {
+        match name {
+            "schedule" => Some(&mut self.schedule),
+            "on.failure" => Some(&mut self.on_failure),
+            "on.success" => Some(&mut self.on_success),
+            _ => None,
+        }
+    }
+
+    /// Where the first of them stands.
+    pub(crate) fn span(&self) -> Span {
+        [&self.schedule, &self.on_failure, &self.on_success]
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.key_span)
+            .min()
+            .unwrap_or(Span::at(FileId(0), 1, 1))
+    }
+
+    fn lay_over(&mut self, name: &str, over: Entry) {
+        let Some(section) = self.section(name) else {
+            return;
+        };
+        match section {
+            Some(under) => {
+                let mut list = vec![under.clone()];
+                lay_over(&mut list, over);
+                *section = list.pop();
+            }
+            None => *section = Some(over),
+        }
+    }
+}
 
 /// The entries of each section.
 #[derive(Debug, Default)]
@@ -17,6 +73,8 @@ pub(crate) struct Document {
     pub(crate) topics: Vec<Entry>,
     pub(crate) defaults: Vec<Entry>,
     pub(crate) connectors: Vec<Entry>,
+    /// What single files say of their connectors as a whole.
+    pub(crate) files: BTreeMap<FileId, FileSections>,
 }
 
 impl Document {
@@ -34,6 +92,13 @@ impl Document {
     /// Adds a file's tree; keys that the file itself repeats were reported by the parser. `host_only`: top-level keys that are no section are settings of the host (`linkspan.yaml`).
     pub(crate) fn add(&mut self, report: &mut Report, root: Node, host_only: bool) {
         for (name, entry) in sections(report, root, host_only) {
+            if OF_FILE.contains(&name.as_str()) {
+                let file = self.files.entry(entry.key_span.file).or_default();
+                if let Some(section) = file.section(&name) {
+                    *section = Some(entry);
+                }
+                continue;
+            }
             let Some(section) = self.section(&name) else {
                 continue;
             };
@@ -65,9 +130,22 @@ impl Document {
     /// Lays a tree over what is there: maps are merged by key, all else is replaced.
     pub(crate) fn overlay(&mut self, report: &mut Report, root: Node) {
         for (name, entry) in sections(report, root, false) {
-            if let Some(section) = self.section(&name) {
+            if OF_FILE.contains(&name.as_str()) {
+                self.lay_over_files(&name, &entry);
+            } else if let Some(section) = self.section(&name) {
                 lay_over(section, entry);
             }
+        }
+    }
+
+    /// Lays a section over that of every file that has one, else over that of the file with the first connector.
+    fn lay_over_files(&mut self, name: &str, over: &Entry) {
+        if self.files.is_empty() {
+            let first = self.connectors.first().map(|entry| entry.key_span.file);
+            self.files.entry(first.unwrap_or(FileId(0))).or_default();
+        }
+        for file in self.files.values_mut() {
+            file.lay_over(name, over.clone());
         }
     }
 
@@ -91,6 +169,27 @@ impl Document {
         let value_span = Span::at(file, 1, path.chars().count() + 2).part(0, raw.chars().count());
         let value = value.unwrap_or_else(|| Node::scalar(raw, value_span));
         let key_span = whole.part(0, path.chars().count());
+        let of_file = OF_FILE.iter().find_map(|section| {
+            let option = path.strip_prefix(section)?.strip_prefix('.')?;
+            Some((*section, option))
+        });
+        if let Some((section, option)) = of_file.filter(|(_, option)| !option.is_empty()) {
+            let inner = Entry {
+                key: option.to_owned(),
+                key_span,
+                value,
+            };
+            let over = Entry {
+                key: section.to_owned(),
+                key_span,
+                value: Node {
+                    kind: Kind::Map(vec![inner]),
+                    span: whole,
+                },
+            };
+            self.lay_over_files(section, &over);
+            return;
+        }
         let (section_name, rest) = path.split_once('.').unwrap_or((path, ""));
         let Some(section) = self.section(section_name).filter(|_| !rest.is_empty()) else {
             let draft = Draft::error(
@@ -191,6 +290,26 @@ fn sections(report: &mut Report, root: Node, host_only: bool) -> Vec<(String, En
         return found;
     };
     for entry in entries {
+        // `on: {failure: …}` is `on.failure: …`.
+        if entry.key == "on"
+            && let Kind::Map(inner) = entry.value.kind
+        {
+            for mut inner in inner {
+                inner.key = format!("on.{}", inner.key);
+                if OF_FILE.contains(&inner.key.as_str()) {
+                    found.push((inner.key.clone(), inner));
+                } else {
+                    report.push(unknown(&inner));
+                }
+            }
+            continue;
+        }
+        if OF_FILE.contains(&entry.key.as_str()) {
+            if !matches!(entry.value.kind, Kind::Null) {
+                found.push((entry.key.clone(), entry));
+            }
+            continue;
+        }
         let known = SECTIONS.contains(&entry.key.as_str());
         if entry.key.starts_with("x-") {
             continue;
@@ -200,15 +319,7 @@ fn sections(report: &mut Report, root: Node, host_only: bool) -> Vec<(String, En
             continue;
         }
         if !known {
-            let mut draft = Draft::error(
-                &codes::UNKNOWN_KEY,
-                entry.key_span,
-                format!("unknown key `{}`", entry.key.escape_debug()),
-            );
-            if let Some(known) = closest(&entry.key, SECTIONS) {
-                draft = draft.label(format!("did you mean `{known}`?"));
-            }
-            report.push(draft.note(format!("known here: {}", listing(SECTIONS))));
+            report.push(unknown(&entry));
             continue;
         }
         match entry.value.kind {
@@ -226,6 +337,15 @@ fn sections(report: &mut Report, root: Node, host_only: bool) -> Vec<(String, En
         }
     }
     found
+}
+
+fn unknown(entry: &Entry) -> Draft {
+    let message = format!("unknown key `{}`", entry.key.escape_debug());
+    let mut draft = Draft::error(&codes::UNKNOWN_KEY, entry.key_span, message);
+    if let Some(known) = closest(&entry.key, SECTIONS) {
+        draft = draft.label(format!("did you mean `{known}`?"));
+    }
+    draft.note(format!("known here: {}", listing(SECTIONS)))
 }
 
 fn lay_over(section: &mut Vec<Entry>, over: Entry) {

@@ -38,6 +38,18 @@ pub static HOST: LazyLock<Vec<FrameworkOption>> =
 pub static PARAM: LazyLock<Vec<FrameworkOption>> =
     LazyLock::new(|| PARAM_ROWS.iter().map(Row::option).collect());
 
+/// What `schedule:` takes.
+pub static SCHEDULE: LazyLock<Vec<FrameworkOption>> = LazyLock::new(|| {
+    let mut options: Vec<_> = SCHEDULE_ROWS.iter().map(Row::option).collect();
+    for option in &mut options {
+        option.def.required = option.def.name == "cron";
+    }
+    options
+});
+/// What `on.failure:` and `on.success:` take.
+pub static HOOK: LazyLock<Vec<FrameworkOption>> =
+    LazyLock::new(|| HOOK_ROWS.iter().map(Row::option).collect());
+
 /// The most tasks of one connector: each is a thread.
 pub const TASKS_MAX: i64 = 1024;
 /// The most partitions of one topic.
@@ -369,6 +381,70 @@ static CONNECTOR_ROWS: &[Row] = &[
     later("producer.override.*", "Settings of the producer."),
     later("consumer.override.*", "Settings of the consumer."),
     later("admin.override.*", "Settings of the admin client."),
+];
+
+/// When the connectors of a file run by themselves, as one bounded job.
+static SCHEDULE_ROWS: &[Row] = &[
+    row(
+        "cron",
+        OptionType::String,
+        "Minute, hour, day of month, month, day of week; a sixth field in front is seconds; @daily and its like.",
+    ),
+    row(
+        "timezone",
+        OptionType::String,
+        "The zone of these times: a name such as Asia/Seoul, UTC, or an offset such as +09:00.",
+    )
+    .default("UTC"),
+    row(
+        "missed",
+        OptionType::String,
+        "Times at which no host ran: skip, one run for all of them, or a run for each.",
+    )
+    .default("run-once")
+    .values(&["skip", "run-once", "run-all"]),
+    row(
+        "overlap",
+        OptionType::String,
+        "A time at which the run before still works: it is left out, or runs afterwards.",
+    )
+    .default("skip")
+    .values(&["skip", "queue"]),
+    row(
+        "timeout.ms",
+        OptionType::Duration,
+        "When a run is given up, as --timeout does.",
+    )
+    .alias("timeout")
+    .range(1, 30 * 24 * HOUR_MS),
+    row(
+        "name",
+        OptionType::String,
+        "The job's name; default the file's, without its ending.",
+    ),
+];
+
+/// What is done after a job; its summary goes with it.
+static HOOK_ROWS: &[Row] = &[
+    row(
+        "command",
+        OptionType::List,
+        "A program and its arguments, without a shell; the summary is its standard input.",
+    ),
+    row(
+        "url",
+        OptionType::String,
+        "An address that gets the summary by POST, as JSON.",
+    ),
+    row(
+        "headers.*",
+        OptionType::Password,
+        "Further headers of the call.",
+    ),
+    row("timeout.ms", OptionType::Duration, "How long it may take.")
+        .alias("timeout")
+        .default("30000")
+        .range(1, HOUR_MS),
 ];
 
 /// What a topic has beside its settings; those stand in [`topic_settings::TABLE`].

@@ -15,12 +15,15 @@ use crate::placeholder::Resolver;
 use crate::plan::{Durability, HostSettings, LogSettings, TopicPlan};
 use crate::report::{Draft, Report};
 use crate::settings::{Body, Reader, Setting};
-use crate::source::{FileId, Span};
+use crate::source::{FileId, Location, Span};
 use crate::vocabulary::Vocabulary;
 use crate::yaml::{Entry, Kind};
 
 /// The folder of a data directory that nobody named, next to the first PATH.
 pub const DATA_DEFAULT: &str = "linkspan-data";
+
+/// Settings that were written, with their places.
+pub(crate) type HostValues = BTreeMap<String, (String, Location)>;
 
 fn vocabulary(options: &[FrameworkOption]) -> Vocabulary<'_> {
     let mut vocabulary = Vocabulary::default();
@@ -37,7 +40,7 @@ pub(crate) fn read(
     resolver: &Resolver,
     unset_env: Severity,
     base: &Path,
-) -> HostSettings {
+) -> (HostSettings, HostValues) {
     let vocabulary = vocabulary(&framework::HOST);
     let span = entries
         .first()
@@ -81,7 +84,7 @@ pub(crate) fn read(
     if let Some(setting) = settings.get("listen") {
         check_listen(report, setting, &listen);
     }
-    HostSettings {
+    let host = HostSettings {
         data,
         plugin_paths: plugins.map(|text| paths(&text)).unwrap_or_default(),
         listen: Some(listen).filter(|listen| listen != "none"),
@@ -103,7 +106,19 @@ pub(crate) fn read(
             retention_check_interval_ms: number("log.retention.check.interval.ms"),
         },
         logging,
-    }
+    };
+    (host, written(report, &settings))
+}
+
+/// What the files say under `host:`, each with its place.
+fn written(report: &Report, settings: &BTreeMap<String, Setting>) -> HostValues {
+    settings
+        .iter()
+        .map(|(name, setting)| {
+            let place = report.sources.location(setting.span);
+            (name.clone(), (setting.text.clone(), place))
+        })
+        .collect()
 }
 
 /// A path, or the JSON of a list of them.

@@ -26,6 +26,7 @@ mod diagnostic;
 mod document;
 mod flow;
 mod host;
+mod jobs;
 mod load;
 mod logging;
 mod option;
@@ -33,6 +34,7 @@ mod params;
 mod placeholder;
 mod plan;
 mod report;
+mod schema;
 mod settings;
 mod source;
 mod vocabulary;
@@ -42,6 +44,7 @@ pub use connect_files::{KeyFate, KeyReport, MADE_BY_REST, MapProblem, connector_
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use flow::{Stages, stages};
 pub use host::DATA_DEFAULT;
+pub use jobs::{Action, Hook, JobPlan, Missed, Overlap, Schedule};
 pub use linkspan_types::units::{DurationError, parse_duration};
 pub use load::{Request, host_settings, load};
 pub use logging::{LoggingFormat, LoggingOutput, LoggingSettings};
@@ -51,6 +54,7 @@ pub use plan::{
     ConnectorPlan, Durability, HostSettings, LogSettings, Plan, ResolvedConfig, RestartPolicy,
     TopicPlan,
 };
+pub use schema::json_schema;
 pub use source::Location;
 pub use vocabulary::Built;
 pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX};

@@ -11,7 +11,8 @@ use crate::connect_files;
 use crate::connector::{self, Surroundings};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::document::Document;
-use crate::host;
+use crate::host::{self, HostValues};
+use crate::jobs;
 use crate::option::{Catalog, ClassKind};
 use crate::params::{self, Given};
 use crate::placeholder::{Resolver, read_text};
@@ -57,6 +58,7 @@ struct Prepared {
     unset_env: Severity,
     base_dir: PathBuf,
     host: HostSettings,
+    host_values: HostValues,
 }
 
 /// Returns the host's settings, as far as they can be read: where plugins lie has to be known before the classes are.
@@ -77,6 +79,7 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
         unset_env,
         base_dir,
         host,
+        host_values,
     } = prepare(request);
     let topics = host::topics(&mut report, &document.topics, &known, unset_env);
     let around = Surroundings {
@@ -85,7 +88,12 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
         resolver: &known,
         unset_env,
     };
-    let connectors = connector::read(&mut report, &document.connectors, &around);
+    let mut connectors = connector::read(&mut report, &document.connectors, &around);
+    let around = jobs::Surroundings {
+        resolver: &known,
+        unset_env,
+    };
+    let jobs = jobs::read(&mut report, &document, &mut connectors, &around);
     if !report.has_errors()
         && document
             .connectors
@@ -106,8 +114,10 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
     (
         Some(Plan {
             host,
+            host_values,
             topics,
             connectors,
+            jobs,
             params: resolver.params.clone(),
             config_sha256,
             base_dir,
@@ -154,7 +164,7 @@ fn prepare(request: &Request) -> Prepared {
             .or_insert_with(|| "unknown".to_owned());
     }
     let base_dir = first.unwrap_or_else(|| request.cwd.clone());
-    let host = host::read(&mut report, &document.host, &known, unset_env, &base_dir);
+    let (host, host_values) = host::read(&mut report, &document.host, &known, unset_env, &base_dir);
     Prepared {
         report,
         document,
@@ -163,6 +173,7 @@ fn prepare(request: &Request) -> Prepared {
         unset_env,
         base_dir,
         host,
+        host_values,
     }
 }
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::check;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::jobs::JobPlan;
 use crate::logging::LoggingSettings;
 use crate::option::{ClassKind, OptionDef, OptionType};
 use crate::placeholder::{Resolver, has_any};
@@ -21,10 +22,14 @@ use crate::source::Location;
 pub struct Plan {
     /// Settings of the host.
     pub host: HostSettings,
+    /// What the files say under `host:`, as it is written, each with its place.
+    pub host_values: BTreeMap<String, (String, Location)>,
     /// Declared topics, by name.
     pub topics: Vec<TopicPlan>,
     /// Connectors, by name.
     pub connectors: Vec<ConnectorPlan>,
+    /// Files whose connectors run by a schedule, or that say what to do after a job.
+    pub jobs: Vec<JobPlan>,
     /// The parameters of this run, with their values.
     pub params: BTreeMap<String, String>,
     /// 64 hex digits over the texts that were read, `--set` and parameters.
@@ -138,6 +143,8 @@ pub struct ConnectorPlan {
     pub offset_flush_interval_ms: u64,
     /// `moved.from`.
     pub moved_from: Option<String>,
+    /// The job that its file's schedule makes it part of.
+    pub job: Option<String>,
     /// `errors.deadletterqueue.topic.name`.
     pub letters: Option<String>,
     /// The files it reads or writes: what its options `path` and `file` name, absolute.

@@ -10,6 +10,7 @@ use crate::{
 mod bad_input;
 mod connect_files;
 mod fuzz;
+mod jobs;
 mod layers;
 mod params;
 mod yaml;

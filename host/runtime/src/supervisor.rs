@@ -164,6 +164,22 @@ impl Runtime {
         }
     }
 
+    /// Checks a set that runs later: makes its topics and keeps for its sinks what they have not read yet.
+    ///
+    /// # Errors
+    /// As [`Runtime::start`].
+    pub fn declare(
+        &self,
+        specs: Vec<ConnectorSpec>,
+        topics: &TopicSpecs,
+        mode: Mode,
+    ) -> Result<(), StartError> {
+        for planned in &self.prepare(specs, topics, mode)? {
+            self.declare_sink(&planned.spec)?;
+        }
+        Ok(())
+    }
+
     /// Checks a whole set; then makes its topics.
     pub(crate) fn prepare(
         &self,

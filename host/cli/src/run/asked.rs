@@ -25,6 +25,9 @@ pub(crate) struct Asked {
     pub(crate) env_file: Option<PathBuf>,
     /// `--plugin-path`, absolute.
     pub(crate) plugin_paths: Vec<PathBuf>,
+    /// `--job`: only the connectors of this one.
+    #[serde(default)]
+    pub(crate) job: Option<String>,
     /// What relative paths in `--set` resolve against.
     pub(crate) cwd: PathBuf,
 }
@@ -46,8 +49,14 @@ impl Asked {
                 .collect(),
             env_file: args.env_file.as_ref().map(|file| cwd.join(file)),
             plugin_paths: absolute(&args.plugin_paths),
+            job: None,
             cwd: cwd.clone(),
         }
+    }
+
+    /// The name of the job: its own, else that of the first file.
+    pub(crate) fn name(&self) -> String {
+        self.job.clone().unwrap_or_else(|| job_name(&self.paths))
     }
 
     /// The same as a record keeps it: with the values of all parameters, without secrets.
@@ -95,7 +104,7 @@ impl Asked {
 }
 
 /// The name of a job: that of its first file, without its ending.
-pub(crate) fn job_name(paths: &[PathBuf]) -> String {
+fn job_name(paths: &[PathBuf]) -> String {
     paths
         .first()
         .and_then(|path| path.file_stem().or_else(|| Path::file_name(path)))

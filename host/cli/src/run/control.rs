@@ -33,9 +33,7 @@ impl Starting {
 
 impl HostView for Starting {
     fn connectors(&self) -> Value {
-        self.0
-            .get()
-            .map_or_else(|| json!([]), |commands| json!(commands.control.statuses()))
+        self.0.get().map_or_else(|| json!([]), Commands::connectors)
     }
 
     fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
@@ -74,6 +72,23 @@ struct Commands {
 }
 
 impl Commands {
+    /// The host's own connectors, and those that wait for the time of their job.
+    fn connectors(&self) -> Value {
+        let own = self.control.statuses();
+        let known = |name: &str| own.iter().any(|status| status.name == name && !status.left);
+        let mut rows: Vec<Value> = own.iter().map(|status| json!(status)).collect();
+        let scheduled = self.jobs.connectors();
+        rows.retain(|row| {
+            let name = row.get("name").and_then(Value::as_str).unwrap_or_default();
+            known(name)
+                || scheduled
+                    .iter()
+                    .all(|other| other.get("name") != row.get("name"))
+        });
+        rows.extend(scheduled);
+        Value::Array(rows)
+    }
+
     fn perform(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refused> {
         let control = &self.control;
         let change = |change| control.change_offsets(name, &change);

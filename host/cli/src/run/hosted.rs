@@ -1,9 +1,9 @@
-//! Jobs inside of a running host: those that another process handed over.
+//! Jobs inside of a running host: those that another process handed over, and those whose time has come.
 //!
 //! Each job is a thread with a bounded run of its own, on the host's log and with the host's plugins. A connector belongs to
 //! the host or to one job, never to two at a time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 use linkspan_config::Plan;
 use linkspan_log::LogBackend;
 use linkspan_rest::{JobEvents, Refusal};
-use linkspan_runtime::{Control, Run, Runtime, WarningReport};
+use linkspan_runtime::{Control, Mode, Outcome, Run, Runtime, WarningReport};
+use linkspan_types::{Clock as _, SystemClock};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use super::asked::{Asked, job_name};
+use super::asked::Asked;
 use super::job::{About, Job, exit_of};
 use super::plan;
 use super::progress::counts;
+use super::schedule::{Due, Schedules};
+use super::start_failure;
 use crate::exit::{Exit, Failure};
 use crate::plugins::Plugins;
 use crate::terminal;
@@ -40,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Handed {
     pub(crate) asked: Asked,
-    pub(crate) env: std::collections::BTreeMap<String, String>,
+    pub(crate) env: BTreeMap<String, String>,
     pub(crate) now_ms: i64,
     pub(crate) timeout_ms: Option<u64>,
     pub(crate) rerun_of: Option<String>,
@@ -53,11 +56,13 @@ struct Working {
     name: String,
     started_ms: i64,
     connectors: BTreeSet<String>,
+    /// Its schedule started it.
+    scheduled: bool,
     cancelled: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(crate) struct State {
     working: Vec<Working>,
     closing: bool,
 }
@@ -70,7 +75,13 @@ pub(crate) struct Jobs {
     pub(crate) log: Arc<dyn LogBackend>,
     pub(crate) data: PathBuf,
     pub(crate) stop_deadline: Duration,
-    state: Mutex<State>,
+    pub(crate) tokio: tokio::runtime::Handle,
+    pub(crate) schedules: Schedules,
+    /// What the host was asked, to read it again for each run of a schedule.
+    pub(crate) asked: Asked,
+    /// As it was read last.
+    pub(crate) plan: Mutex<Arc<Plan>>,
+    pub(crate) state: Mutex<State>,
 }
 
 impl std::fmt::Debug for Jobs {
@@ -96,25 +107,6 @@ impl Drop for Place<'_> {
 }
 
 impl Jobs {
-    pub(crate) fn new(
-        engine: Runtime,
-        plugins: Plugins,
-        control: Control,
-        log: Arc<dyn LogBackend>,
-        data: PathBuf,
-        stop_deadline: Duration,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            engine,
-            plugins,
-            control,
-            log,
-            data,
-            stop_deadline,
-            state: Mutex::default(),
-        })
-    }
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -127,10 +119,161 @@ impl Jobs {
     /// The jobs that work now.
     pub(crate) fn list(&self) -> Value {
         let state = self.state();
-        let rows = state.working.iter().map(|job| {
-            json!({ "run_id": job.id, "job": job.name, "state": "RUNNING", "started_ms": job.started_ms, "connectors": job.connectors })
-        });
-        rows.collect()
+        let mut rows = self.schedules.rows();
+        for job in &state.working {
+            let known = rows
+                .iter_mut()
+                .find(|row| job.scheduled && row.get("job") == Some(&json!(job.name)));
+            match known.and_then(Value::as_object_mut) {
+                Some(row) => {
+                    row.insert("run_id".to_owned(), job.id.clone().into());
+                }
+                None => rows.push(json!({ "run_id": job.id, "job": job.name, "state": "RUNNING", "started_ms": job.started_ms, "connectors": job.connectors })),
+            }
+        }
+        Value::Array(rows)
+    }
+
+    /// The connectors of scheduled jobs, as `get` shows them.
+    pub(crate) fn connectors(&self) -> Vec<Value> {
+        let rows = self.schedules.rows();
+        let plan = self.last_plan();
+        let mut connectors = Vec::new();
+        for row in &rows {
+            let names = row.get("connectors").and_then(Value::as_array);
+            for name in names.into_iter().flatten() {
+                let known = plan.connectors.iter();
+                let kind = known
+                    .filter(|connector| name == &json!(connector.name))
+                    .map(|connector| match connector.kind {
+                        linkspan_config::ClassKind::Sink => "sink",
+                        _ => "source",
+                    })
+                    .next();
+                connectors.push(json!({
+                    "name": name, "type": kind, "state": row.get("state"), "tasks": [], "job": row.get("job"), "next": row.get("next"),
+                }));
+            }
+        }
+        connectors
+    }
+
+    /// Checks the jobs that run by a schedule before their time, and keeps for their sinks what they have not read.
+    ///
+    /// # Errors
+    /// One of them could not run.
+    pub(crate) fn declare(&self, plan: &Plan) -> Result<(), Failure> {
+        let mode = Mode::Bounded { timeout: None };
+        let topics = plan::topics(plan)?;
+        for job in plan.jobs.iter().filter(|job| job.schedule.is_some()) {
+            let plan = plan::only(plan.clone(), Some(&job.name))?;
+            let declared = self.engine.declare(plan::job_specs(&plan)?, &topics, mode);
+            declared.map_err(start_failure)?;
+        }
+        Ok(())
+    }
+
+    /// Goes over to the jobs of files that changed; a run that works goes on as it is.
+    ///
+    /// # Errors
+    /// As [`Jobs::declare`]; then nothing has changed.
+    pub(crate) fn reload(&self, plan: &Plan) -> Result<(), Failure> {
+        self.declare(plan)?;
+        self.schedules
+            .reload(plan, SystemClock::default().now_ms())?;
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(plan.clone());
+        Ok(())
+    }
+
+    fn last_plan(&self) -> Arc<Plan> {
+        Arc::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Starts the runs whose time has come.
+    pub(crate) fn tick(self: &Arc<Self>, now_ms: i64) {
+        for due in self.schedules.tick(now_ms) {
+            let jobs = Arc::clone(self);
+            let (job, name) = (due.job.clone(), format!("job/{}", due.job));
+            let spawned = std::thread::Builder::new()
+                .name(name)
+                .spawn(move || jobs.run_scheduled(&due));
+            if let Err(error) = spawned {
+                let message = format!("job {job}: no thread could be started: {error}");
+                terminal::error("LS0704", &message, None);
+                self.schedules
+                    .ended(&job, true, json!({ "status": "failed" }));
+            }
+        }
+    }
+
+    /// One run of a schedule. The files are read anew, with the time at which it was due as their today: a run that is made
+    /// up for moves the day that it would have moved.
+    fn run_scheduled(&self, due: &Due) {
+        let mut asked = self.asked.clone();
+        asked.job = Some(due.job.clone());
+        let mut about = About::new(due.job.clone(), "schedule", asked);
+        about.due_ms = Some(due.due_ms);
+        let id = about.id.clone();
+        terminal::note(&format!("job {}: begins, run {id}", due.job));
+        let read = self.read(&about.asked, None, due.due_ms);
+        // A configuration that is not right any more fails with the hooks of the one that was.
+        let (plan, warnings, problem) = match read {
+            Ok((plan, warnings)) => (plan, warnings, None),
+            Err(failure) => (Plan::clone(&self.last_plan()), Vec::new(), Some(failure)),
+        };
+        let mut plan = plan;
+        plan.jobs.retain(|job| job.name == due.job);
+        let timeout = plan
+            .jobs
+            .first()
+            .and_then(|job| job.schedule.as_ref()?.timeout);
+        let taken = match problem {
+            Some(failure) => Err(failure),
+            None => self.take_place(&about, &plan).map_err(Failure::from),
+        };
+        let place = Place {
+            jobs: self,
+            id: id.clone(),
+        };
+        let job = Job {
+            engine: self.engine.clone(),
+            plan: &plan,
+            data: &self.data,
+            about,
+            warnings,
+            timeout,
+        };
+        let (status, by_itself) = match taken {
+            Ok(cancelled) => match job.run(&cancelled, |_| {}) {
+                Ok(mut done) => {
+                    let cut_off = done.outcome == Outcome::Interrupted && self.state().closing;
+                    let exit = exit_of(&done.report, done.outcome, Exit::Runtime);
+                    if !cut_off {
+                        job.follow_up(&mut done.report, &self.tokio);
+                    }
+                    job.keep(&mut done.report, exit);
+                    (done.report.status.to_string(), !cut_off)
+                }
+                Err(failure) => (self.failed(&job, failure.into_failure()), true),
+            },
+            // The host stopped before it could begin: it is missed, not failed.
+            Err(_) if self.state().closing => ("cut off".to_owned(), false),
+            Err(failure) => (self.failed(&job, failure), true),
+        };
+        terminal::note(&format!("job {}: {status}, run {id}", due.job));
+        self.schedules.ended(
+            &due.job,
+            by_itself,
+            json!({ "run_id": id, "status": status, "due_ms": due.due_ms }),
+        );
+        // Last: the host waits for this before it ends.
+        drop(place);
+    }
+
+    fn failed(&self, job: &Job<'_>, failure: Failure) -> String {
+        job.keep_failure(failure.code, &failure.message, failure.exit, &self.tokio);
+        failure.report();
+        "failed".to_owned()
     }
 
     /// Tells all jobs to stop, and waits for them.
@@ -169,8 +312,10 @@ impl Jobs {
     pub(crate) fn start(self: &Arc<Self>, request: Value) -> Result<JobEvents, Refusal> {
         let handed: Handed = serde_json::from_value(request)
             .map_err(|error| Refusal::argument(format!("the job cannot be read: {error}")))?;
-        let (plan, warnings) = self.plan(&handed).map_err(refuse)?;
-        let mut about = About::new(job_name(&handed.asked.paths), "handed-over", handed.asked);
+        let (plan, warnings) = self
+            .read(&handed.asked, Some(handed.env.clone()), handed.now_ms)
+            .map_err(refuse)?;
+        let mut about = About::new(handed.asked.name(), "handed-over", handed.asked);
         about.rerun_of = handed.rerun_of;
         let cancelled = self.take_place(&about, &plan)?;
         let (sender, receiver) = mpsc::channel(EVENTS_MAX);
@@ -195,14 +340,20 @@ impl Jobs {
         Ok(receiver)
     }
 
-    /// Reads the caller's configuration with the host's plugins.
-    fn plan(&self, handed: &Handed) -> Result<(Plan, Vec<WarningReport>), Failure> {
-        let mut args = handed.asked.arguments()?;
-        args.elsewhere.env = Some(handed.env.clone());
-        args.elsewhere.now_ms = Some(handed.now_ms);
-        let request = plan::request(&handed.asked.paths, &args)?;
+    /// Reads a configuration with the host's plugins; `env` is the caller's, else that of the host.
+    fn read(
+        &self,
+        asked: &Asked,
+        env: Option<BTreeMap<String, String>>,
+        now_ms: i64,
+    ) -> Result<(Plan, Vec<WarningReport>), Failure> {
+        let mut args = asked.arguments()?;
+        args.elsewhere.env = env;
+        args.elsewhere.now_ms = Some(now_ms);
+        let request = plan::request(&asked.paths, &args)?;
         let (plan, diagnostics) = plan::check(&request, &self.plugins)?;
-        plan::verdict(plan, &diagnostics)
+        let (plan, warnings) = plan::verdict(plan, &diagnostics)?;
+        Ok((plan::only(plan, asked.job.as_deref())?, warnings))
     }
 
     /// Takes the connectors of a job for it alone.
@@ -253,6 +404,7 @@ impl Jobs {
             name: about.name.clone(),
             started_ms: about.started.timestamp_millis(),
             connectors: names,
+            scheduled: about.due_ms.is_some(),
             cancelled: Arc::clone(&cancelled),
         });
         Ok(cancelled)
@@ -297,7 +449,7 @@ impl Jobs {
         let last = match ran {
             Ok(mut done) => {
                 let exit = exit_of(&done.report, done.outcome, Exit::Runtime);
-                if done.outcome == linkspan_runtime::Outcome::Interrupted {
+                if done.outcome == Outcome::Interrupted {
                     done.report.warnings.push(WarningReport {
                         code: "LS0415".to_owned(),
                         message:
@@ -305,13 +457,14 @@ impl Jobs {
                                 .to_owned(),
                     });
                 }
+                job.follow_up(&mut done.report, &self.tokio);
                 job.keep(&mut done.report, exit);
                 terminal::note(&format!("job {name}: {}, run {id}", done.report.status));
                 json!({ "done": { "report": done.report, "exit": exit.code(), "topics": self.topics() } })
             }
             Err(failure) => {
                 let failure = failure.into_failure();
-                job.keep_failure(failure.code, &failure.message, failure.exit);
+                job.keep_failure(failure.code, &failure.message, failure.exit, &self.tokio);
                 terminal::note(&format!(
                     "job {name}: failed to start, run {id}: {}",
                     failure.message

@@ -11,7 +11,7 @@ use linkspan_runtime::{Mode, Outcome, Run, RunReport, Runtime, StartError, Warni
 use serde_json::{Value, json};
 
 use super::asked::Asked;
-use super::{plan, records};
+use super::{hooks, plan, records};
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
@@ -127,6 +127,28 @@ impl Job<'_> {
         }
     }
 
+    /// Does what is to be done after it; what does not work becomes a warning of the summary.
+    pub(crate) fn follow_up(&self, report: &mut RunReport, tokio: &tokio::runtime::Handle) {
+        let summary = serde_json::to_value(&*report).unwrap_or_default();
+        let status = report.status.clone();
+        report.warnings.extend(self.hooks(&status, &summary, tokio));
+    }
+
+    fn hooks(
+        &self,
+        status: &str,
+        summary: &Value,
+        tokio: &tokio::runtime::Handle,
+    ) -> Vec<WarningReport> {
+        let told = hooks::Told {
+            job: &self.about.name,
+            run_id: &self.about.id,
+            status,
+        };
+        let jobs: Vec<_> = self.plan.jobs.iter().collect();
+        hooks::run(&jobs, &told, summary, tokio)
+    }
+
     /// Keeps the record of its end; what goes wrong becomes a warning of the summary.
     pub(crate) fn keep(&self, report: &mut RunReport, exit: Exit) {
         let mut record = serde_json::to_value(&*report).unwrap_or_default();
@@ -141,8 +163,14 @@ impl Job<'_> {
         }
     }
 
-    /// Keeps the record of a job that could not start.
-    pub(crate) fn keep_failure(&self, code: &str, message: &str, exit: Exit) -> Value {
+    /// Keeps the record of a job that could not start, and does what is to be done then.
+    pub(crate) fn keep_failure(
+        &self,
+        code: &str,
+        message: &str,
+        exit: Exit,
+        tokio: &tokio::runtime::Handle,
+    ) {
         let mut record = json!({
             "run_id": self.about.id,
             "status": "failed",
@@ -154,11 +182,14 @@ impl Job<'_> {
             "connectors": [],
             "error": { "code": code, "message": message },
         });
+        let warnings = self.hooks("failed", &record, tokio);
         self.about.add_to(&mut record, self.plan, Some(exit));
+        if let Some(record) = record.as_object_mut() {
+            record.insert("warnings".to_owned(), json!(warnings));
+        }
         if let Err(error) = records::keep(self.data, &self.about.id, &record) {
             tracing::warn!(%error, "the record of a run that failed could not be kept");
         }
-        record
     }
 
     fn report(&self, run: &Run, outcome: Outcome, clock: Instant) -> RunReport {

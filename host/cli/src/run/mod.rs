@@ -5,6 +5,7 @@ mod catalog;
 mod control;
 mod dev;
 mod handover;
+mod hooks;
 mod hosted;
 mod job;
 pub(crate) mod plan;
@@ -12,6 +13,7 @@ mod progress;
 pub(crate) mod records;
 mod reload;
 mod rerun;
+mod schedule;
 mod signals;
 mod summary;
 mod watch;
@@ -37,6 +39,7 @@ use self::job::{About, Job};
 use self::progress::Progress;
 use self::reload::Reload;
 use self::rerun::Repeats;
+use self::schedule::Schedules;
 use self::signals::Signals;
 use crate::args::{Output, ReloadWhen, RunArgs};
 use crate::exit::{Exit, Failure};
@@ -59,11 +62,9 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> {
-    let mut about = About::new(
-        asked::job_name(&args.paths),
-        "command",
-        Asked::of(&args.paths, &args.config),
-    );
+    let mut asked = Asked::of(&args.paths, &args.config);
+    asked.job = args.job.clone();
+    let mut about = About::new(asked.name(), "command", asked);
     about.rerun_of = repeats.map(|earlier| earlier.run_id.clone());
     let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
     plan::check_listen(args.listen.as_deref())?;
@@ -80,6 +81,7 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         (None, plugins)
     };
     let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
+    let plan = plan::only(plan, args.job.as_deref())?;
     if let Some(earlier) = repeats {
         earlier.check(&plan, args.changed_config)?;
     }
@@ -119,7 +121,7 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
     let ran = if args.once {
         host.job(about, warnings, timeout)
     } else {
-        host.lasting().map(Ran::Watched)
+        host.lasting(about.asked).map(Ran::Watched)
     };
     socket::remove(&data);
     let topics = log
@@ -129,16 +131,31 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         .map(|topic| topic.name.to_string())
         .collect::<Vec<_>>();
     let closed = log.close();
+    let tokio = runtime.handle().clone();
+    let ended = finish_run(ran, closed, &signals, args.output, !new, &topics, &tokio);
     runtime.shutdown_timeout(Duration::from_secs(1));
+    ended
+}
+
+fn finish_run(
+    ran: Result<Ran<'_>, Failure>,
+    closed: linkspan_log::Result<()>,
+    signals: &Signals,
+    output: Output,
+    resumed: bool,
+    topics: &[String],
+    tokio: &tokio::runtime::Handle,
+) -> Result<Exit, Failure> {
     match ran? {
         Ran::Watched(exit) => {
             closed?;
             Ok(exit)
         }
         Ran::Job(job, mut report, outcome) => {
-            let exit = job_exit(&mut report, outcome, closed.err(), &signals);
+            let exit = job_exit(&mut report, outcome, closed.err(), signals);
+            job.follow_up(&mut report, tokio);
             job.keep(&mut report, exit);
-            finish_job(&report, exit, args.output, !new, &topics)
+            finish_job(&report, exit, output, resumed, topics)
         }
     }
 }
@@ -289,27 +306,35 @@ impl<'a> Host<'a, '_> {
         )
     }
 
-    fn lasting(&mut self) -> Result<Exit, Failure> {
+    fn lasting(&mut self, asked: Asked) -> Result<Exit, Failure> {
         let engine = self.engine();
-        let specs = plan::specs(self.plan)?;
+        let specs = plan::lasting(self.plan)?;
         let topics = plan::topics(self.plan)?;
         // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
         let view = Arc::new(Starting::default());
         self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
         let control = Control::start(&engine, specs, Vec::new(), &topics).map_err(start_failure)?;
-        let jobs = Jobs::new(
+        let now_ms = SystemClock::default().now_ms();
+        let jobs = Arc::new(Jobs {
             engine,
-            self.plugins.clone(),
-            control.clone(),
-            Arc::clone(&self.log),
-            self.data.to_owned(),
-            plan::settings(self.plan).stop_deadline,
-        );
+            plugins: self.plugins.clone(),
+            control: control.clone(),
+            log: Arc::clone(&self.log),
+            data: self.data.to_owned(),
+            stop_deadline: plan::settings(self.plan).stop_deadline,
+            tokio: self.tokio.handle().clone(),
+            schedules: Schedules::new(self.plan, Arc::clone(&self.log), now_ms)?,
+            asked,
+            plan: Mutex::new(Arc::new(self.plan.clone())),
+            state: Mutex::default(),
+        });
+        jobs.declare(self.plan)?;
         let reload = Arc::new(Reload::new(
             self.args,
             self.plan.host.clone(),
             self.plugins.clone(),
             control.clone(),
+            Arc::clone(&jobs),
         ));
         view.started(control.clone(), Arc::clone(&jobs), Arc::clone(&reload));
         Ok(self.watch(&control, &jobs, &reload))
@@ -344,7 +369,12 @@ impl<'a> Host<'a, '_> {
             }
             Err(problem) => {
                 let failure = problem.into_failure();
-                job.keep_failure(failure.code, &failure.message, failure.exit);
+                job.keep_failure(
+                    failure.code,
+                    &failure.message,
+                    failure.exit,
+                    self.tokio.handle(),
+                );
                 Err(failure)
             }
         }
@@ -356,7 +386,7 @@ impl<'a> Host<'a, '_> {
     }
 
     /// Runs until a signal, or until nothing is left that could run; takes over what changes meanwhile.
-    fn watch(&mut self, control: &Control, jobs: &Jobs, reload: &Reload) -> Exit {
+    fn watch(&mut self, control: &Control, jobs: &Arc<Jobs>, reload: &Reload) -> Exit {
         let ours = |status: &ConnectorStatus| !status.left;
         terminal::note(&format!(
             "running {} connectors{}; Ctrl-C or SIGTERM stops them cleanly",
@@ -367,10 +397,13 @@ impl<'a> Host<'a, '_> {
                 ""
             }
         ));
+        jobs.schedules.announce();
+        let clock = SystemClock::default();
         // A person at work mends what failed.
         let lasts = self.workshop.is_some();
-        let over = || control.is_over() && jobs.is_idle();
+        let over = || control.is_over() && jobs.is_idle() && jobs.schedules.is_empty();
         while !self.signals.stopped() && (lasts || !over()) {
+            jobs.tick(clock.now_ms());
             thread::sleep(WATCH_EVERY);
             if let Some(workshop) = &mut self.workshop {
                 workshop.look(reload);

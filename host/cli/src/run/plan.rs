@@ -214,7 +214,12 @@ pub(crate) fn plugin_places(paths: &[PathBuf], args: &ConfigArgs) -> Result<Vec<
 
 /// The classes of all plugins and of converters, as the configuration crate wants them.
 fn catalog(plugins: &Plugins) -> Result<Installed, Failure> {
-    let classes: Result<Vec<Class>, Failure> = plugins
+    Ok(Installed(classes(plugins)?))
+}
+
+/// The classes of all plugins.
+pub(crate) fn classes(plugins: &Plugins) -> Result<Vec<Class>, Failure> {
+    plugins
         .registry
         .classes()
         .iter()
@@ -231,8 +236,7 @@ fn catalog(plugins: &Plugins) -> Result<Installed, Failure> {
                 )
             })
         })
-        .collect();
-    Ok(Installed(classes?))
+        .collect()
 }
 
 /// `--timeout`.
@@ -318,6 +322,33 @@ fn option<'a>(connector: &'a ConnectorPlan, name: &str) -> Option<&'a str> {
 
 fn origin(connector: &ConnectorPlan) -> String {
     connector.source.to_string()
+}
+
+/// A plan with the connectors of one job only.
+pub(crate) fn only(mut plan: Plan, job: Option<&str>) -> Result<Plan, Failure> {
+    let Some(job) = job else {
+        return Ok(plan);
+    };
+    plan.connectors
+        .retain(|connector| connector.job.as_deref() == Some(job));
+    plan.jobs.retain(|known| known.name == job);
+    if plan.connectors.is_empty() {
+        let message = format!("no file makes a job `{job}` with connectors");
+        return Err(Failure::new(Exit::Invalid, "LS0217", message)
+            .help("a job is made by `schedule:` in a file, and has the file's name unless `schedule.name` gives it one"));
+    }
+    Ok(plan)
+}
+
+/// The connectors that no schedule has.
+pub(crate) fn lasting(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
+    let scheduled = |spec: &ConnectorSpec| {
+        let mut connectors = plan.connectors.iter();
+        connectors.any(|connector| connector.name == spec.name && connector.job.is_some())
+    };
+    let mut specs = specs(plan)?;
+    specs.retain(|spec| !scheduled(spec));
+    Ok(specs)
 }
 
 /// The connectors of a job, in its stages; a circle is refused.

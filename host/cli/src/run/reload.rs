@@ -7,11 +7,12 @@
 //! Not here: plugins that are rebuilt (`--dev`), what a change does to a connector (the control plane).
 
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linkspan_config::HostSettings;
 use linkspan_runtime::{Applied, Control};
 
+use super::hosted::Jobs;
 use super::watch::Watch;
 use super::{plan, start_failure};
 use crate::args::{ConfigArgs, RunArgs};
@@ -25,6 +26,7 @@ pub(super) struct Reload {
     paths: Vec<PathBuf>,
     config: ConfigArgs,
     control: Control,
+    jobs: Arc<Jobs>,
     /// Held while one reload is made; another one waits.
     state: Mutex<State>,
 }
@@ -44,6 +46,7 @@ impl Reload {
         host: HostSettings,
         plugins: Plugins,
         control: Control,
+        jobs: Arc<Jobs>,
     ) -> Self {
         let mut files = args.paths.clone();
         files.extend(args.config.overlays.iter().cloned());
@@ -52,6 +55,7 @@ impl Reload {
             paths: args.paths.clone(),
             config: args.config.clone(),
             control,
+            jobs,
             state: Mutex::new(State {
                 plugins,
                 host,
@@ -115,9 +119,12 @@ impl Reload {
                 "reload: settings under `host:` changed; they take effect at the next start",
             );
         }
-        self.control
-            .apply(plan::specs(&plan)?, &plan::topics(&plan)?)
-            .map_err(start_failure)
+        let applied = self
+            .control
+            .apply(plan::lasting(&plan)?, &plan::topics(&plan)?)
+            .map_err(start_failure)?;
+        self.jobs.reload(&plan)?;
+        Ok(applied)
     }
 }
 

@@ -69,6 +69,7 @@ pub(super) fn run(args: &RunArgs, id: &str) -> Result<Exit, Failure> {
         once: true,
         timeout: args.timeout.clone(),
         rerun: None,
+        job: asked.job.clone(),
         changed_config: args.changed_config,
         reload: args.reload,
         dev: false,
