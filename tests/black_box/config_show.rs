@@ -35,7 +35,7 @@ fn every_value_says_where_it_comes_from() {
     let rows: Vec<Value> = serde_json::from_str(ran.stdout.trim()).unwrap();
     for (key, value, from, origin) in [
         ("connectors.in.topic", "lines", "file", "p.yaml:9:12"),
-        ("connectors.in.poll.interval", "7000", "file", "p.yaml:4:34"),
+        ("connectors.in.poll.interval", "7s", "file", "p.yaml:4:33"),
         (
             "connectors.in.batch.records",
             "100000",

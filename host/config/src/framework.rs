@@ -47,8 +47,13 @@ pub static SCHEDULE: LazyLock<Vec<FrameworkOption>> = LazyLock::new(|| {
     options
 });
 /// What `on.failure:` and `on.success:` take.
-pub static HOOK: LazyLock<Vec<FrameworkOption>> =
-    LazyLock::new(|| HOOK_ROWS.iter().map(Row::option).collect());
+pub static HOOK: LazyLock<Vec<FrameworkOption>> = LazyLock::new(|| {
+    let mut options: Vec<_> = HOOK_ROWS.iter().map(Row::option).collect();
+    for option in &mut options {
+        option.def.secret = option.def.name == "headers";
+    }
+    options
+});
 
 /// The most tasks of one connector: each is a thread.
 pub const TASKS_MAX: i64 = 1024;
@@ -436,11 +441,7 @@ static HOOK_ROWS: &[Row] = &[
         OptionType::String,
         "An address that gets the summary by POST, as JSON.",
     ),
-    row(
-        "headers.*",
-        OptionType::Password,
-        "Further headers of the call.",
-    ),
+    row("headers", OptionType::Map, "Further headers of the call."),
     row("timeout.ms", OptionType::Duration, "How long it may take.")
         .alias("timeout")
         .default("30000")
