@@ -53,6 +53,16 @@ mod runs;
 #[cfg(test)]
 mod schedules;
 #[cfg(test)]
+#[path = "../../connectors/sql/src/tests/servers.rs"]
+#[expect(
+    clippy::allow_attributes,
+    reason = "each target uses its part of the shared module"
+)]
+#[allow(dead_code, reason = "as above")]
+mod servers;
+#[cfg(test)]
+mod sql_source;
+#[cfg(test)]
 #[path = "../support/mod.rs"]
 #[expect(
     clippy::allow_attributes,

@@ -192,7 +192,6 @@ impl Connector {
                     .param("foreign_keys")
                     .is_none_or(|value| !value.eq_ignore_ascii_case("off") && value != "false"),
             )
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .statement_cache_capacity(STATEMENTS_KEPT)
             .busy_timeout(
@@ -201,6 +200,10 @@ impl Connector {
                     .and_then(|value| value.parse().ok())
                     .map_or(SQLITE_BUSY, Duration::from_millis),
             );
+        // Whoever only reads leaves the file as it is.
+        if self.creates {
+            options = options.journal_mode(SqliteJournalMode::Wal);
+        }
         match &self.url.place {
             Place::File(path) => {
                 if self.creates

@@ -30,8 +30,12 @@ use crate::types::read::parse_instant;
 const FULL_PAUSE: Duration = Duration::from_millis(200);
 /// What is waited for in MySQL where nothing is said.
 const MYSQL_LOOKBACK: Duration = Duration::from_secs(10);
-/// Rows between two looks at the bounds of a batch.
+/// Chunks that `fetch.bytes` is divided into: those on their way and the one being read.
 const CHUNKS_AHEAD: usize = 4;
+/// From so many numbers on it pays to wait for what is there to settle before the first read: unsettled rows are read twice.
+const FIRST_READ_LARGE: i64 = 50_000;
+/// How long the first read waits at most.
+const FIRST_READ_WAIT: Duration = Duration::from_secs(12);
 
 /// What is read by one follower.
 #[derive(Debug, Clone)]
@@ -76,6 +80,10 @@ pub(crate) struct Follower {
     lost: Vec<String>,
     /// What the next step answers.
     failure: Option<Error>,
+    /// That it waits was said.
+    told_full: bool,
+    /// When the task began with it.
+    begun: Instant,
 }
 
 /// One statement under way.
@@ -104,7 +112,7 @@ impl Desk {
             return Ok(open);
         }
         let mut connection = self.connector.connect().await?;
-        if let Some(level) = self.options.isolation.sql() {
+        if let Some(level) = self.options.isolation.0.sql() {
             let sql = match connection.dialect() {
                 Dialect::Postgres => {
                     format!("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {level}")
@@ -157,6 +165,8 @@ impl Follower {
             finished: false,
             lost: Vec::new(),
             failure: None,
+            told_full: false,
+            begun: Instant::now(),
         }
     }
 
@@ -300,10 +310,10 @@ impl Follower {
         let asks =
             connection.dialect() == Dialect::Postgres || desk.lookback() != Lookback::default();
         // The greatest number is asked for first: who takes a smaller one is in a transaction that the horizon knows.
-        let greatest = if asks && !of_timestamps {
-            extent(connection, &select).await?.1
+        let (least, greatest) = if asks && !of_timestamps {
+            extent(connection, &select).await?
         } else {
-            None
+            (None, None)
         };
         let horizon = Horizon::read(connection, of_timestamps).await?;
         let progress = match &mut self.progress {
@@ -335,6 +345,18 @@ impl Follower {
             settled = Settled::Through(through.min(shape.wall(open_from) - 1));
         }
         if full && !any_settled(progress, settled) {
+            if !std::mem::replace(&mut self.told_full, true) {
+                tracing::warn!(
+                    "{}: reading waits until open transactions end or `lookback.ms` is over; no more late rows can be remembered",
+                    place(&self.unit.from)
+                );
+            }
+            return Ok(Ok(None));
+        }
+        self.told_full = false;
+        let may_wait = progress.seen.is_empty() && self.begun.elapsed() < FIRST_READ_WAIT;
+        let unsettled = read_through.is_some_and(|through| !settled.covers(through));
+        if may_wait && unsettled && is_large(progress.position.id.or(least), greatest) {
             return Ok(Ok(None));
         }
         bounds.after = progress.position;
@@ -479,6 +501,14 @@ impl Follower {
         self.written = Some(offset);
         Ok(())
     }
+}
+
+/// Whether so many numbers are to be read that reading them twice is worth avoiding.
+fn is_large(begins: Option<i64>, greatest: Option<i64>) -> bool {
+    let span = greatest
+        .zip(begins)
+        .map(|(greatest, begins)| greatest.saturating_sub(begins));
+    span.is_some_and(|span| span > FIRST_READ_LARGE)
 }
 
 fn micros(duration: Duration) -> i64 {

@@ -80,6 +80,29 @@ impl Settling {
         }
     }
 
+    /// Returns what waits, for an offset: the next job goes on waiting for it instead of starting over.
+    pub(crate) fn to_json(&self) -> Option<serde_json::Value> {
+        let Pending { through, open, at } = self.pending.as_ref()?;
+        Some(serde_json::json!({"through": through, "at": at, "open": open}))
+    }
+
+    /// Reads the same; what is none of ours waits for nothing.
+    pub(crate) fn from_json(json: &serde_json::Value) -> Self {
+        let number = |key: &str| json.get(key).and_then(serde_json::Value::as_i64);
+        let open = json.get("open").and_then(serde_json::Value::as_array);
+        let open = open.into_iter().flatten();
+        Self {
+            pending: number("through")
+                .zip(number("at"))
+                .map(|(through, at)| Pending {
+                    through,
+                    at,
+                    open: open.filter_map(serde_json::Value::as_i64).collect(),
+                }),
+            through: i64::MIN,
+        }
+    }
+
     /// Takes what the server says before a round. `read_through` is the greatest place that was there before it said so.
     pub(crate) fn round(
         &mut self,
@@ -108,7 +131,7 @@ impl Settling {
             if open.is_empty() && wait == 0 {
                 self.through = self.through.max(through);
                 self.pending = None;
-            } else if self.pending.is_none() {
+            } else if self.pending.is_none() && through > self.through {
                 self.pending = Some(candidate);
             }
         }

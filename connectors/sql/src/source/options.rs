@@ -117,7 +117,7 @@ pub(crate) struct SqlSourceOptions {
     #[option(name = "validate.non.null", default = "true", group = "mode")]
     pub(crate) validate_non_null: bool,
     /// How often a table is asked for new rows.
-    #[option(name = "poll.interval.ms", alias = "poll.interval", default = "5000")]
+    #[option(name = "poll.interval.ms", default = "5000")]
     pub(crate) poll_interval: Duration,
     /// The most rows in a batch.
     #[option(name = "batch.max.rows", default = "100000", min = 1)]
@@ -143,7 +143,7 @@ pub(crate) struct SqlSourceOptions {
     /// How numbers with a declared precision are mapped: `none` keeps them exact, `precision_only` makes whole ones integers,
     /// `best_fit` those with a fraction doubles too, `best_fit_eager_double` all with a fraction, `string` texts.
     #[option(name = "numeric.mapping", default = "none", group = "types")]
-    pub(crate) numeric: NumericMapping,
+    pub(crate) numeric: AnyCase<NumericMapping>,
     /// The older form of `numeric.mapping: precision_only`.
     #[option(
         name = "numeric.precision.mapping",
@@ -155,7 +155,7 @@ pub(crate) struct SqlSourceOptions {
     /// What timestamps are: `micros`, `connect_logical` (milliseconds), `nanos`, `iso_string`, or a plain number or its
     /// digits (`micros_long`, `micros_string`, `nanos_long`, `nanos_string`).
     #[option(name = "timestamp.granularity", default = "micros", group = "types")]
-    pub(crate) granularity: Granularity,
+    pub(crate) granularity: AnyCase<Granularity>,
     /// The zone of timestamps that have none: `UTC`, an offset such as `+09:00`, a name such as `Asia/Seoul`. Unset: they
     /// stay wall clocks of no zone, and none of them can be the timestamp of a mode.
     #[option(name = "db.timezone", group = "types")]
@@ -170,7 +170,7 @@ pub(crate) struct SqlSourceOptions {
         group = "query",
         importance = "low"
     )]
-    pub(crate) isolation: Isolation,
+    pub(crate) isolation: AnyCase<Isolation>,
     /// A statement that takes longer is given up and tried again.
     #[option(
         name = "statement.timeout.ms",
@@ -221,7 +221,7 @@ pub(crate) struct SqlSourceOptions {
         group = "query",
         importance = "low"
     )]
-    pub(crate) quote: Quote,
+    pub(crate) quote: AnyCase<Quote>,
     /// Tables are named in full in every statement. No effect.
     #[option(
         name = "table.names.qualify",
@@ -237,7 +237,7 @@ pub(crate) struct SqlSourceOptions {
         group = "ignored",
         importance = "low"
     )]
-    pub(crate) calendar: Calendar,
+    pub(crate) calendar: AnyCase<Calendar>,
     /// What this task reads. Set by the connector.
     #[option(
         name = "task.work",
@@ -268,6 +268,18 @@ impl Mode {
     }
 }
 
+/// A word in any case of its letters: the JDBC connector takes `ALWAYS` as well as `always`, the host would not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AnyCase<T>(pub(crate) T);
+
+impl<T: OptionValue> OptionValue for AnyCase<T> {
+    const KIND: &'static str = T::KIND;
+
+    fn parse(name: &str, text: &str) -> std::result::Result<Self, String> {
+        T::parse(name, text).map(Self)
+    }
+}
+
 /// How strictly transactions are kept apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionEnum)]
 pub(crate) enum Isolation {
@@ -294,10 +306,11 @@ impl Isolation {
 /// Whether identifiers are quoted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionEnum)]
 pub(crate) enum Quote {
-    #[option(alias = "true")]
     Always,
-    #[option(alias = "false")]
     Never,
+    /// The words of Aiven's connector.
+    True,
+    False,
 }
 
 /// The calendar of dates before 1582.
@@ -441,20 +454,25 @@ impl SqlSourceOptions {
         Some(query.trim_end().trim_end_matches(';'))
     }
 
+    /// Whether the case of letters in names does not matter.
+    pub(crate) const fn any_case(&self) -> bool {
+        matches!(self.quote.0, Quote::Never | Quote::False)
+    }
+
     /// Whether a name of the options means a name of the database.
     pub(crate) fn means(&self, wanted: &str, found: &str) -> bool {
-        wanted == found || (self.quote == Quote::Never && wanted.eq_ignore_ascii_case(found))
+        wanted == found || (self.any_case() && wanted.eq_ignore_ascii_case(found))
     }
 
     /// Returns how types are mapped.
     pub(crate) fn mapping(&self) -> Mapping {
-        let numeric = match self.numeric {
+        let numeric = match self.numeric.0 {
             NumericMapping::None if self.numeric_precision => NumericMapping::PrecisionOnly,
             other => other,
         };
         Mapping {
             numeric,
-            granularity: self.granularity,
+            granularity: self.granularity.0,
             zone: self.zone(),
         }
     }
@@ -681,12 +699,12 @@ mod tests {
             .map(|(key, value)| (key.to_owned(), value.to_owned()))
             .into();
         let jdbc = JdbcSourceOptions::from_config(&config).unwrap().0;
-        assert_eq!(jdbc.granularity, Granularity::ConnectLogical);
+        assert_eq!(jdbc.granularity.0, Granularity::ConnectLogical);
         assert_eq!(jdbc.timezone.as_deref(), Some("UTC"));
         assert_eq!(jdbc.key_columns, ["none"]);
         let ours = SqlSourceOptions::from_config(&config).unwrap();
         assert_eq!(
-            (ours.granularity, ours.timezone),
+            (ours.granularity.0, ours.timezone),
             (Granularity::Micros, None)
         );
         let shown = JdbcSourceOptions::definitions();

@@ -116,6 +116,9 @@ impl Progress {
         self.position.write(zone, &mut offset);
         if let Some(seen) = self.seen.to_json() {
             offset.insert("seen".to_owned(), seen);
+            if let Some(pending) = self.settling.to_json() {
+                offset.insert("pending".to_owned(), pending);
+            }
         }
         if self.done {
             offset.insert("done".to_owned(), true.into());
@@ -136,6 +139,9 @@ impl Progress {
             if std::mem::discriminant(&seen) == std::mem::discriminant(&progress.seen) {
                 progress.seen = seen;
             }
+        }
+        if let Some(pending) = offset.get("pending") {
+            progress.settling = Settling::from_json(pending);
         }
         if !of_timestamps {
             progress.position.micros = None;

@@ -3,7 +3,7 @@
 use fancy_regex::Regex;
 use sqlx::{MySqlConnection, PgConnection, Row as _, SqliteConnection};
 
-use super::options::{Quote, SqlSourceOptions, whole};
+use super::options::{SqlSourceOptions, whole};
 use crate::connect::Connection;
 use crate::dialect::{Dialect, TableName};
 use crate::errors::SqlError;
@@ -83,11 +83,7 @@ struct Filter {
 impl Filter {
     /// The patterns were checked with the options; one that does not compile matches nothing.
     fn new(options: &SqlSourceOptions) -> Self {
-        let any_case = if options.quote == Quote::Never {
-            "(?i)"
-        } else {
-            ""
-        };
+        let any_case = if options.any_case() { "(?i)" } else { "" };
         let compile = |patterns: &[String]| {
             patterns
                 .iter()

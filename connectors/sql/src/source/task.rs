@@ -12,12 +12,18 @@ use super::plan::{self, Work};
 use super::tables;
 use crate::connect::Connector;
 
+/// The first pause before a server is tried again, and the longest: it is back within this time.
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
 /// A task of `sql-source`.
 pub(crate) struct SqlSource {
     desk: Desk,
     followers: Vec<Follower>,
     /// Whose turn it is.
     turn: usize,
+    /// Temporary errors in a row.
+    failures: u32,
     /// The tables when the work was split, and when they are looked at next; only one task does.
     tables: Option<(Vec<String>, Instant)>,
 }
@@ -41,6 +47,17 @@ impl SourceTask for SqlSource {
             followers.push(Follower::new(plan::query_unit(&ctx, &options, query)?));
         } else {
             let work = work(&options).await?;
+            let more_tasks = ctx
+                .config()
+                .get("tasks.max")
+                .is_some_and(|most| most != "1");
+            if options.work.is_empty()
+                && more_tasks
+                && !ctx.bounded()
+                && let Err(error) = ctx.request_reconfiguration()
+            {
+                tracing::info!(%error, "one task reads all tables");
+            }
             for share in &work.tables {
                 let units = plan::units(&ctx, &options, share)?;
                 followers.extend(units.into_iter().map(Follower::new));
@@ -59,6 +76,7 @@ impl SourceTask for SqlSource {
             },
             followers,
             turn: 0,
+            failures: 0,
             tables,
         })
     }
@@ -67,12 +85,18 @@ impl SourceTask for SqlSource {
         match self.read(out).await {
             Ok(poll) => {
                 self.followers.iter_mut().for_each(Follower::hand_out);
+                self.failures = 0;
                 Ok(poll)
             }
             Err(error) => {
                 self.desk.connection = None;
                 self.followers.iter_mut().for_each(Follower::rewind);
-                Err(error)
+                if !error.is_temporary() || error.retry_delay().is_some() {
+                    return Err(error);
+                }
+                let pause = RETRY_FIRST.saturating_mul(1 << self.failures.min(8));
+                self.failures = self.failures.saturating_add(1);
+                Err(error.retry_after(pause.min(RETRY_MAX)))
             }
         }
     }
@@ -209,7 +233,12 @@ impl SourceConnector for SqlSourceConnector {
     type Options = SqlSourceOptions;
 
     async fn task_configs(options: &SqlSourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
-        let works = plan::split(options, max).await?;
+        let works = match plan::split(options, max).await {
+            Ok(works) => works,
+            // The server is away: one task waits for it, and asks for the split when it is back.
+            Err(error) if error.is_temporary() => return Ok(vec![TaskConfig::new()]),
+            Err(error) => return Err(error),
+        };
         let configs = works.iter().map(|work| {
             let text = serde_json::to_string(work)?;
             Ok(TaskConfig::from([("task.work".to_owned(), text)]))

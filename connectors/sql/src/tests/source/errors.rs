@@ -207,7 +207,8 @@ fn a_value_that_does_not_fit_names_its_place_and_what_came_before_is_kept() {
     // With tolerance the row is set aside and the rest is read.
     let mut source = db.source(&[&config[..], &[("errors.tolerance", "all")]].concat());
     let records = job(&mut source);
-    assert_eq!(records.len(), 3);
-    assert_eq!(records[2].value.text(), r#"{"id":3,"n":30}"#);
-    assert!(!records[1].headers.is_empty(), "the bad one is marked");
+    assert_eq!(
+        values(&records),
+        [r#"{"id":1,"n":10}"#, r#"{"id":3,"n":30}"#]
+    );
 }

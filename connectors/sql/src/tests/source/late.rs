@@ -220,3 +220,28 @@ fn numbers_with_gaps_need_little_memory() {
     open.run("COMMIT");
     assert_eq!(before + drained(&mut source).len(), 20_001);
 }
+
+#[test]
+fn jobs_settle_what_an_earlier_one_saw() {
+    let Some(db) = Database::new(Dialect::MySql) else {
+        return;
+    };
+    db.sql("CREATE TABLE t (id bigint AUTO_INCREMENT PRIMARY KEY, v int); INSERT INTO t (v) VALUES (1), (2), (3)");
+    let mut source = db.source(&[
+        ("mode", "incrementing"),
+        ("table.include.list", "t"),
+        ("lookback.ms", "300ms"),
+    ]);
+    assert_eq!(super::job(&mut source).len(), 3);
+    let offset = source.all_committed().remove(0).1;
+    assert_eq!(offset["seen"].to_string(), "[[1,3]]", "{offset}");
+    std::thread::sleep(std::time::Duration::from_millis(350));
+    db.sql("INSERT INTO t (v) VALUES (4)");
+    assert_eq!(super::job(&mut source).len(), 1);
+    let offset = source.all_committed().remove(0).1;
+    assert_eq!(
+        (&offset["incrementing"], offset["seen"].to_string()),
+        (&3.into(), "[[4,4]]".to_owned()),
+        "{offset}"
+    );
+}

@@ -1,5 +1,6 @@
 //! `sql-source` on all three databases.
 
+mod conformance;
 mod errors;
 mod faults;
 mod late;

@@ -47,15 +47,14 @@ pub(crate) enum Granularity {
     Micros,
     ConnectLogical,
     Nanos,
-    #[option(
-        alias = "micros_iso_datetime_string",
-        alias = "nanos_iso_datetime_string"
-    )]
     IsoString,
     MicrosLong,
     MicrosString,
     NanosLong,
     NanosString,
+    /// Two words of the JDBC connector for `iso_string`.
+    MicrosIsoDatetimeString,
+    NanosIsoDatetimeString,
 }
 
 /// What the options say about types.
@@ -352,7 +351,9 @@ const fn unit(granularity: Granularity) -> Unit {
         Granularity::Micros => Unit::Micros,
         Granularity::ConnectLogical => Unit::Millis,
         Granularity::Nanos => Unit::Nanos,
-        Granularity::IsoString => Unit::Iso,
+        Granularity::IsoString
+        | Granularity::MicrosIsoDatetimeString
+        | Granularity::NanosIsoDatetimeString => Unit::Iso,
         Granularity::MicrosLong => Unit::PlainMicros,
         Granularity::MicrosString => Unit::MicrosText,
         Granularity::NanosLong => Unit::PlainNanos,
