@@ -136,6 +136,23 @@ impl Broker {
             .sum()
     }
 
+    /// Returns the sum of the offsets that a group has committed of a topic.
+    pub(crate) fn committed(&self, group: &str, topic: &str) -> i64 {
+        let consumer: BaseConsumer = self.config().set("group.id", group).create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
+        let mut list = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            list.add_partition(topic, partition.id());
+        }
+        let committed = consumer.committed_offsets(list, LIMIT).unwrap();
+        let offsets = committed.elements();
+        offsets
+            .iter()
+            .filter_map(|one| one.offset().to_raw())
+            .filter(|offset| *offset > 0)
+            .sum()
+    }
+
     /// Reads everything of a topic, as `read_committed` unless said otherwise, partition by partition.
     pub(crate) fn read(&self, topic: &str) -> Vec<Row> {
         self.read_as(topic, "read_committed")

@@ -12,6 +12,8 @@ mod client;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
 mod mirror;

@@ -148,7 +148,7 @@ impl Registry {
             .args([
                 *mode,
                 broker,
-                &format!("http://{}/apis/registry/v3", self.address),
+                &format!("http://{}/apis/registry/v2", self.address),
             ])
             .args(rest);
         Some(run(&mut command).expect_code(0))

@@ -7,7 +7,7 @@
 //! A transaction of which nobody knows how it ended closes the producer: a new one fences it, and the positions say what
 //! was committed; records that were are left out when the batch comes again.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use linkspan_sdk::{prelude::*, tracing};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
@@ -53,6 +53,8 @@ pub(crate) struct KafkaSink {
     sender: Option<Sender>,
     /// Positions in Kafka, with `exactly-once`.
     positions: Positions,
+    /// Partitions whose offset was set by hand and not written behind yet: Kafka's position of these is the old one.
+    by_hand: BTreeSet<(String, i32)>,
     /// The ids of the topics here.
     topic_ids: HashMap<String, String>,
     /// Partitions of the topics in Kafka.
@@ -79,6 +81,7 @@ impl SinkTask for KafkaSink {
             topics,
             sender: None,
             positions: Positions::new(),
+            by_hand: BTreeSet::new(),
             topic_ids: HashMap::new(),
             known: HashMap::new(),
             opened: 0,
@@ -96,28 +99,28 @@ impl SinkTask for KafkaSink {
                 assigned.topic_id.clone(),
             );
             let at = (assigned.topic.as_str().to_owned(), assigned.partition);
-            let Some(position) = self.positions.get(&at) else {
-                continue;
-            };
-            if position.topic_id != assigned.topic_id {
-                return Err(Error::conflict(format!(
-                    "Kafka at {}: topic `{}` holds a position of `{}` partition {} in another log or of another topic of that name (id {}, here {}); \
-                     give this connector another name, or delete the position there to begin anew",
-                    self.place,
-                    self.options.position_topic,
-                    assigned.topic,
-                    assigned.partition,
-                    position.topic_id,
-                    assigned.topic_id
-                )));
+            let by_hand = assigned.metadata != METADATA;
+            match self.positions.get(&at) {
+                Some(position) if position.topic_id != assigned.topic_id => {
+                    return Err(self.foreign_position(assigned, position));
+                }
+                Some(position) if !by_hand => {
+                    if assigned.next != position.next {
+                        seeks.to(assigned.topic_partition(), position.next);
+                    }
+                    continue;
+                }
+                Some(position) => {
+                    // Set or reset by hand, here: that is what is wanted now.
+                    tracing::info!(topic = %assigned.topic, partition = assigned.partition, next = assigned.next, in_kafka = position.next, "the offset was set by hand, the position in Kafka gives way");
+                    self.positions.remove(&at);
+                    self.by_hand.insert(at);
+                }
+                None => {}
             }
-            if assigned.stored && assigned.metadata != METADATA && assigned.next != position.next {
-                // Set by hand, here: that is what is wanted now.
-                tracing::info!(topic = %assigned.topic, partition = assigned.partition, next = assigned.next, in_kafka = position.next, "the offset was set by hand, the position in Kafka gives way");
-                self.positions.remove(&at);
+            if self.options.delivery == Delivery::ExactlyOnce && by_hand {
+                // Before the first record: from here on an offset without this mark was set by hand.
                 seeks.commit(assigned.topic_partition(), assigned.next, METADATA);
-            } else if assigned.next != position.next {
-                seeks.to(assigned.topic_partition(), position.next);
             }
         }
         Ok(seeks)
@@ -160,6 +163,20 @@ impl SinkTask for KafkaSink {
 }
 
 impl KafkaSink {
+    #[cold]
+    fn foreign_position(&self, assigned: &Assigned, position: &Position) -> Error {
+        Error::conflict(format!(
+            "Kafka at {}: topic `{}` holds a position of `{}` partition {} in another log or of another topic of that name (id {}, here {}); \
+             give this connector another name, or delete the position there to begin anew",
+            self.place,
+            self.options.position_topic,
+            assigned.topic,
+            assigned.partition,
+            position.topic_id,
+            assigned.topic_id
+        ))
+    }
+
     fn config(&self) -> rdkafka::ClientConfig {
         let options = &self.options;
         let mut config = self.topics.config.clone();
@@ -265,6 +282,7 @@ impl KafkaSink {
             "positions read"
         );
         self.positions = read;
+        self.positions.retain(|at, _| !self.by_hand.contains(at));
         Ok(())
     }
 
@@ -309,6 +327,7 @@ impl KafkaSink {
         let done = self.transact(&sender, &records);
         match done {
             Ok(positions) => {
+                self.by_hand.retain(|at| !positions.contains_key(at));
                 self.positions.extend(positions);
                 self.sender = Some(sender);
                 Ok(progress)

@@ -1,0 +1,71 @@
+//! A source in a consumer group: its tasks share the partitions, and the group's offsets in Kafka follow what is durable here.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::broker::broker;
+use crate::client::Row;
+use crate::pipeline::{Pipeline, name};
+use crate::support::{eventually, linkspan, start};
+
+/// How long the group may take to settle and read.
+const LIMIT: Duration = Duration::from_secs(90);
+
+#[test]
+fn tasks_of_a_group_share_partitions_and_nothing_is_doubled() {
+    let Some(broker) = broker("kafka-source in a consumer group") else {
+        return;
+    };
+    let (topic, group) = (name("grouped"), name("group"));
+    broker.topic(&topic, 4, &[]);
+    let rows = |from: i32| {
+        (from..from + 400)
+            .map(|number| Row::of(&number.to_string()).at(number % 4, 0))
+            .collect::<Vec<_>>()
+    };
+    broker.write(&topic, &rows(0));
+    let pipeline = Pipeline::new(&format!(
+        "connectors:\n  in:\n    connector: kafka-source\n    bootstrap.servers: {}\n    topics: [{topic}]\n    group.id: {group}\n    tasks.max: 2\n",
+        broker.plain
+    ));
+    let (out, err) = (
+        pipeline.scratch.path("stdout"),
+        pipeline.scratch.path("stderr"),
+    );
+    let mut host = start(
+        linkspan(&["run", "--listen", "none"]).arg(pipeline.yaml()),
+        &out,
+        &err,
+    );
+    let settled = eventually(LIMIT, || broker.committed(&group, &topic) == 400);
+    // A second life of the group begins where the first ended; more arrives while it starts.
+    host.kill().unwrap();
+    host.wait().unwrap();
+    assert!(
+        settled,
+        "committed {}\n{}",
+        broker.committed(&group, &topic),
+        std::fs::read_to_string(&err).unwrap()
+    );
+    broker.write(&topic, &rows(400));
+    let mut host = start(
+        linkspan(&["run", "--listen", "none"]).arg(pipeline.yaml()),
+        &out,
+        &err,
+    );
+    let settled = eventually(LIMIT, || broker.committed(&group, &topic) == 800);
+    host.kill().unwrap();
+    host.wait().unwrap();
+    assert!(
+        settled,
+        "committed {}\n{}",
+        broker.committed(&group, &topic),
+        std::fs::read_to_string(&err).unwrap()
+    );
+    let found = pipeline.consume(&topic);
+    let numbers: BTreeSet<i64> = found
+        .iter()
+        .map(|row| row["value"].as_str().unwrap().parse().unwrap())
+        .collect();
+    assert_eq!((found.len(), numbers.len()), (800, 800));
+}
