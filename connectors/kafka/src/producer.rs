@@ -143,11 +143,12 @@ impl Sender {
         }
     }
 
-    /// Waits until every record sent was delivered or given up, and returns those that were not delivered.
+    /// Waits until every record sent was delivered or given up, and returns those that were not delivered. With
+    /// `until_failed` it ends with the first that was not: in a transaction nothing behind it is sent any more.
     ///
     /// # Errors
     /// Told to stop while it waited.
-    pub(crate) fn settle(&self) -> Result<Vec<Undelivered>> {
+    pub(crate) fn settle(&self, until_failed: bool) -> Result<Vec<Undelivered>> {
         let mut turn: u32 = 0;
         while self.producer.in_flight_count() > 0 {
             // The client sends what lingers when it is asked to flush; it is asked now and then, because it forgets.
@@ -156,6 +157,9 @@ impl Sender {
             }
             turn = turn.wrapping_add(1);
             self.serve();
+            if until_failed && !self.producer.context().failed().is_empty() {
+                break;
+            }
             if self.events().task().stopped() && turn > STOP_TURNS {
                 return Err(Error::stopped(
                     "the task was asked to stop while Kafka did not answer",

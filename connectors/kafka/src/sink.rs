@@ -364,7 +364,7 @@ impl KafkaSink {
                 return Err(abort(sender, error));
             }
         }
-        let undelivered = sender.settle().map_err(Ended::unknown)?;
+        let undelivered = sender.settle(true).map_err(Ended::unknown)?;
         if let Some(error) = self.refusal(sender, records, &undelivered) {
             return Err(abort(sender, error));
         }
@@ -467,15 +467,14 @@ impl KafkaSink {
         })
     }
 
-    /// Makes one error of what was refused: the first bad record decides, and everything temporary before it.
+    /// Makes one error of what was refused: the first decides, what follows it follows from it.
     fn refusal(
         &mut self,
         sender: &Sender,
         records: &Records<'_>,
         refused: &[Undelivered],
     ) -> Option<Error> {
-        let temporary = refused.iter().find(|one| self.is_temporary(one.code));
-        let one = temporary.or_else(|| refused.first())?;
+        let one = refused.first()?;
         let record = records.into_iter().nth(one.index);
         Some(self.refused(sender, one.code, record.as_ref()))
     }
@@ -571,7 +570,8 @@ impl KafkaSink {
                 return Err(error);
             }
         };
-        refused.extend(sender.settle()?);
+        refused.extend(sender.settle(false)?);
+        refused = self.alone(sender, records, refused)?;
         if let Some(one) = refused.iter().find(|one| self.is_temporary(one.code)) {
             let record = records.into_iter().nth(one.index);
             return Err(self.refused(sender, one.code, record.as_ref()));
@@ -583,10 +583,6 @@ impl KafkaSink {
                 continue;
             };
             let error = self.refused(sender, one.code, Some(&record));
-            // A broker refuses a whole batch for one record in it: alone, the good ones pass.
-            if one.code == Code::MessageSizeTooLarge && records.len() > 1 {
-                return Err(error);
-            }
             if error.kind() != ErrorKind::DataInvalid {
                 return Err(error);
             }
@@ -595,9 +591,36 @@ impl KafkaSink {
         Ok(())
     }
 
+    /// A broker refuses a whole batch for one record that is too large: each is sent again alone, and the good ones pass.
+    fn alone(
+        &mut self,
+        sender: &Sender,
+        records: &Records<'_>,
+        refused: Vec<Undelivered>,
+    ) -> Result<Vec<Undelivered>> {
+        let (mut left, mut scratch) = (Vec::new(), (Vec::new(), Vec::new()));
+        for one in refused {
+            let record = records.into_iter().nth(one.index);
+            let Some(record) = record.filter(|_| one.code == Code::MessageSizeTooLarge) else {
+                left.push(one);
+                continue;
+            };
+            let target = self.target(record.topic());
+            match self.send(sender, one.index, &target, &record, &mut scratch) {
+                Ok(()) => left.extend(sender.settle(false)?),
+                Err(Some(code)) => left.push(Undelivered {
+                    index: one.index,
+                    code,
+                }),
+                Err(None) => return Err(Error::stopped("the task was asked to stop")),
+            }
+        }
+        Ok(left)
+    }
+
     /// Commits; a try that ran out of time goes on where it was.
     fn commit(&self, sender: &Sender) -> Result<()> {
-        let undelivered = sender.settle()?;
+        let undelivered = sender.settle(true)?;
         if let Some(one) = undelivered.first() {
             return Err(error::from_code(
                 one.code,
