@@ -99,10 +99,14 @@ impl Broker {
         )
         .unwrap();
         let log = fs::File::create(folder.path().join("server.log")).unwrap();
-        let id = base64::Engine::encode(
-            &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-            uuid::Uuid::new_v4().as_bytes(),
-        );
+        // The tool takes an id that begins with `-` for an option.
+        let ids = std::iter::repeat_with(|| {
+            base64::Engine::encode(
+                &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+                uuid::Uuid::new_v4().as_bytes(),
+            )
+        });
+        let id = ids.into_iter().find(|id| !id.starts_with('-')).unwrap();
         let formatted = java(&libraries, "-Xmx256m")
             .args([
                 "kafka.tools.StorageTool",
