@@ -100,13 +100,13 @@ impl Broker {
         .unwrap();
         let log = fs::File::create(folder.path().join("server.log")).unwrap();
         // The tool takes an id that begins with `-` for an option.
-        let ids = std::iter::repeat_with(|| {
+        let mut ids = std::iter::repeat_with(|| {
             base64::Engine::encode(
                 &base64::engine::general_purpose::URL_SAFE_NO_PAD,
                 uuid::Uuid::new_v4().as_bytes(),
             )
         });
-        let id = ids.into_iter().find(|id| !id.starts_with('-')).unwrap();
+        let id = ids.find(|id: &String| !id.starts_with('-')).unwrap();
         let formatted = java(&libraries, "-Xmx256m")
             .args([
                 "kafka.tools.StorageTool",
