@@ -35,6 +35,8 @@ mod inputs;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]
+mod legacy;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod log_tools;

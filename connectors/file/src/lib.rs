@@ -13,6 +13,7 @@ mod files;
 mod fixed;
 mod format;
 mod identity;
+mod infer;
 mod moment;
 mod options;
 mod output;

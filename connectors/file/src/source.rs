@@ -14,6 +14,7 @@ use crate::files::{Files, Share};
 use crate::fixed::cutter::Cutter;
 use crate::fixed::decoder::Rows;
 use crate::fixed::records::FixedRecords;
+use crate::infer;
 use crate::options::{self, Cleanup, FileSourceOptions, Mode, OnNoInput, ReadFrom, SourceFormat};
 use crate::paths::{self, Patterns};
 use crate::reader::{Reader, Settings};
@@ -195,6 +196,15 @@ pub(crate) struct FileSourceConnector;
 
 impl SourceConnector for FileSourceConnector {
     type Options = FileSourceOptions;
+
+    fn call(operation: &str, body: &serde_json::Value) -> Result<serde_json::Value> {
+        match operation {
+            "infer" => infer::answer(body),
+            other => Err(Error::unsupported(format!(
+                "`file-source` does not know the operation `{other}`"
+            ))),
+        }
+    }
 
     /// Each file belongs to one task, by a hash of its name or, spooled, of its first bytes: positions are stored by file, so
     /// another number of tasks continues where the last one stopped. There are no more tasks than files now, and one at least.

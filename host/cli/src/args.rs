@@ -146,6 +146,11 @@ pub(crate) enum Command {
     /// See what the transforms of a connector do.
     #[command(subcommand)]
     Transform(TransformCommand),
+    /// Look into a file of unknown origin: propose encoding, format, types or a fixed-width layout under a byte ruler, as YAML.
+    #[command(
+        after_help = "Examples:\n  linkspan infer master.dat --encoding cp949\n  linkspan infer unknown.dat > pipeline.yaml"
+    )]
+    Infer(InferArgs),
     /// Say what a code of a message means and what to do; `all` lists them.
     #[command(after_help = "Examples:\n  linkspan explain LS0103\n  linkspan explain all")]
     Explain {
@@ -267,6 +272,21 @@ pub(crate) struct RunArgs {
     pub(crate) config: ConfigArgs,
     /// How the result is printed
     #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InferArgs {
+    /// The file
+    pub(crate) file: PathBuf,
+    /// Its encoding, where it is known: utf-8, cp949, cp037, …
+    #[arg(long)]
+    pub(crate) encoding: Option<String>,
+    /// Folder of plugins, searched first; may be repeated
+    #[arg(long = "plugin-path", value_name = "DIR")]
+    pub(crate) plugin_paths: Vec<PathBuf>,
+    /// What to print on stdout
+    #[arg(short, long, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
 }
 

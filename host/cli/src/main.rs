@@ -13,6 +13,7 @@ mod exit;
 mod explain;
 mod groups;
 mod hello;
+mod infer;
 mod log;
 mod logging;
 mod open;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         Some(Command::Runs(command)) => runs::run(&command),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),
         Some(Command::Transform(command)) => transform_cmd::run(&command),
+        Some(Command::Infer(args)) => infer::run(&args),
         Some(Command::Explain { code }) if code == "all" => Ok(explain::list()),
         Some(Command::Explain { code }) => explain::run(&code),
         Some(Command::PluginProbe { file }) => {

@@ -44,6 +44,19 @@ macro_rules! connector {
                 std::future::ready(Ok(($default)(max)))
             }
 
+            /// Answers an operation of the class's own, outside of any connector, such as a look at a file that nobody has
+            /// described yet. The host passes JSON on and back.
+            ///
+            /// # Errors
+            /// Of kind `unsupported` where the class does not know the operation: the default.
+            fn call(operation: &str, body: &serde_json::Value) -> Result<serde_json::Value> {
+                let _ = body;
+                Err(crate::Error::new(
+                    crate::ErrorKind::Unsupported,
+                    format!("this class does not know the operation `{operation}`"),
+                ))
+            }
+
             /// Called once when a connector of this class was made, before its first task. May be called again after a crash.
             ///
             /// # Errors

@@ -27,9 +27,11 @@ pub struct Class {
     pub(crate) task_configs: fn(&Config, u32) -> Result<Vec<TaskConfig>>,
     pub(crate) created: Option<Hook>,
     pub(crate) deleted: Option<Hook>,
+    pub(crate) call: Option<Operation>,
 }
 
 type Hook = fn(&Config, &str) -> Result<()>;
+type Operation = fn(&str, &serde_json::Value) -> Result<serde_json::Value>;
 
 impl Class {
     fn new<O: Options>(
@@ -49,6 +51,7 @@ impl Class {
             task_configs: |_, _| Ok(vec![TaskConfig::new()]),
             created: None,
             deleted: None,
+            call: None,
         }
     }
 
@@ -111,6 +114,7 @@ impl Class {
         });
         self.task_configs =
             |config, max| block_on(C::task_configs(&options::<C::Options>(config)?, max));
+        self.call = Some(C::call);
         self.created =
             Some(|config, name| block_on(C::created(&options::<C::Options>(config)?, name)));
         self.deleted =
@@ -127,6 +131,7 @@ impl Class {
         });
         self.task_configs =
             |config, max| block_on(C::task_configs(&options::<C::Options>(config)?, max));
+        self.call = Some(C::call);
         self.created =
             Some(|config, name| block_on(C::created(&options::<C::Options>(config)?, name)));
         self.deleted =

@@ -162,11 +162,23 @@ struct ConnectorCall {
     config: Config,
 }
 
+/// An operation of a class's own: `{"class": …}` and what the operation wants beside it.
+fn class_call(op: &str, body: &[u8]) -> Result<RVec<u8>> {
+    let Ok(body) = serde_json::from_slice::<serde_json::Value>(body) else {
+        return Err(unsupported(op));
+    };
+    let Some(name) = body.get("class").and_then(serde_json::Value::as_str) else {
+        return Err(unsupported(op));
+    };
+    let call = class(name)?.call.ok_or_else(|| unsupported(op))?;
+    Ok(RVec::from(serde_json::to_vec(&call(op, &body)?)?))
+}
+
 extern "C" fn call(op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>> {
     answer(|| {
         let op = op.as_str();
         if op != "connector.created" && op != "connector.deleted" {
-            return Err(unsupported(op));
+            return class_call(op, body.as_slice());
         }
         let call: ConnectorCall = serde_json::from_slice(body.as_slice())?;
         let class = class(&call.class)?;
