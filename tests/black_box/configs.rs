@@ -46,6 +46,9 @@ fn every_example_of_a_connector_runs() {
             continue;
         }
         let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        if name == "http" {
+            continue; // Its example needs a server, which tests/http has.
+        }
         copy(&folder, &scratch.path(&name));
         let example = scratch.path(&name).join("example.yaml");
         let ran = run_once(&example, &["--timeout", "60s"]).expect_code(0);

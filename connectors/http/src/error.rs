@@ -114,18 +114,12 @@ pub(crate) fn chain(error: &dyn StdError) -> String {
 pub(crate) fn find<'e, T: StdError + 'static>(
     error: &'e (dyn StdError + 'static),
 ) -> Option<&'e T> {
-    let mut next = Some(error);
-    while let Some(cause) = next {
-        if let Some(found) = cause.downcast_ref::<T>() {
-            return Some(found);
-        }
-        let inner = cause
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        if let Some(found) = inner.and_then(|inner| inner.downcast_ref::<T>()) {
-            return Some(found);
-        }
-        next = cause.source();
+    if let Some(found) = error.downcast_ref::<T>() {
+        return Some(found);
     }
-    None
+    let inner = error
+        .downcast_ref::<std::io::Error>()
+        .and_then(std::io::Error::get_ref);
+    let inner = inner.and_then(|inner| find::<T>(inner));
+    inner.or_else(|| error.source().and_then(|source| find::<T>(source)))
 }

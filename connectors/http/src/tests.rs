@@ -5,4 +5,5 @@ mod readme;
 mod server;
 mod sink;
 mod source;
+mod tls;
 mod webhook;

@@ -378,6 +378,17 @@ impl HttpSourceOptions {
                     format!("stream `{named}`: {option}"),
                 ));
             }
+            for (option, shared) in [
+                ("url", self.stream.url.is_some()),
+                ("topic", self.stream.topic.is_some()),
+            ] {
+                if !shared && !entry.contains_key(option) {
+                    problems.push(ConfigProblem::new(
+                        "streams",
+                        format!("stream `{named}`: `{option}` is missing"),
+                    ));
+                }
+            }
             let known: BTreeSet<String> = StreamOptions::definitions()
                 .into_iter()
                 .map(|one| one.name)

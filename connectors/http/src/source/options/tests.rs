@@ -103,20 +103,30 @@ fn streams_take_over_what_they_leave_out() {
 #[test]
 fn what_is_wrong_with_a_stream_names_it() {
     check(
-        &[("streams", r#"[{"name":"a","pagination":{"tpye":"page"}}]"#)],
+        &[(
+            "streams",
+            r#"[{"name":"a","url":"http://h/","topic":"t","pagination":{"tpye":"page"}}]"#,
+        )],
         &["streams"],
     );
     check(
-        &[("streams", r#"[{"name":"a","decoder":"yaml"}]"#)],
+        &[(
+            "streams",
+            r#"[{"name":"a","url":"http://h/","topic":"t","decoder":"yaml"}]"#,
+        )],
         &["streams"],
     );
     check(&[("streams", r#"["a"]"#)], &["streams"]);
+    check(
+        &[("streams", r#"[{"name":"a","topic":"t"}]"#)],
+        &["streams"],
+    );
     let check = |streams: &str, text: &str| {
         let config = flat(&[("streams", streams), ("topic", "t")]);
-        let problems = HttpSourceOptions::from_config(&config)
-            .unwrap()
-            .resolve(&config)
-            .unwrap_err();
+        let problems = match HttpSourceOptions::from_config(&config) {
+            Err(problems) => problems,
+            Ok(options) => options.resolve(&config).unwrap_err(),
+        };
         let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert!(told.iter().any(|told| told.contains(text)), "{told:?}");
     };
