@@ -1,10 +1,10 @@
 #![doc = include_str!("../README.md")]
-#![expect(dead_code, reason = "what only the sink uses waits for it")]
 
 mod catalog;
 mod connect;
 mod dialect;
 mod errors;
+mod sink;
 mod source;
 mod types;
 mod url;
@@ -14,6 +14,7 @@ mod tests;
 
 use linkspan_sdk::prelude::*;
 
+use crate::sink::{SqlSink, SqlSinkConnector};
 use crate::source::{JdbcSource, JdbcSourceConnector, SqlSource, SqlSourceConnector};
 
 export_plugin! {
@@ -26,6 +27,17 @@ export_plugin! {
                 "JdbcSource",
             ],
             connector: JdbcSourceConnector,
+        },
+    ],
+    sinks: [
+        SqlSink as "sql-sink" {
+            aliases: [
+                "JdbcSinkConnector",
+                "io.confluent.connect.jdbc.JdbcSinkConnector",
+                "io.aiven.connect.jdbc.JdbcSinkConnector",
+                "io.debezium.connector.jdbc.JdbcSinkConnector",
+            ],
+            connector: SqlSinkConnector,
         },
     ],
 }

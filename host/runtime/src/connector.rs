@@ -83,9 +83,8 @@ impl Backoff {
             .saturating_mul(1_u32 << self.attempts.min(16))
             .min(self.longest);
         self.attempts = self.attempts.saturating_add(1);
-        asked.map_or(doubled, |asked| {
-            asked.clamp(doubled, ASKED_MAX.max(doubled))
-        })
+        // A plugin that says when knows the other side better than a rule does; only a storm of attempts is not its to ask for.
+        asked.map_or(doubled, |asked| asked.clamp(BACKOFF_FIRST, ASKED_MAX))
     }
 
     /// Starts over; returns whether there had been an attempt before.

@@ -24,6 +24,12 @@ pub struct TaskError {
     pub(crate) exception: Option<&'static str>,
     /// A temporary error that was retried as long as it may be.
     pub(crate) exhausted: bool,
+    /// JSON for machines that a plugin sent along.
+    #[expect(
+        clippy::box_collection,
+        reason = "errors travel by value; a thin pointer keeps them small"
+    )]
+    pub(crate) detail: Option<Box<String>>,
 }
 
 /// Where a record failed.
@@ -45,6 +51,7 @@ impl TaskError {
             site: None,
             exception: None,
             exhausted: false,
+            detail: None,
         }
     }
 
@@ -132,6 +139,9 @@ impl From<PluginError> for TaskError {
             site: None,
             exception: None,
             exhausted: false,
+            detail: Some(error.detail)
+                .filter(|detail| !detail.is_empty())
+                .map(Box::new),
         }
     }
 }
@@ -169,6 +179,7 @@ impl From<linkspan_log::Error> for TaskError {
             site: None,
             exception: None,
             exhausted: false,
+            detail: None,
         }
     }
 }

@@ -156,7 +156,11 @@ impl Assigned {
         TopicPartition::new(self.topic.clone(), self.partition)
     }
 
-    pub(crate) fn parse_all(json: &str) -> Result<Vec<Self>> {
+    /// Reads partitions as a host writes them, for tests of what a sink decides when it takes them over.
+    ///
+    /// # Errors
+    /// The text is not such a JSON array.
+    pub fn from_json(json: &str) -> Result<Vec<Self>> {
         let raw: Vec<RawAssigned> = serde_json::from_str(json)
             .map_err(|error| Error::from(error).context("assigned partitions"))?;
         Ok(raw.into_iter().map(RawAssigned::into_assigned).collect())
@@ -204,6 +208,7 @@ struct Seek {
     partition: TopicPartition,
     offset: i64,
     metadata: Option<String>,
+    leader_epoch: Option<i32>,
 }
 
 impl Seeks {
@@ -219,6 +224,7 @@ impl Seeks {
             partition,
             offset,
             metadata: None,
+            leader_epoch: None,
         });
         self
     }
@@ -237,6 +243,27 @@ impl Seeks {
             partition,
             offset,
             metadata: Some(metadata.into()),
+            leader_epoch: None,
+        });
+        self
+    }
+
+    /// Reads a partition from a position that was kept outside, and commits it with this metadata before the first record is put.
+    ///
+    /// `leader_epoch` is that of the last record before the position, [`Record::leader_epoch`](crate::Record::leader_epoch). The
+    /// host refuses a position that is not in its log, instead of skipping or repeating records.
+    pub fn position(
+        &mut self,
+        partition: TopicPartition,
+        offset: i64,
+        leader_epoch: i32,
+        metadata: impl Into<String>,
+    ) -> &mut Self {
+        self.0.push(Seek {
+            partition,
+            offset,
+            metadata: Some(metadata.into()),
+            leader_epoch: Some(leader_epoch),
         });
         self
     }
@@ -250,15 +277,20 @@ impl Seeks {
 
     pub(crate) fn to_json(&self) -> String {
         let list: Vec<serde_json::Value> = self
+            .0
             .iter()
-            .map(|(at, offset, metadata)| {
-                let (topic, partition) = (at.topic.as_str(), at.partition);
-                match metadata {
-                    None => serde_json::json!({"topic": topic, "partition": partition, "offset": offset}),
-                    Some(metadata) => serde_json::json!({
-                        "topic": topic, "partition": partition, "offset": offset, "metadata": metadata,
-                    }),
+            .map(|seek| {
+                let mut json = serde_json::Map::new();
+                json.insert("topic".to_owned(), seek.partition.topic.as_str().into());
+                json.insert("partition".to_owned(), seek.partition.partition.into());
+                json.insert("offset".to_owned(), seek.offset.into());
+                if let Some(metadata) = &seek.metadata {
+                    json.insert("metadata".to_owned(), metadata.as_str().into());
                 }
+                if let Some(epoch) = seek.leader_epoch {
+                    json.insert("leader_epoch".to_owned(), epoch.into());
+                }
+                serde_json::Value::Object(json)
             })
             .collect();
         serde_json::Value::Array(list).to_string()
@@ -370,6 +402,10 @@ impl Report {
     /// Refuses one record: the host sends it to the dead letter queue or fails the task, as `errors.tolerance` says.
     ///
     /// The record counts as done: [`Progress`] may pass it.
+    ///
+    /// A `put` that refuses records and then returns a permanent error of kind `data_invalid` says that nothing was applied and that
+    /// these records are at fault: the host sets them aside, durably, and puts the rest again. A sink that keeps its position outside
+    /// does so, because its position could pass a record before the dead letter is durable.
     pub fn reject(&mut self, record: &Record<'_>, error: impl Into<Error>) {
         let (group, index) = record.place();
         self.0.push(Rejected {
@@ -380,6 +416,42 @@ impl Report {
             offset: record.offset(),
             error: error.into(),
         });
+    }
+
+    /// Names the refused records in the error of the whole batch.
+    pub(crate) fn blame(&self, error: Error) -> Error {
+        if self.is_empty() || error.is_temporary() {
+            return error;
+        }
+        let detail = match error.detail_json() {
+            Some(serde_json::Value::Object(detail)) => detail.clone(),
+            Some(other) => serde_json::Map::from_iter([("detail".to_owned(), other.clone())]),
+            None => serde_json::Map::new(),
+        };
+        let mut detail = detail;
+        detail.insert(
+            "rejected".to_owned(),
+            serde_json::Value::Array(self.to_json()),
+        );
+        error.detail(serde_json::Value::Object(detail))
+    }
+
+    fn to_json(&self) -> Vec<serde_json::Value> {
+        self.0
+            .iter()
+            .map(|one| {
+                serde_json::json!({
+                    "group": one.group, "index": one.index,
+                    "topic": one.topic, "partition": one.partition, "offset": one.offset,
+                    "error": {
+                        "kind": one.error.kind().as_str(),
+                        "status": if one.error.is_temporary() { "temporary" } else { "permanent" },
+                        "message": one.error.chain(),
+                        "detail": one.error.detail_json(),
+                    },
+                })
+            })
+            .collect()
     }
 
     /// Returns how many records were refused.
@@ -420,22 +492,7 @@ pub(crate) fn put_reply(progress: &Progress, report: &Report) -> Result<Vec<u8>>
             "topic": at.topic.as_str(), "partition": at.partition, "offset": next, "metadata": metadata,
         }));
     }
-    let rejected: Vec<serde_json::Value> = report
-        .0
-        .iter()
-        .map(|one| {
-            serde_json::json!({
-                "group": one.group, "index": one.index,
-                "topic": one.topic, "partition": one.partition, "offset": one.offset,
-                "error": {
-                    "kind": one.error.kind().as_str(),
-                    "status": if one.error.is_temporary() { "temporary" } else { "permanent" },
-                    "message": one.error.chain(),
-                    "detail": one.error.detail_json(),
-                },
-            })
-        })
-        .collect();
+    let rejected = report.to_json();
     Ok(serde_json::json!({"progress": list, "rejected": rejected})
         .to_string()
         .into_bytes())

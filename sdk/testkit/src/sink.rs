@@ -30,6 +30,8 @@ pub struct SinkTest<T> {
     /// Per partition the committed next offset and metadata.
     positions: BTreeMap<(String, i32), (i64, String)>,
     n_batches: u64,
+    topic_id: String,
+    fence_epoch: u64,
     class: PhantomData<fn() -> T>,
 }
 
@@ -91,8 +93,20 @@ impl<T: SinkTask> SinkTest<T> {
             ends: BTreeMap::new(),
             positions: BTreeMap::new(),
             n_batches: 0,
+            topic_id: "00000000-0000-0000-0000-000000000001".to_owned(),
+            fence_epoch: 1,
             class: PhantomData,
         }
+    }
+
+    /// Sets the id of all topics from the next [`SinkTest::assign`] on: a topic made again has another one.
+    pub fn set_topic_id(&mut self, id: &str) {
+        id.clone_into(&mut self.topic_id);
+    }
+
+    /// Sets the generation of the connector from the next [`SinkTest::assign`] on; a restart of a connector has a greater one.
+    pub const fn set_fence_epoch(&mut self, epoch: u64) {
+        self.fence_epoch = epoch;
     }
 
     /// Says whether this is a bounded job; it is unless said otherwise. Takes effect at the next open.
@@ -159,9 +173,9 @@ impl<T: SinkTask> SinkTest<T> {
             .map(|(topic, partition)| {
                 let stored = self.positions.get(&((*topic).to_owned(), *partition));
                 json!({
-                    "topic": topic, "topic_id": "00000000-0000-0000-0000-000000000001", "partition": partition,
+                    "topic": topic, "topic_id": self.topic_id, "partition": partition,
                     "leader_epoch": 0, "next": stored.map_or(0, |(next, _)| *next),
-                    "metadata": stored.map_or("", |(_, metadata)| metadata), "fence_epoch": 1, "stored": stored.is_some(),
+                    "metadata": stored.map_or("", |(_, metadata)| metadata), "fence_epoch": self.fence_epoch, "stored": stored.is_some(),
                 })
             })
             .collect();

@@ -2,6 +2,7 @@
 //!
 //! Not here: what is said over a connection (see `catalog`, `sink`).
 
+mod bound;
 mod open;
 mod options;
 mod params;

@@ -23,7 +23,7 @@ pub(super) fn column_type(wanted: &Wanted) -> String {
         Meaning::VariableDecimal => "DECIMAL(65,30)",
         Meaning::Date => "DATE",
         Meaning::Time(_) => "TIME(6)",
-        Meaning::Timestamp(_) => "DATETIME(6)",
+        Meaning::Timestamp(_) | Meaning::LocalTimestamp(_) => "DATETIME(6)",
         Meaning::ZonedTimestamp => "TIMESTAMP(6)",
         Meaning::Uuid => "CHAR(36)",
         Meaning::Json | Meaning::Map | Meaning::Struct | Meaning::Array(_) => "JSON",

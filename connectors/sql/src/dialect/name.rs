@@ -53,12 +53,6 @@ impl TableName {
         Ok(Self { schema, name })
     }
 
-    /// Takes a text as the name alone, dots and all.
-    pub(crate) fn whole(text: &str, dialect: Dialect) -> Result<Self, NameProblem> {
-        check_part(text, dialect)?;
-        Ok(Self::new(None, text))
-    }
-
     /// Returns the name as SQL.
     pub(crate) fn quoted(&self, dialect: Dialect) -> String {
         match &self.schema {
@@ -161,12 +155,12 @@ mod tests {
     fn a_name_that_would_be_cut_is_refused() {
         let long = "x".repeat(64);
         assert!(matches!(
-            TableName::whole(&long, Dialect::Postgres),
+            TableName::parse(&long, Dialect::Postgres),
             Err(NameProblem::TooLong { .. })
         ));
-        assert!(TableName::whole(&long, Dialect::MySql).is_ok());
+        assert!(TableName::parse(&long, Dialect::MySql).is_ok());
         let korean = "표".repeat(22);
-        assert!(TableName::whole(&korean, Dialect::Postgres).is_err());
-        assert!(TableName::whole(&korean, Dialect::MySql).is_ok());
+        assert!(TableName::parse(&korean, Dialect::Postgres).is_err());
+        assert!(TableName::parse(&korean, Dialect::MySql).is_ok());
     }
 }

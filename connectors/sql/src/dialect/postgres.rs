@@ -1,6 +1,6 @@
 //! PostgreSQL's types.
 
-use crate::types::{ColumnKind, Meaning, Wanted};
+use crate::types::{ColumnKind, Meaning, Unit, Wanted};
 
 /// The largest precision of `numeric`.
 const PRECISION_MAX: u32 = 1000;
@@ -28,8 +28,9 @@ fn of(meaning: &Meaning) -> String {
         Meaning::Decimal { .. } | Meaning::VariableDecimal => "NUMERIC",
         Meaning::Date => "DATE",
         Meaning::Time(_) => "TIME",
-        Meaning::Timestamp(_) => "TIMESTAMP",
-        Meaning::ZonedTimestamp => "TIMESTAMPTZ",
+        // Connect's own is a TIMESTAMP in every JDBC sink; linkspan's finer ones keep that they are instants.
+        Meaning::Timestamp(Unit::Millis) | Meaning::LocalTimestamp(_) => "TIMESTAMP",
+        Meaning::Timestamp(_) | Meaning::ZonedTimestamp => "TIMESTAMPTZ",
         Meaning::ZonedTime => "TIMETZ",
         Meaning::Duration | Meaning::Interval => "INTERVAL",
         Meaning::Uuid => "UUID",

@@ -16,7 +16,7 @@ pub(super) fn column_type(wanted: &Wanted) -> String {
         // Affinity NUMERIC keeps a text that is no number.
         Meaning::Date => "DATE",
         Meaning::Time(_) => "TIME",
-        Meaning::Timestamp(_) | Meaning::ZonedTimestamp => "TIMESTAMP",
+        Meaning::Timestamp(_) | Meaning::LocalTimestamp(_) | Meaning::ZonedTimestamp => "TIMESTAMP",
         // Text keeps every digit; affinity NUMERIC would turn it into a float.
         _ => "TEXT",
     }

@@ -39,6 +39,8 @@ pub(crate) enum Class {
     /// A trigger or the like refused the row.
     Refused,
     Unsupported,
+    /// Somebody else holds what this task wrote to.
+    Fenced,
     Internal,
 }
 
@@ -79,6 +81,7 @@ impl Class {
             Self::MissingDatabase | Self::MissingTable | Self::MissingColumn => ErrorKind::NotFound,
             Self::Syntax | Self::NoUniqueIndex => ErrorKind::ConfigInvalid,
             Self::Unsupported => ErrorKind::Unsupported,
+            Self::Fenced => ErrorKind::Conflict,
             Self::TooLong
             | Self::OutOfRange
             | Self::BadValue

@@ -13,7 +13,7 @@ mod text;
 
 use std::borrow::Cow;
 
-use linkspan_sdk::{Error, ErrorKind};
+use linkspan_sdk::Error;
 use sqlx::error::DatabaseError;
 use sqlx::mysql::MySqlDatabaseError;
 use sqlx::postgres::{PgDatabaseError, PgErrorPosition};
@@ -127,11 +127,6 @@ impl SqlError {
         made
     }
 
-    /// Whether the same call may succeed later without anybody mending anything.
-    pub(crate) const fn is_temporary(&self) -> bool {
-        self.class.is_temporary()
-    }
-
     /// Whether one record is at fault, not the whole.
     pub(crate) const fn is_of_record(&self) -> bool {
         self.class.is_of_record()
@@ -208,11 +203,6 @@ impl SqlError {
         }
         text::shortened(&said)
     }
-}
-
-/// A value that is not fit for its column, found before the server saw it.
-pub(crate) fn unfit(message: impl Into<String>) -> Error {
-    Error::new(ErrorKind::DataInvalid, message)
 }
 
 #[cfg(test)]

@@ -25,8 +25,10 @@ pub(crate) enum Meaning {
     Date,
     /// A time of day in these units.
     Time(Unit),
-    /// Time since 1970 in these units.
+    /// An instant: time since 1970 in Greenwich, in these units. Connect's own or linkspan's, see `zoned`.
     Timestamp(Unit),
+    /// Date and time on a wall without a zone, counted as if the wall were in Greenwich (Debezium's).
+    LocalTimestamp(Unit),
     /// Text such as `2013-01-01T05:15:00Z`.
     ZonedTimestamp,
     /// Text such as `05:15:00+09:00`.
@@ -109,6 +111,13 @@ impl Meaning {
     }
 }
 
+impl Meaning {
+    /// Whether an array of it is an array for PostgreSQL; of anything nested it is JSON.
+    pub(crate) const fn is_scalar(&self) -> bool {
+        !matches!(self, Self::Array(_) | Self::Map | Self::Struct)
+    }
+}
+
 /// Debezium's names, each with the physical type it belongs to.
 fn named(name: &str, kind: &Kind) -> Option<Meaning> {
     Some(match (name, kind) {
@@ -116,9 +125,9 @@ fn named(name: &str, kind: &Kind) -> Option<Meaning> {
         ("io.debezium.time.Time", Kind::Int32) => Meaning::Time(Unit::Millis),
         ("io.debezium.time.MicroTime", Kind::Int64) => Meaning::Time(Unit::Micros),
         ("io.debezium.time.NanoTime", Kind::Int64) => Meaning::Time(Unit::Nanos),
-        ("io.debezium.time.Timestamp", Kind::Int64) => Meaning::Timestamp(Unit::Millis),
-        ("io.debezium.time.MicroTimestamp", Kind::Int64) => Meaning::Timestamp(Unit::Micros),
-        ("io.debezium.time.NanoTimestamp", Kind::Int64) => Meaning::Timestamp(Unit::Nanos),
+        ("io.debezium.time.Timestamp", Kind::Int64) => Meaning::LocalTimestamp(Unit::Millis),
+        ("io.debezium.time.MicroTimestamp", Kind::Int64) => Meaning::LocalTimestamp(Unit::Micros),
+        ("io.debezium.time.NanoTimestamp", Kind::Int64) => Meaning::LocalTimestamp(Unit::Nanos),
         ("io.debezium.time.ZonedTimestamp", Kind::String) => Meaning::ZonedTimestamp,
         ("io.debezium.time.ZonedTime", Kind::String) => Meaning::ZonedTime,
         ("io.debezium.time.Year", Kind::Int32) => Meaning::Year,
@@ -150,7 +159,7 @@ mod tests {
         check(SchemaBuilder::date(), Meaning::Date);
         check(
             SchemaBuilder::int64().name("io.debezium.time.MicroTimestamp"),
-            Meaning::Timestamp(Unit::Micros),
+            Meaning::LocalTimestamp(Unit::Micros),
         );
         // A name on another physical type means nothing.
         check(

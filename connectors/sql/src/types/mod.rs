@@ -2,9 +2,18 @@
 //!
 //! `read` (a server's value → Connect) belongs to the source, `write` (Connect → a server's value) to the sink.
 
+mod cell;
 mod column;
+pub(crate) mod json;
 mod meaning;
 pub(crate) mod read;
+mod text;
+mod tree;
+pub(crate) mod write;
+mod zone;
 
+pub(crate) use cell::{Cell, Unfit};
 pub(crate) use column::{Column, ColumnKind};
-pub(crate) use meaning::{Meaning, Wanted};
+pub(crate) use meaning::{Meaning, Unit, Wanted};
+pub(crate) use write::{Bound, Encoder};
+pub(crate) use zone::Zone;

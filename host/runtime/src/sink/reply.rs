@@ -70,6 +70,14 @@ impl Reply {
         Ok(reply)
     }
 
+    /// The records that an error of a whole `put` names as the ones at fault; none where it names none.
+    pub(crate) fn blamed(error: &TaskError) -> Self {
+        let detail = error.detail.as_deref();
+        detail
+            .and_then(|detail| serde_json::from_str(detail).ok())
+            .unwrap_or_default()
+    }
+
     /// Without tolerance a rejected record stops the task.
     pub(crate) fn refuse_rejected(&self, connector: &str) -> Result<(), TaskError> {
         let Some(first) = self.rejected.first() else {

@@ -143,7 +143,7 @@ pub(super) struct Delivery<'a> {
     pub(super) builder: PutBuilder,
     retrier: Retrier,
     letters: DeadLetters,
-    positions: Positions,
+    pub(super) positions: Positions,
     /// Where each partition stands once the batch in the builder has been put.
     pending: Vec<(TopicPartition, Offset)>,
     next_tick: Instant,
@@ -159,6 +159,8 @@ struct Seek {
     offset: i64,
     /// A position to make durable before the first `put`: a sink that writes before it reports needs one to come back to.
     metadata: Option<String>,
+    /// That of the last record before a position which was kept outside; such a position must be in this log.
+    leader_epoch: Option<i32>,
 }
 
 impl Delivery<'_> {
@@ -361,6 +363,13 @@ impl Delivery<'_> {
         };
         let to = Offset(seek.offset);
         let moved = to != assignment.next;
+        if let Some(epoch) = seek.leader_epoch {
+            let (topic, partition) = (&assignment.topic_id, assignment.partition.partition);
+            self.ctx
+                .runtime
+                .log
+                .check_position(topic, partition, LeaderEpoch(epoch), to)?;
+        }
         if moved {
             let (reply, answer) = oneshot::channel();
             self.command(Command::Seek(assignment.partition.clone(), to, reply))?;

@@ -47,7 +47,7 @@ impl<T: SinkTask> Task for Sink<T> {
     }
 
     fn open_partitions(&mut self, assigned: &str) -> Result<String> {
-        let assigned = Assigned::parse_all(assigned)?;
+        let assigned = Assigned::from_json(assigned)?;
         let seeks = block_on(self.task()?.assigned(&assigned))?;
         Ok(seeks.to_json())
     }
@@ -55,8 +55,10 @@ impl<T: SinkTask> Task for Sink<T> {
     fn put(&mut self, batch: &[u8]) -> Result<Vec<u8>> {
         let batch = SinkBatch::parse(batch)?;
         let mut report = Report::new();
-        let progress = block_on(self.task()?.put(Records::new(&batch), &mut report))?;
-        put_reply(&progress, &report)
+        match block_on(self.task()?.put(Records::new(&batch), &mut report)) {
+            Ok(progress) => put_reply(&progress, &report),
+            Err(error) => Err(report.blame(error)),
+        }
     }
 
     fn flush(&mut self) -> Result<Vec<u8>> {
