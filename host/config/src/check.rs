@@ -106,9 +106,11 @@ impl Subject<'_> {
             },
             OptionType::Topic => self.topic(self.text).map(|()| self.text.to_owned()),
             OptionType::Path if self.text.is_empty() => Err(self.wrong_type("a path", "empty")),
-            OptionType::Path | OptionType::String | OptionType::Password | OptionType::Other => {
-                Ok(self.text.to_owned())
-            }
+            OptionType::Path
+            | OptionType::Url
+            | OptionType::String
+            | OptionType::Password
+            | OptionType::Other => Ok(self.text.to_owned()),
         }
     }
 

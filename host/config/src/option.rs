@@ -67,6 +67,8 @@ pub enum OptionType {
     Bytes,
     /// A file, folder or glob; relative ones resolve against the YAML file. A list of them is accepted.
     Path,
+    /// The address of a database; a relative file in `sqlite:…` resolves against the YAML file.
+    Url,
     /// The name of a topic.
     Topic,
     /// A text that is never shown.
@@ -81,7 +83,7 @@ impl OptionType {
     #[must_use]
     pub fn accepts(self) -> &'static str {
         match self {
-            Self::String | Self::Password | Self::Other => "a text",
+            Self::String | Self::Password | Self::Url | Self::Other => "a text",
             Self::Boolean => "true or false",
             Self::Int | Self::Long => "a whole number",
             Self::Double => "a number",

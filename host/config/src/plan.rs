@@ -14,7 +14,7 @@ use crate::jobs::JobPlan;
 use crate::logging::LoggingSettings;
 use crate::option::{ClassKind, OptionDef, OptionType};
 use crate::placeholder::{Resolver, has_any};
-use crate::settings::absolute;
+use crate::settings::place_of;
 use crate::source::Location;
 
 /// Everything one run needs to know.
@@ -288,10 +288,9 @@ impl ConnectorPlan {
                     format!("connector `{}`: `{name}`: {why}", self.name),
                 )
             })?;
-            Ok(if late.def.kind == OptionType::Path {
-                absolute(&value, &late.base)
-            } else {
-                value
+            Ok(match late.def.kind {
+                OptionType::Path | OptionType::Url => place_of(late.def.kind, &value, &late.base),
+                _ => value,
             })
         };
         let structured = matches!(

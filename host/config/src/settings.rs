@@ -344,7 +344,8 @@ impl<'a> Reader<'a> {
             return None;
         }
         let base = self.report.sources.base(node.span.file);
-        let path = def.kind == OptionType::Path;
+        let path = matches!(def.kind, OptionType::Path | OptionType::Url);
+        let absolute = |text: &str, base: &std::path::Path| place_of(def.kind, text, base);
         let mut late = false;
         let text = encode(name, node, &mut |text| {
             late |= placeholder::has_any(text);
@@ -636,6 +637,29 @@ fn json(node: &Node, scalar: &mut dyn FnMut(&str) -> String) -> Value {
                 .collect(),
         ),
     }
+}
+
+/// Resolves what a value names against the folder of its file: a path, or the file in the address of a database.
+pub(crate) fn place_of(kind: OptionType, text: &str, base: &Path) -> String {
+    if kind != OptionType::Url {
+        return absolute(text, base);
+    }
+    let lower = text.to_ascii_lowercase();
+    let scheme = ["jdbc:sqlite:", "sqlite:"]
+        .into_iter()
+        .find(|scheme| lower.starts_with(scheme));
+    let Some((scheme, rest)) = scheme.and_then(|scheme| text.split_at_checked(scheme.len())) else {
+        return text.to_owned();
+    };
+    let rest = rest.strip_prefix("//").unwrap_or(rest);
+    let (file, query) = match rest.split_once('?') {
+        Some((file, query)) => (file, format!("?{query}")),
+        None => (rest, String::new()),
+    };
+    if file.starts_with(':') {
+        return text.to_owned();
+    }
+    format!("{scheme}{}{query}", absolute(file, base))
 }
 
 /// Resolves a relative path against the folder of the file that names it. One that begins with a placeholder waits.

@@ -258,7 +258,9 @@ impl Error {
         text
     }
 
-    pub(crate) fn detail_json(&self) -> Option<&serde_json::Value> {
+    /// Returns the JSON for machines.
+    #[must_use]
+    pub fn detail_json(&self) -> Option<&serde_json::Value> {
         self.0.detail.as_ref()
     }
 

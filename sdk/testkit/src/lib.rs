@@ -50,5 +50,5 @@ mod source;
 
 pub use host::{Config, IntoConfig, LogLine, ReportedFile, TestHost};
 pub use record::{TestData, TestRecord};
-pub use sink::{Put, Rejected, RejectedError, SinkTest};
+pub use sink::{Put, Rejected, RejectedError, SinkTest, rejected};
 pub use source::{Polled, SourceTest};

@@ -68,6 +68,16 @@ pub struct RejectedError {
     pub message: String,
 }
 
+/// Returns the records that the error of a whole `put` names as the ones at fault.
+#[must_use]
+pub fn rejected(error: &Error) -> Vec<Rejected> {
+    let list = error
+        .detail_json()
+        .and_then(|detail| detail.get("rejected"));
+    list.and_then(|list| serde_json::from_value(list.clone()).ok())
+        .unwrap_or_default()
+}
+
 #[derive(Deserialize, Default)]
 struct Reply {
     progress: Vec<Position>,

@@ -40,6 +40,26 @@ struct Position {
     fence: i64,
 }
 
+/// How often partitions are taken over before a deadlock is the host's to retry.
+const BUSY_ATTEMPTS: u64 = 10;
+
+/// Where to read from, and what is in the database now.
+type TakenOver = (Seeks, Vec<(TopicPartition, Position)>);
+
+/// Why partitions could not be taken over.
+#[derive(Debug)]
+enum Taken {
+    Server(SqlError),
+    /// A position that does not belong to this log.
+    Foreign(Error),
+}
+
+impl From<SqlError> for Taken {
+    fn from(error: SqlError) -> Self {
+        Self::Server(error)
+    }
+}
+
 /// What to do with a partition that is taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Decision {
@@ -109,18 +129,42 @@ impl Positions {
         connector: &Connector,
         assigned: &[Assigned],
     ) -> Result<Seeks> {
-        let failed = |error: SqlError| error.into_error(&connector.at().table(&self.table));
-        connection.begin().await.map_err(failed)?;
-        let taken = self.take_all(connection, connector, assigned).await;
-        let ended = if taken.is_ok() {
-            connection.commit().await
-        } else {
-            connection.rollback().await
+        let mut attempts = 0;
+        let (seeks, positions) = loop {
+            match self.take_once(connection, connector, assigned).await {
+                Ok(taken) => break taken,
+                // Tasks that begin together get in each other's way on an empty table; one of them goes again.
+                Err(Taken::Server(error))
+                    if error.class == Class::Busy && attempts < BUSY_ATTEMPTS =>
+                {
+                    attempts += 1;
+                    tokio::time::sleep(Duration::from_millis(20 * attempts)).await;
+                }
+                Err(Taken::Server(error)) => {
+                    return Err(error.into_error(&connector.at().table(&self.table)));
+                }
+                Err(Taken::Foreign(error)) => return Err(error),
+            }
         };
-        let (seeks, positions) = taken?;
-        ended.map_err(|error| error.into_error(&connector.at().table(&self.table)))?;
         self.of.extend(positions);
         Ok(seeks)
+    }
+
+    async fn take_once(
+        &self,
+        connection: &mut Connection,
+        connector: &Connector,
+        assigned: &[Assigned],
+    ) -> Result<TakenOver, Taken> {
+        connection.begin().await?;
+        let taken = self.take_all(connection, connector, assigned).await;
+        let ended = match taken {
+            Ok(_) => connection.commit().await,
+            Err(_) => connection.rollback().await,
+        };
+        let taken = taken?;
+        ended?;
+        Ok(taken)
     }
 
     async fn take_all(
@@ -128,16 +172,15 @@ impl Positions {
         connection: &mut Connection,
         connector: &Connector,
         assigned: &[Assigned],
-    ) -> Result<(Seeks, Vec<(TopicPartition, Position)>)> {
-        let failed = |error: SqlError| error.into_error(&connector.at().table(&self.table));
+    ) -> Result<TakenOver, Taken> {
         let (mut seeks, mut taken) = (Seeks::none(), Vec::new());
         for one in assigned {
             let partition = one.topic_partition();
             let fence = i64::try_from(one.fence_epoch).unwrap_or(i64::MAX);
-            let row = self.read(connection, &partition).await.map_err(failed)?;
+            let row = self.read(connection, &partition).await?;
             let decision = self
                 .decide(one, fence, row.as_ref())
-                .map_err(|why| self.foreign(connector, one, &why))?;
+                .map_err(|why| Taken::Foreign(self.foreign(connector, one, &why)))?;
             let position = match (decision, row) {
                 (Decision::Follow, Some(row)) => Position { fence, ..row },
                 (Decision::Insert | Decision::Obey | Decision::Follow, _) => Position {
@@ -147,9 +190,7 @@ impl Positions {
                     fence,
                 },
             };
-            self.write(connection, &partition, &position)
-                .await
-                .map_err(failed)?;
+            self.write(connection, &partition, &position).await?;
             if position.next == one.next {
                 if !one.stored || one.metadata != self.marker() {
                     seeks.commit(partition.clone(), one.next, self.marker());

@@ -131,7 +131,7 @@ impl Writer {
         columns: &[usize],
     ) -> Result<(), SqlError> {
         let list = column_list(target, columns, Dialect::Postgres);
-        let key = format!("{}({list})", target.quoted);
+        let key = stage_key(target, columns);
         if self.stages.contains_key(&key) || !self.stages_allowed {
             return Ok(());
         }
@@ -211,7 +211,7 @@ impl Writer {
             .await;
         }
         if self.mode != InsertMode::Insert && self.stages(target, dialect) {
-            let stage = self.fill(connection, target, &list, rows, range).await?;
+            let stage = self.fill(connection, target, columns, rows, range).await?;
             let sql = match self.mode {
                 InsertMode::Upsert | InsertMode::Insert => {
                     self.upsert_from(target, columns, &list, &stage)
@@ -235,11 +235,12 @@ impl Writer {
         &mut self,
         connection: &mut Connection,
         target: &Target,
-        list: &str,
+        columns: &[usize],
         rows: &Rows,
         range: Range<usize>,
     ) -> Result<String, SqlError> {
-        let key = format!("{}({list})", target.quoted);
+        let list = column_list(target, columns, Dialect::Postgres);
+        let key = stage_key(target, columns);
         let Some(stage) = self.stages.get_mut(&key) else {
             return Err(SqlError::plain(
                 Dialect::Postgres,
@@ -340,7 +341,9 @@ impl Writer {
         let dialect = connection.dialect();
         let list = column_list(target, &target.key, dialect);
         if self.stages(target, dialect) {
-            let stage = self.fill(connection, target, &list, keys, range).await?;
+            let stage = self
+                .fill(connection, target, &target.key, keys, range)
+                .await?;
             let equal: Vec<String> = names(target, &target.key, dialect)
                 .map(|name| format!("t.{name} = s.{name}"))
                 .collect();
@@ -429,6 +432,19 @@ fn column_list(target: &Target, columns: &[usize], dialect: Dialect) -> String {
     names(target, columns, dialect)
         .collect::<Vec<_>>()
         .join(", ")
+}
+
+/// What a temporary table is for: these columns with these types, which may have been widened since another one was made.
+fn stage_key(target: &Target, columns: &[usize]) -> String {
+    let columns = columns
+        .iter()
+        .filter_map(|&at| target.table.columns.get(at))
+        .map(|column| format!("{:?} {}", column.name, column.type_name));
+    format!(
+        "{}({})",
+        target.quoted,
+        columns.collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn overriding(target: &Target, columns: &[usize]) -> &'static str {

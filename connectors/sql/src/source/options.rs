@@ -10,6 +10,10 @@ use crate::types::read::{Granularity, Mapping, NumericMapping, Zone, parse_insta
 /// Reads tables or a query of PostgreSQL, MySQL, MariaDB or SQLite: all rows, or those that are new or changed.
 #[derive(Debug, Clone, Options)]
 #[options(validate = "SqlSourceOptions::check")]
+#[expect(
+    dead_code,
+    reason = "some options are accepted for the sake of configurations that have them"
+)]
 pub(crate) struct SqlSourceOptions {
     #[option(nest = "")]
     pub(crate) connection: ConnectionOptions,

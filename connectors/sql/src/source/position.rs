@@ -14,6 +14,7 @@ pub(crate) struct Position {
 }
 
 impl Position {
+    #[cfg(test)]
     pub(crate) const fn id(id: i64) -> Self {
         Self {
             micros: None,

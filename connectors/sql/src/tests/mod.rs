@@ -9,5 +9,5 @@ pub(crate) mod servers;
 
 mod catalog;
 mod readme;
-mod source;
 mod sink;
+mod source;

@@ -2,6 +2,7 @@
 
 use linkspan_sdk::prelude::*;
 
+use crate::sink::SinkOptions;
 use crate::source::SqlSourceOptions;
 
 fn check<O: Options>(heading: &str) {
@@ -26,4 +27,5 @@ fn check<O: Options>(heading: &str) {
 #[test]
 fn tables_are_complete() {
     check::<SqlSourceOptions>("sql-source");
+    check::<SinkOptions>("sql-sink");
 }

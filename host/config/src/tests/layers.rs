@@ -148,3 +148,21 @@ fn the_hash_changes_with_what_was_read() {
     assert_ne!(hash(&source("")), hash(&source("format: csv")));
     assert_eq!(hash(&source("")).len(), 64);
 }
+
+#[test]
+fn the_file_of_a_database_is_relative_to_the_yaml_file() {
+    use crate::OptionType;
+    let check = |text: &str, expected: &str| {
+        let base = std::path::Path::new("/a/b");
+        assert_eq!(
+            crate::settings::place_of(OptionType::Url, text, base),
+            expected
+        );
+    };
+    check("sqlite:out/x.db", "sqlite:/a/b/out/x.db");
+    check("jdbc:sqlite:../x.db?a=b", "jdbc:sqlite:/a/x.db?a=b");
+    check("sqlite:///c/x.db", "sqlite:/c/x.db");
+    check("sqlite::memory:", "sqlite::memory:");
+    check("sqlite:${env:DB}", "sqlite:${env:DB}");
+    check("postgres://h/d", "postgres://h/d");
+}

@@ -1,6 +1,11 @@
 //! `sql-sink` on each of the three databases, read back by the database's own client.
 
+mod bad;
+mod create;
+mod faults;
+mod loose;
 mod modes;
+mod position;
 
 use std::path::PathBuf;
 use std::process::Command;
