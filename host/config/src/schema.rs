@@ -181,7 +181,11 @@ fn option(def: &OptionDef) -> Value {
         OptionType::List => json!({ "type": ["array", "string", "object"] }),
         OptionType::Map => json!({ "type": ["object", "string"] }),
         OptionType::Path => json!({ "type": ["string", "array"] }),
-        OptionType::String | OptionType::Topic | OptionType::Password | OptionType::Other => scalar,
+        OptionType::String
+        | OptionType::Url
+        | OptionType::Topic
+        | OptionType::Password
+        | OptionType::Other => scalar,
     };
     if let Some(schema) = schema.as_object_mut() {
         if !def.docs.is_empty() {
