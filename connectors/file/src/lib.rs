@@ -37,18 +37,20 @@ use linkspan_sdk::prelude::*;
 
 use crate::sink::{FileSink, FileSinkConnector};
 use crate::source::{FileSource, FileSourceConnector};
-use crate::stream::{StreamSink, StreamSource};
+use crate::stream::{StreamSink, StreamSinkConnector, StreamSource, StreamSourceConnector};
 
 export_plugin! {
     sources: [
         FileSource as "file-source" { connector: FileSourceConnector },
         StreamSource as "FileStreamSource" {
+            connector: StreamSourceConnector,
             aliases: ["FileStreamSourceConnector", "org.apache.kafka.connect.file.FileStreamSourceConnector"],
         },
     ],
     sinks: [
         FileSink as "file-sink" { connector: FileSinkConnector },
         StreamSink as "FileStreamSink" {
+            connector: StreamSinkConnector,
             aliases: ["FileStreamSinkConnector", "org.apache.kafka.connect.file.FileStreamSinkConnector"],
         },
     ],

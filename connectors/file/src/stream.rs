@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use linkspan_sdk::OffsetChange;
 use linkspan_sdk::prelude::*;
 
 use crate::decode::Lines;
@@ -60,6 +61,51 @@ fn file_name(file: Option<PathBuf>, stream: &str) -> Result<String> {
     path.into_os_string()
         .into_string()
         .map_err(|_| Error::config_invalid("`file` must be UTF-8"))
+}
+
+/// What `FileStreamSource` does as a whole.
+#[derive(Debug)]
+pub(crate) struct StreamSourceConnector;
+
+impl SourceConnector for StreamSourceConnector {
+    type Options = StreamSourceOptions;
+
+    /// Offsets are `{"position": N}` of `{"filename": …}`, as Kafka's class checks them.
+    fn alter_offsets(_: &StreamSourceOptions, offsets: &[OffsetChange]) -> Result<bool> {
+        for change in offsets {
+            let Some(offset) = &change.offset else {
+                continue;
+            };
+            if !change
+                .partition
+                .as_ref()
+                .is_some_and(|partition| partition.contains_key("filename"))
+            {
+                return Err(Error::data_invalid(
+                    "a source partition of FileStreamSource has the key `filename`",
+                ));
+            }
+            let position = offset.get("position").and_then(serde_json::Value::as_i64);
+            if offset.len() != 1 || position.is_none_or(|position| position < 0) {
+                return Err(Error::data_invalid(
+                    "an offset of FileStreamSource is {\"position\": N}, a whole number of bytes that is not negative",
+                ));
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What `FileStreamSink` does as a whole: the host's offsets are all there are.
+#[derive(Debug)]
+pub(crate) struct StreamSinkConnector;
+
+impl SinkConnector for StreamSinkConnector {
+    type Options = StreamSinkOptions;
+
+    fn alter_offsets(_: &StreamSinkOptions, _: &[OffsetChange]) -> Result<bool> {
+        Ok(true)
+    }
 }
 
 /// A task of `FileStreamSource`.

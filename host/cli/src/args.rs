@@ -238,8 +238,8 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// YAML files, or folders of them
-    #[arg(required_unless_present = "rerun", value_name = "PATH")]
+    /// YAML files, or folders of them; without any the connectors come over REST
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
     /// End when the sources are exhausted and the sinks have written everything
     #[arg(long)]
@@ -265,7 +265,7 @@ pub(crate) struct RunArgs {
     /// The data directory [default: linkspan-data beside the first PATH]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
-    /// Serve the REST interface here, or `none`
+    /// Serve the REST interface here, or `none` [default: 127.0.0.1:8083, with --once none]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
     #[command(flatten)]

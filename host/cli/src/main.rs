@@ -6,6 +6,7 @@
 mod args;
 mod backup;
 mod config_cmd;
+mod connect;
 mod connectors;
 mod consume;
 mod dlq;

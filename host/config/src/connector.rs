@@ -486,10 +486,12 @@ fn steps_hold(
         if setting.is_some_and(|setting| setting.resolved.is_none()) {
             continue;
         }
-        good = false;
         let span = setting
             .or_else(|| beside(settings, &problem.key))
             .map_or(entry.key_span, |setting| setting.span);
+        // Kafka Connect takes no offence at options of steps that are not there.
+        let harmless = !problem.known.is_empty() && report.sources.is_lenient(span.file);
+        good &= harmless;
         let code = if problem.known.is_empty() {
             &codes::NOT_ALLOWED
         } else {
@@ -503,6 +505,9 @@ fn steps_hold(
                 entry.key, problem.key, problem.message
             ),
         );
+        if harmless {
+            draft = draft.severity(Severity::Warning);
+        }
         let known = || problem.known.iter().map(String::as_str);
         if let Some(near) = closest(&problem.key, known()) {
             draft = draft.label(format!("did you mean `{near}`?"));

@@ -382,10 +382,27 @@ static CONNECTOR_ROWS: &[Row] = &[
     )
     .range(1, HOUR_MS)
     .of_source(),
-    later("offsets.storage.topic", "A separate offsets topic.").of_source(),
-    later("producer.override.*", "Settings of the producer."),
-    later("consumer.override.*", "Settings of the consumer."),
-    later("admin.override.*", "Settings of the admin client."),
+    row(
+        "offsets.storage.topic",
+        OptionType::String,
+        "A topic of its own for offsets. Accepted without effect: they are in the log's own commits.",
+    )
+    .of_source(),
+    row(
+        "producer.override.*",
+        OptionType::String,
+        "Settings of Kafka's producer. Accepted without effect: there is none.",
+    ),
+    row(
+        "consumer.override.*",
+        OptionType::String,
+        "Settings of Kafka's consumer. Accepted without effect: there is none.",
+    ),
+    row(
+        "admin.override.*",
+        OptionType::String,
+        "Settings of Kafka's admin client. Accepted without effect: there is none.",
+    ),
 ];
 
 /// When the connectors of a file run by themselves, as one bounded job.
@@ -506,10 +523,8 @@ static HOST_ROWS: &[Row] = &[
     row(
         "listen",
         OptionType::String,
-        "The address of the REST interface, or none.",
-    )
-    .default("none")
-    .only(&["none"]),
+        "The address of the REST interface, or none; default 127.0.0.1:8083 for a run that lasts.",
+    ),
     row(
         "num.partitions",
         OptionType::Int,

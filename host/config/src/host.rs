@@ -79,15 +79,17 @@ pub(crate) fn read(
     let plugins = settings
         .get("plugins")
         .and_then(|setting| setting.resolved.clone());
-    let listen = value("listen");
+    let listen = settings
+        .get("listen")
+        .and_then(|setting| setting.resolved.clone());
     let logging = logging::read(report, &settings, &value, base);
-    if let Some(setting) = settings.get("listen") {
-        check_listen(report, setting, &listen);
+    if let (Some(setting), Some(listen)) = (settings.get("listen"), &listen) {
+        check_listen(report, setting, listen);
     }
     let host = HostSettings {
         data,
         plugin_paths: plugins.map(|text| paths(&text)).unwrap_or_default(),
-        listen: Some(listen).filter(|listen| listen != "none"),
+        listen,
         num_partitions: i32::try_from(number("num.partitions")).unwrap_or(1),
         stop_timeout_ms: number("stop.timeout.ms"),
         memory_bytes_max: number("memory.max.bytes"),

@@ -46,6 +46,8 @@ pub struct Request {
     pub env: BTreeMap<String, String>,
     /// True for a run; `validate` only warns of an unset `${env:…}`.
     pub run: bool,
+    /// No connector is fine: they may come over the network.
+    pub empty: bool,
 }
 
 /// Everything that can be read without knowing a connector class.
@@ -95,6 +97,7 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
     };
     let jobs = jobs::read(&mut report, &document, &mut connectors, &around);
     if !report.has_errors()
+        && !request.empty
         && document
             .connectors
             .iter()
@@ -179,7 +182,7 @@ fn prepare(request: &Request) -> Prepared {
 
 /// Reads all PATHs and returns the folder of the first.
 fn read_files(report: &mut Report, document: &mut Document, request: &Request) -> Option<PathBuf> {
-    if request.paths.is_empty() {
+    if request.paths.is_empty() && !request.empty {
         report.push(
             Diagnostic::error(&codes::FILE_UNREADABLE, "no configuration file is named")
                 .with_help("linkspan run PATH"),

@@ -47,7 +47,7 @@ pub struct HostSettings {
     pub data: PathBuf,
     /// Where plugins are searched, in order, after those of the command line.
     pub plugin_paths: Vec<PathBuf>,
-    /// The address of the REST interface; `None` = none.
+    /// The address of the REST interface, or `none`; `None` = not said.
     pub listen: Option<String>,
     /// Partitions of a topic that nobody declared.
     pub num_partitions: i32,

@@ -11,6 +11,7 @@ use tower_service::Service;
 
 use crate::connect::{self, ConnectHost};
 use crate::guard::Names;
+use crate::refusal::Refusal;
 
 /// What a listener serves.
 #[derive(Debug, Clone)]
@@ -36,6 +37,13 @@ impl Front {
             return connect::error(&refusal);
         }
         let path = request.uri().path();
+        if path == "/api/v1/backup" {
+            // It writes a folder of this machine: for those who may write there anyway.
+            let refusal = Refusal::new(403, "LS0623", "a backup is made on the machine itself");
+            return connect::error(
+                &refusal.help("Use `linkspan backup` beside the data directory"),
+            );
+        }
         if path == "/api/v1" || path.starts_with("/api/v1/") {
             let mut api = self.api.clone();
             return match api.call(request).await {

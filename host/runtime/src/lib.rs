@@ -32,6 +32,7 @@ mod summary;
 mod supervisor;
 mod task;
 mod transforms;
+mod used;
 
 pub use crate::control::{
     Applied, ConnectorStatus, Control, Offline, Record, Refused, Restart, Target, TaskStatus,

@@ -100,11 +100,38 @@ pub(crate) fn not_stopped(name: &str) -> Refused {
     .help(format!("`linkspan stop {name}`, then again; `linkspan resume {name}` afterwards"))
 }
 
-/// Changes offsets of a connector that has no tasks.
+/// What a class is asked about, `[{"partition", "offset"}]`; nothing where there is nothing to look at.
+pub(crate) fn asked(
+    log: &dyn LogBackend,
+    of: &Subject,
+    change: &Altered,
+) -> Result<Option<Value>, Refused> {
+    let reset = |partition: Value| json!({ "partition": partition, "offset": null });
+    Ok(match (change, of.kind) {
+        (Altered::Set(body), kind) => {
+            entries(body)?;
+            if kind == KindOfConnector::Sink {
+                sink_offsets(body)?;
+            }
+            body.get("offsets").cloned()
+        }
+        (Altered::Reset, KindOfConnector::Source) => Some(
+            list(log, &of.name, &Map::new())?
+                .into_iter()
+                .map(|(partition, _)| reset(partition))
+                .collect(),
+        ),
+        (Altered::Reset, KindOfConnector::Sink) => Some(json!([])),
+        (Altered::Rewind(_), _) => None,
+    })
+}
+
+/// Changes offsets of a connector that has no tasks. `seen`: its class has looked at them.
 pub(crate) fn change(
     log: &dyn LogBackend,
     of: &Subject,
     change: &Altered,
+    seen: bool,
 ) -> Result<Value, Refused> {
     let done = match (change, of.kind) {
         (Altered::Set(body), KindOfConnector::Source) => {
@@ -138,6 +165,11 @@ pub(crate) fn change(
             .help("set its offsets with `linkspan offsets set`, or reset them"));
         }
     };
+    if seen {
+        return Ok(json!({ "message": format!(
+            "The offsets for this connector have been {done} successfully"
+        ) }));
+    }
     Ok(json!({ "message": format!(
         "The Connect framework-managed offsets for this connector have been {done} successfully. However, if this connector \
          manages offsets externally, they will need to be manually {done} in the system that the connector uses."
@@ -215,6 +247,10 @@ fn one(entry: &Value, number: usize) -> Result<(&Value, &Value), Refused> {
 fn alter_source(log: &dyn LogBackend, of: &Subject, body: &Value) -> Result<(), Refused> {
     let mut changes = BTreeMap::new();
     for (partition, offset) in entries(body)? {
+        if offset.is_null() && partition.as_object().is_none_or(Map::is_empty) {
+            // Nothing stands there, so there is nothing to reset; Connect says so, too.
+            continue;
+        }
         if partition.is_null() {
             return Err(malformed(
                 "The partition for a source connector offset cannot be null or missing",
@@ -242,14 +278,8 @@ fn alter_source(log: &dyn LogBackend, of: &Subject, body: &Value) -> Result<(), 
             )));
         }
         let value = (!offset.is_null()).then(|| offset.clone());
-        if changes
-            .insert(text.clone(), (partition.clone(), value))
-            .is_some()
-        {
-            return Err(malformed(format!(
-                "The source partition {text} occurs twice"
-            )));
-        }
+        // Of a partition that occurs twice the last one counts, as in Connect.
+        changes.insert(text, (partition.clone(), value));
     }
     put_source(log, of, changes.into_values().collect())
 }

@@ -106,6 +106,38 @@ pub struct ConnectorSpec {
     pub stage: u32,
 }
 
+impl ConnectorSpec {
+    /// One that cannot run: it fails with `why` when it starts, and is shown so.
+    #[must_use]
+    pub fn broken(
+        name: &str,
+        class: &str,
+        kind: KindOfConnector,
+        origin: &str,
+        why: Arc<str>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            class: class.to_owned(),
+            kind,
+            resolve: Arc::new(move || Err(why.to_string())),
+            tasks_max: 1,
+            topics: Vec::new(),
+            key_fields: Vec::new(),
+            flush_interval: Duration::from_secs(1),
+            restarts: false,
+            restart_delay_max: Duration::from_secs(1),
+            tasks_max_enforced: true,
+            hung_after: None,
+            initial_state: Target::default(),
+            moved_from: None,
+            fingerprint: String::new(),
+            origin: origin.to_owned(),
+            stage: 0,
+        }
+    }
+}
+
 impl fmt::Debug for ConnectorSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectorSpec")

@@ -8,13 +8,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use linkspan_log::{LogBackend, TopicSpec};
-use linkspan_plugin::{Class, Registry};
+use linkspan_plugin::{Class, ErrorKind, Registry};
 use linkspan_types::{Clock, OwnerId, TopicName};
 use serde::Serialize;
 
 use crate::budget::Budget;
 use crate::connector::{FEATURE_TRANSACTIONS, Shared, TaskContext};
-use crate::control::{Keeper, ownership};
+use crate::control::{Keeper, Refused, ownership};
 use crate::convert::Converters;
 use crate::error::{StartError, TaskError};
 use crate::errors::{ErrorPolicy, ensure_topic};
@@ -123,6 +123,31 @@ impl Runtime {
     /// Returns the file of the plugin that offers a class.
     pub(crate) fn plugin_of(&self, class: &str) -> Option<PathBuf> {
         self.class(class).map(|class| class.plugin().path.clone())
+    }
+
+    /// Asks a connector's class about offsets that are to be set; returns whether it has looked at them.
+    pub(crate) fn alter_offsets(
+        &self,
+        spec: &ConnectorSpec,
+        offsets: &serde_json::Value,
+    ) -> Result<bool, Refused> {
+        let Some(class) = self.class(&spec.class) else {
+            return Ok(false);
+        };
+        let failed = |status, message: String| Refused::new(status, "LS0613", message);
+        let Resolved { config, concealed } =
+            (spec.resolve)().map_err(|message| failed(500, message))?;
+        let body = serde_json::json!({ "class": spec.class, "config": config, "offsets": offsets });
+        match class.call("connector.alter_offsets", body.to_string().as_bytes()) {
+            Ok(answer) => Ok(answer == b"true"),
+            Err(error) if error.kind == ErrorKind::UNSUPPORTED => Ok(false),
+            Err(error) => {
+                let ours =
+                    [ErrorKind::DATA_INVALID, ErrorKind::CONFIG_INVALID].contains(&error.kind);
+                let status = if ours { 400 } else { 500 };
+                Err(failed(status, conceal(&error.message, &concealed)))
+            }
+        }
     }
 
     pub(crate) fn use_plugins(&self, registry: Arc<Registry>) {

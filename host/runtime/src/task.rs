@@ -14,6 +14,7 @@ use crate::report::FileReport;
 use crate::sink::{Message, Waker};
 use crate::spec::conceal;
 use crate::stop::{Pulse, StopToken};
+use crate::used::UsedTopics;
 
 /// Where a task stands. Kafka Connect's words, and `Completed` for a task of a bounded job that has done its part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -147,6 +148,8 @@ pub(crate) struct TaskShared {
     pub(crate) index: u32,
     pub(crate) stop: StopToken,
     pub(crate) counters: Counters,
+    /// Topics since the connector last looked.
+    pub(crate) used: UsedTopics,
     pulse: Pulse,
     status: Mutex<Status>,
     /// Its thread has ended a life by an error and waits for the next one.
@@ -181,6 +184,7 @@ impl TaskShared {
             index,
             stop: StopToken::default(),
             counters: Counters::default(),
+            used: UsedTopics::default(),
             pulse,
             status: Mutex::new(Status {
                 state: TaskState::Starting,

@@ -10,6 +10,16 @@ use crate::{
 /// The keys that one task's configuration gets on top of the connector's.
 pub type TaskConfig = BTreeMap<String, String>;
 
+/// One offset that somebody sets. Of a sink the partition is `{"kafka_topic", "kafka_partition"}`, the offset `{"kafka_offset"}`.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[non_exhaustive]
+pub struct OffsetChange {
+    /// The source partition; its values are texts, numbers, true, false or null. `None` was null.
+    pub partition: Option<serde_json::Map<String, serde_json::Value>>,
+    /// The new offset; `None` resets.
+    pub offset: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
 macro_rules! connector {
     ($(#[$doc:meta])* $name:ident, $default:expr, $default_doc:literal) => {
         $(#[$doc])*
@@ -64,6 +74,19 @@ macro_rules! connector {
             fn created(options: &Self::Options, connector: &str) -> impl Future<Output = Result<()>> {
                 let _ = (options, connector);
                 std::future::ready(Ok(()))
+            }
+
+            /// Checks offsets that somebody sets or resets, before they become the host's (KIP-875). Called while no task runs;
+            /// must have no side effects but on offsets that the class keeps outside.
+            ///
+            /// Returns whether the class has looked at them: the answer to the person says so. The default has not, and any
+            /// offsets are taken.
+            ///
+            /// # Errors
+            /// The offsets are none of this class's; nothing is changed then.
+            fn alter_offsets(options: &Self::Options, offsets: &[OffsetChange]) -> Result<bool> {
+                let _ = (options, offsets);
+                Ok(false)
             }
 
             /// Called once when a connector was deleted, after its last task: removes what it left outside.

@@ -45,7 +45,7 @@ mod tagged_value;
 mod transform;
 
 pub use batch::{BatchBuilder, RecordBuilder};
-pub use connector::{SinkConnector, SourceConnector, TaskConfig};
+pub use connector::{OffsetChange, SinkConnector, SourceConnector, TaskConfig};
 pub use context::{SinkContext, SourceContext, TaskContext, TransformContext};
 pub use durable::{Durable, Seq};
 pub use error::{Error, ErrorKind, Result};

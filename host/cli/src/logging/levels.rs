@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use linkspan_config::LoggingSettings;
 use tracing::field::{Field, Visit};
@@ -14,7 +14,10 @@ use tracing_subscriber::layer::{Context, Filter};
 
 /// The levels of a host.
 #[derive(Debug)]
-pub(crate) struct Levels {
+pub(crate) struct Levels(RwLock<Table>);
+
+#[derive(Debug, Clone)]
+struct Table {
     all: LevelFilter,
     connectors: BTreeMap<String, LevelFilter>,
 }
@@ -27,22 +30,45 @@ impl Levels {
         } else {
             LevelFilter::INFO
         };
-        Self {
+        Self(RwLock::new(Table {
             all: settings.level.as_deref().map_or(default, parse),
             connectors: settings
                 .levels
                 .iter()
                 .map(|(name, level)| (name.clone(), parse(level)))
                 .collect(),
+        }))
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The level of everything that has none of its own.
+    pub(crate) fn all(&self) -> LevelFilter {
+        self.table().all
+    }
+
+    /// Sets the level of everything (`root`) or of one connector, from now on.
+    pub(crate) fn set(&self, name: &str, level: LevelFilter) {
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if name == "root" {
+            table.all = level;
+        } else {
+            table.connectors.insert(name.to_owned(), level);
         }
+        drop(table);
+        tracing::callsite::rebuild_interest_cache();
     }
 
     /// Returns the most talkative level of all; plugins filter by it at the source.
     pub(crate) fn most(&self) -> LevelFilter {
-        self.connectors
+        let table = self.table();
+        table
+            .connectors
             .values()
             .copied()
-            .fold(self.all, LevelFilter::max)
+            .fold(table.all, LevelFilter::max)
     }
 
     /// Returns the filter of tracing that follows these levels.
@@ -51,15 +77,16 @@ impl Levels {
     }
 
     fn of(&self, owner: &Owner) -> LevelFilter {
+        let table = self.table();
         let found = owner
             .connector
             .as_deref()
-            .and_then(|name| self.connectors.get(name));
+            .and_then(|name| table.connectors.get(name));
         let found = found.or_else(|| {
             let (name, _) = owner.task.as_deref()?.rsplit_once('/')?;
-            self.connectors.get(name)
+            table.connectors.get(name)
         });
-        found.copied().unwrap_or(self.all)
+        found.copied().unwrap_or(table.all)
     }
 }
 
@@ -78,7 +105,7 @@ impl<S: Subscriber> Filter<S> for ByConnector {
     }
 
     fn event_enabled(&self, event: &Event<'_>, _: &Context<'_, S>) -> bool {
-        if self.0.connectors.is_empty() {
+        if self.0.table().connectors.is_empty() {
             return true;
         }
         let mut owner = Owner::default();

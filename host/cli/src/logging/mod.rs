@@ -9,9 +9,10 @@ mod journald;
 mod levels;
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use linkspan_config::{LoggingFormat, LoggingOutput, LoggingSettings};
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Registry, fmt};
@@ -27,12 +28,54 @@ const VARIABLE: &str = "LINKSPAN_LOG";
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
+/// The levels in force, which REST may change.
+static LEVELS: OnceLock<Arc<Levels>> = OnceLock::new();
+
+/// The words of levels, as Kafka Connect's interface has them.
+const WORDS: [(&str, LevelFilter); 6] = [
+    ("OFF", LevelFilter::OFF),
+    ("ERROR", LevelFilter::ERROR),
+    ("WARN", LevelFilter::WARN),
+    ("INFO", LevelFilter::INFO),
+    ("DEBUG", LevelFilter::DEBUG),
+    ("TRACE", LevelFilter::TRACE),
+];
+
+/// The level of everything that has none of its own.
+pub(crate) fn level_of_all() -> String {
+    let level = LEVELS
+        .get()
+        .map_or(LevelFilter::INFO, |levels| levels.all());
+    WORDS
+        .iter()
+        .find(|(_, known)| *known == level)
+        .map_or("INFO", |(word, _)| word)
+        .to_owned()
+}
+
+/// Sets the level of everything (`root`) or of one connector; `FATAL` is Java's word for ERROR. Returns the word, `None` when
+/// there is no such level.
+pub(crate) fn set_level(name: &str, level: &str) -> Option<&'static str> {
+    let wanted = if level.eq_ignore_ascii_case("FATAL") {
+        "ERROR"
+    } else {
+        level
+    };
+    let (word, filter) = WORDS
+        .iter()
+        .find(|(word, _)| word.eq_ignore_ascii_case(wanted))?;
+    if let Some(levels) = LEVELS.get() {
+        levels.set(name, *filter);
+    }
+    Some(word)
+}
+
 /// Starts the log as the settings say. `quiet` is for jobs: without a level of its own only warnings show.
 ///
 /// # Errors
 /// The file or the socket cannot be opened (exit 3).
 pub(crate) fn init(settings: &LoggingSettings, quiet: bool) -> Result<(), Failure> {
-    let levels = Arc::new(Levels::new(settings, quiet));
+    let levels = Arc::clone(LEVELS.get_or_init(|| Arc::new(Levels::new(settings, quiet))));
     let output = output(settings)?;
     let layer: BoxedLayer = match std::env::var(VARIABLE)
         .ok()

@@ -10,7 +10,7 @@ use linkspan_convert::{ConverterClass, Role};
 
 /// Everything that is installed.
 #[derive(Debug)]
-pub(super) struct Installed(pub(super) Vec<Class>);
+pub(crate) struct Installed(pub(crate) Vec<Class>);
 
 impl Catalog for Installed {
     fn class(&self, name: &str) -> Option<&Class> {

@@ -12,7 +12,7 @@ use crate::connectors::refusal;
 
 /// A host on its way: it answers from the first moment on, and takes commands once its connectors are there.
 #[derive(Debug, Default)]
-pub(super) struct Starting(OnceLock<Commands>);
+pub(crate) struct Starting(OnceLock<Commands>);
 
 impl Starting {
     /// From here on commands are taken.

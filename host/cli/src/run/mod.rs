@@ -1,13 +1,14 @@
 //! `linkspan run`: load the configuration, open the log, start the connectors, wait.
 
 mod asked;
-mod catalog;
-mod control;
+pub(crate) mod catalog;
+pub(crate) mod control;
 mod dev;
 mod handover;
 mod hooks;
 mod hosted;
 mod job;
+mod listen;
 pub(crate) mod plan;
 mod progress;
 pub(crate) mod records;
@@ -42,6 +43,7 @@ use self::rerun::Repeats;
 use self::schedule::Schedules;
 use self::signals::Signals;
 use crate::args::{Output, ReloadWhen, RunArgs};
+use crate::connect::Hub;
 use crate::exit::{Exit, Failure};
 use crate::plugins::Plugins;
 use crate::{logging, socket, terminal};
@@ -61,13 +63,22 @@ fn start(args: &RunArgs) -> Result<Exit, Failure> {
     }
 }
 
+/// The first line of a run.
+fn say_data(data: &Path, new: bool) {
+    terminal::note(&format!(
+        "linkspan {} · data {} ({})",
+        env!("CARGO_PKG_VERSION"),
+        data.display(),
+        if new { "new" } else { "resumed" }
+    ));
+}
+
 fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> {
     let mut asked = Asked::of(&args.paths, &args.config);
     asked.job = args.job.clone();
     let mut about = About::new(asked.name(), "command", asked);
     about.rerun_of = repeats.map(|earlier| earlier.run_id.clone());
     let timeout = args.timeout.as_deref().map(plan::timeout).transpose()?;
-    plan::check_listen(args.listen.as_deref())?;
     let settings = linkspan_config::host_settings(&plan::request(&args.paths, &args.config)?);
     logging::init(&settings.logging, args.once)?;
     let (runtime, signals) = surroundings()?;
@@ -80,7 +91,8 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         let plugins = plan::discover(&args.paths, &args.config, Some(&cache))?;
         (None, plugins)
     };
-    let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins)?;
+    let listen = listen::wish(args, settings.listen.as_deref())?;
+    let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins, listen.is_some())?;
     let plan = plan::only(plan, args.job.as_deref())?;
     if let Some(earlier) = repeats {
         earlier.check(&plan, args.changed_config)?;
@@ -95,12 +107,7 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
             Taken::ByHost(exit) => return Ok(exit),
         };
     let new = matches!(opened, Opened::New);
-    terminal::note(&format!(
-        "linkspan {} · data {} ({})",
-        env!("CARGO_PKG_VERSION"),
-        data.display(),
-        if new { "new" } else { "resumed" }
-    ));
+    say_data(&data, new);
     if let Err(error) = records::settle_lost(&data) {
         terminal::warning(
             "LS0704",
@@ -117,6 +124,7 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         data: &data,
         signals: &signals,
         tokio: &runtime,
+        listen,
     };
     let ran = if args.once {
         host.job(about, warnings, timeout)
@@ -292,6 +300,7 @@ struct Host<'a, 't> {
     data: &'a Path,
     signals: &'a Signals,
     tokio: &'t tokio::runtime::Runtime,
+    listen: Option<listen::Wish>,
 }
 
 impl<'a> Host<'a, '_> {
@@ -313,7 +322,9 @@ impl<'a> Host<'a, '_> {
         // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
         let view = Arc::new(Starting::default());
         self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
-        let control = Control::start(&engine, specs, Vec::new(), &topics).map_err(start_failure)?;
+        let hub = self.listen(&view)?;
+        let control =
+            Control::start(&engine, specs, hub.made_specs(), &topics).map_err(start_failure)?;
         let now_ms = SystemClock::default().now_ms();
         let jobs = Arc::new(Jobs {
             engine,
@@ -335,9 +346,39 @@ impl<'a> Host<'a, '_> {
             self.plugins.clone(),
             control.clone(),
             Arc::clone(&jobs),
+            Arc::clone(&hub),
         ));
         view.started(control.clone(), Arc::clone(&jobs), Arc::clone(&reload));
+        hub.started(control.clone());
         Ok(self.watch(&control, &jobs, &reload))
+    }
+
+    /// Serves the network, if wanted, from the first moment on.
+    fn listen(&self, view: &Arc<Starting>) -> Result<Arc<Hub>, Failure> {
+        let bound = match &self.listen {
+            Some(wish) => listen::bind(self.tokio, wish)?,
+            None => None,
+        };
+        let address = bound
+            .as_ref()
+            .map_or(listen::UNHEARD, |(_, address)| *address);
+        let commands = Arc::clone(view);
+        let log = Arc::clone(&self.log);
+        let hub = Arc::new(Hub::new(log, self.plugins, self.plan, commands, address)?);
+        if let Some(bound) = bound {
+            let api = linkspan_rest::router(
+                Arc::clone(&self.log),
+                Arc::clone(view) as Arc<dyn linkspan_rest::HostView>,
+            );
+            listen::serve(self.tokio, bound, api, Arc::clone(&hub) as _);
+        }
+        Ok(hub)
+    }
+
+    /// Whether it goes on when nothing runs: somebody who asked for the interface may make something to run.
+    fn stays(&self) -> bool {
+        let asked = self.listen.as_ref().is_some_and(listen::Wish::said);
+        asked || (self.listen.is_some() && self.plan.connectors.is_empty())
     }
 
     fn job(
@@ -400,7 +441,7 @@ impl<'a> Host<'a, '_> {
         jobs.schedules.announce();
         let clock = SystemClock::default();
         // A person at work mends what failed.
-        let lasts = self.workshop.is_some();
+        let lasts = self.workshop.is_some() || self.stays();
         let over = || control.is_over() && jobs.is_idle() && jobs.schedules.is_empty();
         while !self.signals.stopped() && (lasts || !over()) {
             jobs.tick(clock.now_ms());

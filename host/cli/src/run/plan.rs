@@ -6,8 +6,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use linkspan_config::{
-    Class, ClassKind, ConnectorPlan, Diagnostic, Diagnostics, Plan, Request, RestartPolicy,
-    Severity, codes,
+    Class, ClassKind, ConnectorPlan, Diagnostic, Diagnostics, Plan, Request, Resolver,
+    RestartPolicy, Severity, codes,
 };
 use linkspan_log::{Durability, LocalOptions, TopicSpec};
 use linkspan_plugin::{ConfigProblem, PluginError};
@@ -21,13 +21,18 @@ use crate::args::ConfigArgs;
 use crate::exit::{Exit, Failure};
 use crate::plugins::{self, Plugins};
 
-/// Loads and checks the configuration; prints what is wrong with it, all at once.
+/// Loads and checks the configuration, which may be `empty` where connectors can come over the network; prints what is wrong with it, all at once.
 pub(crate) fn load(
     paths: &[PathBuf],
     args: &ConfigArgs,
     plugins: &Plugins,
+    empty: bool,
 ) -> Result<(Plan, Vec<WarningReport>), Failure> {
-    let (plan, diagnostics) = check(&request(paths, args)?, plugins)?;
+    let request = Request {
+        empty,
+        ..request(paths, args)?
+    };
+    let (plan, diagnostics) = check(&request, plugins)?;
     super::print_diagnostics(&diagnostics);
     verdict(plan, &diagnostics)
 }
@@ -179,6 +184,7 @@ pub(crate) fn request(paths: &[PathBuf], args: &ConfigArgs) -> Result<Request, F
             .unwrap_or_else(|| chrono::Utc::now().timestamp_millis()),
         env: args.elsewhere.env.clone().unwrap_or_else(environment),
         run: true,
+        empty: false,
     })
 }
 
@@ -213,7 +219,7 @@ pub(crate) fn plugin_places(paths: &[PathBuf], args: &ConfigArgs) -> Result<Vec<
 }
 
 /// The classes of all plugins and of converters, as the configuration crate wants them.
-fn catalog(plugins: &Plugins) -> Result<Installed, Failure> {
+pub(crate) fn catalog(plugins: &Plugins) -> Result<Installed, Failure> {
     Ok(Installed(classes(plugins)?))
 }
 
@@ -248,19 +254,6 @@ pub(crate) fn timeout(text: &str) -> Result<Duration, Failure> {
             format!("--timeout {text}: {error}"),
         )
     })
-}
-
-/// The REST listener comes later; asking for it is an error that says so.
-pub(crate) fn check_listen(listen: Option<&str>) -> Result<(), Failure> {
-    match listen {
-        None | Some("none") => Ok(()),
-        Some(address) => Err(Failure::new(
-            Exit::Invalid,
-            "LS0290",
-            format!("--listen {address}: this version has no REST listener yet"),
-        )
-        .help("leave it out, or say `--listen none`; `linkspan consume` and `log stat` talk to a running host through its data directory")),
-    }
 }
 
 /// A path of the command line, from the current directory.
@@ -370,61 +363,65 @@ pub(crate) fn specs(plan: &Plan) -> Result<Vec<ConnectorSpec>, Failure> {
     let resolver = Arc::new(plan.resolver.clone());
     plan.connectors
         .iter()
-        .map(|connector| {
-            let kind = match connector.kind {
-                ClassKind::Sink => KindOfConnector::Sink,
-                ClassKind::Source | ClassKind::Transform => KindOfConnector::Source,
-            };
-            let topics = match kind {
-                KindOfConnector::Source => Vec::new(),
-                KindOfConnector::Sink => connector
-                    .topics
-                    .iter()
-                    .map(|name| topic_name(name))
-                    .collect::<Result<_, _>>()?,
-            };
-            let (restarts, restart_delay_max) = match connector.restart {
-                RestartPolicy::Backoff { delay_max_ms } => {
-                    (true, Duration::from_millis(delay_max_ms))
-                }
-                RestartPolicy::Never => (false, Duration::from_secs(1)),
-            };
-            let for_later = connector.clone();
-            let resolver = Arc::clone(&resolver);
-            let resolve = move || -> Result<Resolved, String> {
-                let config = for_later
-                    .resolved(&resolver)
-                    .map_err(|error| error.message)?
-                    .0;
-                Ok(Resolved {
-                    config,
-                    concealed: for_later.concealed(&resolver),
-                })
-            };
-            Ok(ConnectorSpec {
-                name: connector.name.clone(),
-                class: connector.class.clone(),
-                kind,
-                resolve: Arc::new(resolve),
-                tasks_max: connector.tasks_max,
-                topics,
-                key_fields: connector.key_fields.clone(),
-                flush_interval: Duration::from_millis(connector.offset_flush_interval_ms),
-                restarts,
-                restart_delay_max,
-                tasks_max_enforced: option(connector, "tasks.max.enforce") != Some("false"),
-                hung_after: option(connector, "no.progress.timeout.ms")
-                    .map_or(Some(HUNG_AFTER_MS), |text| text.parse().ok())
-                    .filter(|ms| *ms > 0)
-                    .map(Duration::from_millis),
-                initial_state: option(connector, "initial.state")
-                    .and_then(Target::from_initial_state)
-                    .unwrap_or_default(),
-                moved_from: connector.moved_from.clone(),
-                fingerprint: connector.fingerprint(),
-                origin: origin(connector),
-                stage: 0,
-            })
-        })
+        .map(|connector| spec(connector, &resolver))
         .collect()
+}
+
+/// One connector.
+pub(crate) fn spec(
+    connector: &ConnectorPlan,
+    resolver: &Arc<Resolver>,
+) -> Result<ConnectorSpec, Failure> {
+    let kind = match connector.kind {
+        ClassKind::Sink => KindOfConnector::Sink,
+        ClassKind::Source | ClassKind::Transform => KindOfConnector::Source,
+    };
+    let topics = match kind {
+        KindOfConnector::Source => Vec::new(),
+        KindOfConnector::Sink => connector
+            .topics
+            .iter()
+            .map(|name| topic_name(name))
+            .collect::<Result<_, _>>()?,
+    };
+    let (restarts, restart_delay_max) = match connector.restart {
+        RestartPolicy::Backoff { delay_max_ms } => (true, Duration::from_millis(delay_max_ms)),
+        RestartPolicy::Never => (false, Duration::from_secs(1)),
+    };
+    let for_later = connector.clone();
+    let resolver = Arc::clone(resolver);
+    let resolve = move || -> Result<Resolved, String> {
+        let config = for_later
+            .resolved(&resolver)
+            .map_err(|error| error.message)?
+            .0;
+        Ok(Resolved {
+            config,
+            concealed: for_later.concealed(&resolver),
+        })
+    };
+    Ok(ConnectorSpec {
+        name: connector.name.clone(),
+        class: connector.class.clone(),
+        kind,
+        resolve: Arc::new(resolve),
+        tasks_max: connector.tasks_max,
+        topics,
+        key_fields: connector.key_fields.clone(),
+        flush_interval: Duration::from_millis(connector.offset_flush_interval_ms),
+        restarts,
+        restart_delay_max,
+        tasks_max_enforced: option(connector, "tasks.max.enforce") != Some("false"),
+        hung_after: option(connector, "no.progress.timeout.ms")
+            .map_or(Some(HUNG_AFTER_MS), |text| text.parse().ok())
+            .filter(|ms| *ms > 0)
+            .map(Duration::from_millis),
+        initial_state: option(connector, "initial.state")
+            .and_then(Target::from_initial_state)
+            .unwrap_or_default(),
+        moved_from: connector.moved_from.clone(),
+        fingerprint: connector.fingerprint(),
+        origin: origin(connector),
+        stage: 0,
+    })
 }

@@ -16,6 +16,7 @@ use super::hosted::Jobs;
 use super::watch::Watch;
 use super::{plan, start_failure};
 use crate::args::{ConfigArgs, RunArgs};
+use crate::connect::Hub;
 use crate::exit::Failure;
 use crate::plugins::Plugins;
 use crate::terminal;
@@ -27,6 +28,7 @@ pub(super) struct Reload {
     config: ConfigArgs,
     control: Control,
     jobs: Arc<Jobs>,
+    hub: Arc<Hub>,
     /// Held while one reload is made; another one waits.
     state: Mutex<State>,
 }
@@ -47,6 +49,7 @@ impl Reload {
         plugins: Plugins,
         control: Control,
         jobs: Arc<Jobs>,
+        hub: Arc<Hub>,
     ) -> Self {
         let mut files = args.paths.clone();
         files.extend(args.config.overlays.iter().cloned());
@@ -56,6 +59,7 @@ impl Reload {
             config: args.config.clone(),
             control,
             jobs,
+            hub,
             state: Mutex::new(State {
                 plugins,
                 host,
@@ -113,7 +117,12 @@ impl Reload {
     }
 
     fn apply(&self, state: &State) -> Result<Applied, Failure> {
-        let (plan, _) = plan::load(&self.paths, &self.config, &state.plugins)?;
+        let (plan, _) = plan::load(
+            &self.paths,
+            &self.config,
+            &state.plugins,
+            self.hub.is_heard(),
+        )?;
         if plan.host != state.host {
             terminal::note(
                 "reload: settings under `host:` changed; they take effect at the next start",
@@ -124,6 +133,7 @@ impl Reload {
             .apply(plan::lasting(&plan)?, &plan::topics(&plan)?)
             .map_err(start_failure)?;
         self.jobs.reload(&plan)?;
+        self.hub.show_files(&plan);
         Ok(applied)
     }
 }

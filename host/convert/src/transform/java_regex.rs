@@ -23,6 +23,12 @@ use crate::{Class, Error};
 /// The longest pattern.
 const PATTERN_BYTES_MAX: usize = 64 << 10;
 
+/// Says what is wrong with a pattern in Java's syntax, as a fragment.
+#[must_use]
+pub fn pattern_problem(pattern: &str) -> Option<String> {
+    JavaRegex::new(pattern).err()
+}
+
 /// A compiled pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct JavaRegex {

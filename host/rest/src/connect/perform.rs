@@ -201,6 +201,7 @@ fn restart(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
 fn offsets(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
     let command = if call.method == Method::PATCH {
         let document = body::document(&call.body)?;
+        offsets_given(&document)?;
         ConnectorCommand::AlterOffsets(document)
     } else if call.method == Method::DELETE {
         ConnectorCommand::ResetOffsets
@@ -208,6 +209,34 @@ fn offsets(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
         ConnectorCommand::Offsets
     };
     Ok(answer::json(StatusCode::OK, &host.act(name, command)?))
+}
+
+/// That there is something to set is said before anybody looks whether the connector is there.
+fn offsets_given(document: &serde_json::Value) -> Result<(), Refusal> {
+    let Some(fields) = document.as_object() else {
+        return Err(Refusal::new(
+            400,
+            "LS0606",
+            "the body cannot be read: it is no object",
+        ));
+    };
+    match fields.get("offsets") {
+        None | Some(Value::Null) => {}
+        Some(Value::Array(offsets)) if !offsets.is_empty() => return Ok(()),
+        Some(Value::Array(_)) => {}
+        Some(_) => {
+            return Err(Refusal::new(
+                400,
+                "LS0606",
+                "the body cannot be read: `offsets` is no list",
+            ));
+        }
+    }
+    Err(Refusal::new(
+        400,
+        "LS0613",
+        "Partitions / offsets need to be provided for an alter offsets request",
+    ))
 }
 
 fn logger(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {

@@ -64,14 +64,12 @@ impl Control {
         let restarting = State::Restarting.word();
         if !restart.only_failed || shown.state == State::Failed.word() {
             shown.state = restarting.to_owned();
-            shown.trace = None;
         }
         for task in &mut shown.tasks {
             let picked = !restart.only_failed || task.connect_state == "FAILED";
             if restart.include_tasks && picked {
                 task.state = restarting.to_owned();
                 task.connect_state = restarting.to_owned();
-                task.trace = None;
             }
         }
         {
@@ -145,16 +143,13 @@ impl Control {
     /// Nobody knows the connector, it is not STOPPED, what is asked is malformed or outside of the log.
     pub fn change_offsets(&self, name: &str, change: &Altered) -> Result<Value, Refused> {
         let slot = self.inner.slot(name)?;
+        if !is_stopped(&slot) {
+            return Err(offsets_admin::not_stopped(name));
+        }
+        let seen = self.ask_class(&slot, change)?;
         // A resume that comes meanwhile waits, and starts at the new offsets.
         let order = slot.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        let stopped = {
-            let wish = slot.wish();
-            let shown = slot.shown();
-            (wish.target == Target::Stopped || wish.spec.is_none())
-                && shown.state == State::Stopped
-                && shown.tasks.is_empty()
-        };
-        if !stopped {
+        if !is_stopped(&slot) {
             return Err(offsets_admin::not_stopped(name));
         }
         // What it still commits would go over the change.
@@ -170,9 +165,22 @@ impl Control {
             self.inner.runtime.shared.log.as_ref(),
             &subject(&slot),
             change,
+            seen,
         );
         drop(order);
         changed
+    }
+
+    /// Asks the class about offsets that are to be set; returns whether it has looked at them.
+    fn ask_class(&self, slot: &Slot, change: &Altered) -> Result<bool, Refused> {
+        let log = self.inner.runtime.shared.log.as_ref();
+        let Some(offsets) = offsets_admin::asked(log, &subject(slot), change)? else {
+            return Ok(false);
+        };
+        let Some(spec) = slot.wish().spec.clone() else {
+            return Ok(false);
+        };
+        self.inner.runtime.alter_offsets(&spec, &offsets)
     }
 
     /// Numbers of the tasks that have failed, in Connect's sense.
@@ -189,6 +197,14 @@ impl Control {
             .map(|task| task.index)
             .collect())
     }
+}
+
+fn is_stopped(slot: &Slot) -> bool {
+    let wish = slot.wish();
+    let shown = slot.shown();
+    (wish.target == Target::Stopped || wish.spec.is_none())
+        && shown.state == State::Stopped
+        && shown.tasks.is_empty()
 }
 
 fn subject(slot: &Slot) -> Subject {

@@ -121,6 +121,23 @@ impl Control {
         Ok(())
     }
 
+    /// Topics that a connector has written or read, by name; nobody known has none.
+    #[must_use]
+    pub fn used_topics(&self, name: &str) -> Vec<String> {
+        self.status(name)
+            .map(|status| status.topics)
+            .unwrap_or_default()
+    }
+
+    /// Forgets which topics a connector has used.
+    pub fn reset_used_topics(&self, name: &str) {
+        if let Ok(slot) = self.inner.slot(name) {
+            // What the tasks have said up to now goes, too.
+            drop(super::ConnectorStatus::of(&slot));
+            slot.used.clear();
+        }
+    }
+
     /// Removes a connector that was made over the network. Its tasks stop; its offsets stay, as Kafka Connect keeps them.
     ///
     /// # Errors

@@ -52,6 +52,7 @@ use crate::error::StartError;
 use crate::spec::{ConnectorSpec, KindOfConnector, TopicSpecs};
 use crate::stop::Pulse;
 use crate::supervisor::Runtime;
+use crate::used::UsedTopics;
 
 /// All connectors of a host, under control. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -326,8 +327,11 @@ impl Control {
     fn wish_for(&self, prepared: Prepared, target: Target) -> linkspan_log::Result<bool> {
         let Prepared { spec, planned } = prepared;
         let log = self.inner.runtime.shared.log.as_ref();
-        let had_tasks = status::read(log, &spec.name)?
+        let before = status::read(log, &spec.name)?;
+        let had_tasks = before
+            .as_ref()
             .is_some_and(|status| status.target == "PAUSED" && !status.tasks.is_empty());
+        let used = before.map(|status| status.topics).unwrap_or_default();
         let slot = {
             let mut slots = self
                 .inner
@@ -339,7 +343,9 @@ impl Control {
                     tasks_while_paused: had_tasks,
                     ..Wish::default()
                 };
-                Arc::new(Slot::new(&spec.name, Record::of(&spec), wish))
+                let slot = Slot::new(&spec.name, Record::of(&spec), wish);
+                slot.used.absorb(&UsedTopics::of(&used));
+                Arc::new(slot)
             });
             Arc::clone(slot)
         };

@@ -76,6 +76,7 @@ impl Offline {
             stage: None,
             stage_ms: None,
             next_attempt_ms: None,
+            topics: Vec::new(),
             error: None,
         });
         if status.target != target.word() {
@@ -124,7 +125,7 @@ impl Offline {
     /// # Errors
     /// Nobody knows it, what is asked is malformed or outside of the log, or the write failed.
     pub fn change_offsets(&self, name: &str, change: &Altered) -> Result<Value, Refused> {
-        offsets_admin::change(self.log.as_ref(), &self.subject(name)?, change)
+        offsets_admin::change(self.log.as_ref(), &self.subject(name)?, change, false)
     }
 
     /// Connectors of `run --once` jobs are not remembered: what they left behind tells which kind they were.

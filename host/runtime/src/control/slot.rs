@@ -17,6 +17,7 @@ use crate::error::TaskError;
 use crate::spec::ConnectorSpec;
 use crate::supervisor::Planned;
 use crate::task::TaskShared;
+use crate::used::UsedTopics;
 
 /// What somebody wants of the connector. Locked for moments only, never while a plugin is called.
 #[derive(Debug, Default)]
@@ -97,6 +98,8 @@ pub(crate) struct Slot {
     pub(crate) commands: Mutex<()>,
     wish: Mutex<Wish>,
     shown: Mutex<Shown>,
+    /// Topics that it has used.
+    pub(crate) used: UsedTopics,
     pub(crate) work: Mutex<Work>,
 }
 
@@ -126,6 +129,7 @@ impl Slot {
                 state,
                 ..Shown::default()
             }),
+            used: UsedTopics::default(),
             work: Mutex::new(Work {
                 generation: None,
                 backoff: None,

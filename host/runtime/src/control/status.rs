@@ -62,6 +62,9 @@ pub struct ConnectorStatus {
     /// Milliseconds until a failed start is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_ms: Option<u64>,
+    /// Topics that it has used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
     /// The first error of its tasks, or its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -118,6 +121,9 @@ impl ConnectorStatus {
         let sum = |past: u64, of: fn(&TaskShared) -> u64| {
             past + shown.tasks.iter().map(|task| of(task)).sum::<u64>()
         };
+        for task in &shown.tasks {
+            slot.used.absorb(&task.used);
+        }
         let own = shown.error.as_ref();
         let stage = shown
             .stage
@@ -156,6 +162,7 @@ impl ConnectorStatus {
             stage: stage.map(|(stage, _)| stage.to_owned()),
             stage_ms: stage.map(|(_, since)| millis(since.elapsed())),
             next_attempt_ms: shown.retry_at.map(left_until),
+            topics: slot.used.names(),
             error: error.map(|error| error.message),
             tasks,
         }

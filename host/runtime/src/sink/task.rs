@@ -416,7 +416,10 @@ impl Delivery<'_> {
     /// Partitions whose fetched batches held nothing for the sink stand behind them all the same.
     pub(super) fn pass_pending(&mut self) {
         self.uncounted.aside += std::mem::take(&mut self.builder.left_out);
-        for (partition, next) in std::mem::take(&mut self.pending) {
+        let passed = std::mem::take(&mut self.pending);
+        let topics = passed.iter().map(|(partition, _)| &partition.topic);
+        self.ctx.task.used.note(topics);
+        for (partition, next) in passed {
             if self.builder.tracks() {
                 let kept = self.builder.take_kept(&partition);
                 self.positions.advance_past(&partition, next, kept);

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use linkspan_log::Ticket;
 use linkspan_plugin::TaskControl;
+use linkspan_types::TopicName;
 use tokio::sync::mpsc;
 
 use super::flight::Flight;
@@ -31,6 +32,8 @@ pub(crate) struct Submitted {
     /// Bytes of the records.
     pub(crate) bytes: u64,
     pub(crate) schemas: Vec<Arc<Registered>>,
+    /// Topics that it writes.
+    pub(crate) topics: Vec<TopicName>,
     /// Files as they stand with this batch.
     pub(crate) files: Vec<FileReport>,
     /// Its part of the host's memory, until it has landed.
@@ -50,6 +53,7 @@ pub(crate) async fn follow(
                 for schema in &batch.schemas {
                     schema.mark_stored();
                 }
+                task.used.note(&batch.topics);
                 task.counters.add(batch.records, batch.bytes);
                 task.counters
                     .filtered

@@ -62,6 +62,8 @@ pub(crate) struct Assembled {
     pub(crate) letters: bool,
     pub(crate) bytes: u64,
     pub(crate) schemas: Vec<Arc<Registered>>,
+    /// Topics that it writes.
+    pub(crate) topics: Vec<TopicName>,
 }
 
 impl Assembled {
@@ -143,6 +145,7 @@ impl Assembler {
             letters: self.aside.writes(),
             bytes: counts.bytes,
             schemas,
+            topics: counts.topics,
         })
     }
 
@@ -200,6 +203,7 @@ impl Assembler {
             if let Some(target) = self.targets.get_mut(name) {
                 target.flush(appends)?;
                 target.partitioner.next_batch();
+                counts.topics.push(target.topic.name.clone());
             }
         }
         Ok(counts)
@@ -419,6 +423,7 @@ struct Counts {
     filtered: u64,
     aside: u64,
     bytes: u64,
+    topics: Vec<TopicName>,
 }
 
 impl Target {

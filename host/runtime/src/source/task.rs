@@ -267,6 +267,7 @@ fn submit(
         weight,
         bytes: assembled.bytes,
         schemas: assembled.schemas,
+        topics: assembled.topics,
         files: task.take_reported(),
         _held: held,
     };

@@ -190,6 +190,7 @@ mod tests {
             batch: Vec::new().into(),
         };
         Assembled {
+            topics: Vec::new(),
             commit: Commit {
                 appends: vec![append],
                 puts: Vec::new(),

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{runtime::block_on, shell::Task, sink::Sink, source::Source, transform::Step};
 use crate::{
-    ConfigProblem, Error, OptionDef, Options, Result, SinkConnector, SinkTask, SourceConnector,
-    SourceTask, TaskConfig, Transform, context::TaskContext,
+    ConfigProblem, Error, OffsetChange, OptionDef, Options, Result, SinkConnector, SinkTask,
+    SourceConnector, SourceTask, TaskConfig, Transform, context::TaskContext,
 };
 
 pub(crate) type Config = BTreeMap<String, String>;
@@ -28,10 +28,12 @@ pub struct Class {
     pub(crate) created: Option<Hook>,
     pub(crate) deleted: Option<Hook>,
     pub(crate) call: Option<Operation>,
+    pub(crate) alter_offsets: Option<AlterHook>,
 }
 
 type Hook = fn(&Config, &str) -> Result<()>;
 type Operation = fn(&str, &serde_json::Value) -> Result<serde_json::Value>;
+type AlterHook = fn(&Config, &[OffsetChange]) -> Result<bool>;
 
 impl Class {
     fn new<O: Options>(
@@ -52,6 +54,7 @@ impl Class {
             created: None,
             deleted: None,
             call: None,
+            alter_offsets: None,
         }
     }
 
@@ -119,6 +122,8 @@ impl Class {
             Some(|config, name| block_on(C::created(&options::<C::Options>(config)?, name)));
         self.deleted =
             Some(|config, name| block_on(C::deleted(&options::<C::Options>(config)?, name)));
+        self.alter_offsets =
+            Some(|config, offsets| C::alter_offsets(&options::<C::Options>(config)?, offsets));
         self
     }
 
@@ -136,6 +141,8 @@ impl Class {
             Some(|config, name| block_on(C::created(&options::<C::Options>(config)?, name)));
         self.deleted =
             Some(|config, name| block_on(C::deleted(&options::<C::Options>(config)?, name)));
+        self.alter_offsets =
+            Some(|config, offsets| C::alter_offsets(&options::<C::Options>(config)?, offsets));
         self
     }
 

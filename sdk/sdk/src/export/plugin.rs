@@ -17,7 +17,7 @@ use super::{
     shell::{Shell, unsupported},
     table::hand_over,
 };
-use crate::{Error, Result, context::TaskStart, shared::Shared};
+use crate::{Error, OffsetChange, Result, context::TaskStart, shared::Shared};
 
 /// A plugin as `export_plugin!` describes it.
 #[derive(Debug)]
@@ -174,9 +174,30 @@ fn class_call(op: &str, body: &[u8]) -> Result<RVec<u8>> {
     Ok(RVec::from(serde_json::to_vec(&call(op, &body)?)?))
 }
 
+/// The body of `connector.alter_offsets`.
+#[derive(Deserialize)]
+struct AlterCall {
+    class: String,
+    config: Config,
+    offsets: Vec<OffsetChange>,
+}
+
+/// Answers `true` or `false`: whether the class has looked at the offsets.
+fn alter_offsets(body: &[u8]) -> Result<RVec<u8>> {
+    let call: AlterCall = serde_json::from_slice(body)?;
+    let seen = match class(&call.class)?.alter_offsets {
+        Some(hook) => hook(&call.config, &call.offsets)?,
+        None => false,
+    };
+    Ok(RVec::from(seen.to_string().into_bytes()))
+}
+
 extern "C" fn call(op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>> {
     answer(|| {
         let op = op.as_str();
+        if op == "connector.alter_offsets" {
+            return alter_offsets(body.as_slice());
+        }
         if op != "connector.created" && op != "connector.deleted" {
             return class_call(op, body.as_slice());
         }

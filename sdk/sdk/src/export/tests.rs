@@ -6,7 +6,7 @@ use linkspan_abi::{
 };
 
 use super::{Class, PluginDef, make_plugin};
-use crate::{options::Options as _, prelude::*};
+use crate::{OffsetChange, options::Options as _, prelude::*};
 
 /// Reads nothing.
 #[derive(Options)]
@@ -52,6 +52,13 @@ impl SourceConnector for NothingConnector {
         Ok((0..tasks)
             .map(|n| TaskConfig::from([("part".to_owned(), n.to_string())]))
             .collect())
+    }
+
+    fn alter_offsets(_options: &NothingOptions, offsets: &[OffsetChange]) -> Result<bool> {
+        if offsets.iter().any(|change| change.offset.is_some()) {
+            return Err(Error::data_invalid("there is nothing to stand at"));
+        }
+        Ok(true)
     }
 
     async fn created(_options: &NothingOptions, connector: &str) -> Result<()> {
@@ -198,6 +205,16 @@ fn hooks_and_unknown_names_are_answered() {
         failed(created("taken")),
         (AbiKind::CONFLICT, "the name is taken".to_owned())
     );
+    let alter = |offset: &str| {
+        call(
+            "connector.alter_offsets",
+            &format!(
+                r#"{{"class":"nothing-source","config":{{"topic":"t"}},"offsets":[{{"partition":{{"p":1}},"offset":{offset}}}]}}"#
+            ),
+        )
+    };
+    assert_eq!(ok(alter("null")).as_slice(), b"true");
+    assert_eq!(failed(alter("{}")).0, AbiKind::DATA_INVALID);
     assert_eq!(failed(call("fly", "{}")).0, AbiKind::UNSUPPORTED);
     assert_eq!(
         failed(plugin.create_task()(
