@@ -146,7 +146,7 @@ fn every_shipped_pipeline_holds_before_the_schema() {
         "import json, sys, yaml, jsonschema\nschema = json.load(open(sys.argv[1]))\njsonschema.Draft7Validator.check_schema(schema)\n\
          for path in sys.argv[2:]:\n    jsonschema.validate(yaml.safe_load(open(path)), schema)\n",
     );
-    let mut command = std::process::Command::new(&python);
+    let mut command = std::process::Command::new(python);
     command.arg(&check).arg(&schema);
     for entry in std::fs::read_dir(repository().join("configs")).unwrap() {
         let path = entry.unwrap().path();

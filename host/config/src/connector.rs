@@ -588,14 +588,7 @@ fn plan(
         moved_from: text("moved.from").map(str::to_owned),
         job: None,
         letters: text("errors.deadletterqueue.topic.name").map(str::to_owned),
-        paths: settings
-            .iter()
-            .filter(|(name, setting)| {
-                PATHS_OF_DATA.contains(&name.as_str()) && setting.def.kind == OptionType::Path
-            })
-            .filter_map(|(_, setting)| setting.resolved.as_deref())
-            .flat_map(paths)
-            .collect(),
+        paths: paths_of_data(&settings),
         late: settings
             .iter()
             .filter(|(name, setting)| setting.late && *name != "connector.class")
@@ -616,6 +609,18 @@ fn plan(
             .collect(),
         config,
     }
+}
+
+/// The files that a connector reads or writes.
+fn paths_of_data(settings: &BTreeMap<String, Setting>) -> Vec<String> {
+    settings
+        .iter()
+        .filter(|(name, setting)| {
+            PATHS_OF_DATA.contains(&name.as_str()) && setting.def.kind == OptionType::Path
+        })
+        .filter_map(|(_, setting)| setting.resolved.as_deref())
+        .flat_map(paths)
+        .collect()
 }
 
 /// A path, or the JSON of a list of them.
