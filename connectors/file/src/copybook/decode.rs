@@ -139,7 +139,7 @@ impl Walk<'_> {
             return node.slot.is_some() || node.redefines.is_none();
         };
         let found = self.watched.get(*watch).and_then(Option::as_ref);
-        let chosen = found.is_some_and(|found| values.iter().any(|value| *value == found.text));
+        let chosen = found.is_some_and(|found| values.contains(&found.text));
         if chosen && !self.segments.contains(&node.cobol) {
             self.segments.push(node.cobol.clone());
         }

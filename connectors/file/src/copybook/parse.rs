@@ -411,10 +411,8 @@ impl<'a, I: Iterator<Item = &'a Word>> Clauses<'a, I> {
     }
 
     fn skip(&mut self, word: &str) {
-        let _ = self
-            .rest
-            .next_if(|next| next.text.eq_ignore_ascii_case(word))
-            .is_some();
+        self.rest
+            .next_if(|next| next.text.eq_ignore_ascii_case(word));
     }
 
     fn sign(&mut self, side: &str) -> Result<SignClause, String> {

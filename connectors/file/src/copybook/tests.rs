@@ -248,7 +248,7 @@ fn account(moves: usize) -> Vec<u8> {
     record.extend(ebcdic(&moves.to_string()));
     for day in 1..=moves {
         record.extend(ebcdic(&format!("2026010{day}")));
-        record.extend_from_slice(&[0, day as u8, 0x0c]);
+        record.extend_from_slice(&[0, u8::try_from(day).unwrap(), 0x0c]);
     }
     record
 }

@@ -332,22 +332,8 @@ impl Reader {
             self.problem(place, "needs a `length` in bytes");
             return None;
         };
-        let start = match self.size(place, map, "start") {
-            Some(0) => {
-                self.problem(place, "`start` counts from 1");
-                0
-            }
-            Some(start) => start - 1,
-            None => next,
-        };
-        let kind = match word("type").map(str::parse::<ColumnType>) {
-            None => ColumnType::Text,
-            Some(Ok(kind)) => kind,
-            Some(Err(())) => {
-                self.problem(place, format_args!("`type` must be one of {TYPE_WORDS}"));
-                ColumnType::Text
-            }
-        };
+        let start = self.start(place, map, next);
+        let kind = self.kind(place, map);
         let numeric = matches!(
             kind,
             ColumnType::Int8
@@ -479,6 +465,30 @@ impl Reader {
             self.problem(place, "a `timestamp` needs `fixed.timezone`");
         }
         Some(pattern)
+    }
+
+    /// Bytes before the field; without `start` it follows the one before it.
+    fn start(&mut self, place: &str, map: &Map<String, Json>, next: usize) -> usize {
+        match self.size(place, map, "start") {
+            Some(0) => {
+                self.problem(place, "`start` counts from 1");
+                0
+            }
+            Some(start) => start - 1,
+            None => next,
+        }
+    }
+
+    fn kind(&mut self, place: &str, map: &Map<String, Json>) -> ColumnType {
+        let word = map.get("type").and_then(Json::as_str);
+        match word.map(str::parse::<ColumnType>) {
+            None => ColumnType::Text,
+            Some(Ok(kind)) => kind,
+            Some(Err(())) => {
+                self.problem(place, format_args!("`type` must be one of {TYPE_WORDS}"));
+                ColumnType::Text
+            }
+        }
     }
 
     /// One of some words.

@@ -67,7 +67,7 @@ pub(super) fn propose(
                 text_of(record, encoding, span.start, span.end)
                     .is_some_and(|text| text.trim_matches(' ').is_empty())
             };
-            !members.iter().all(|record| blank(record))
+            !members.iter().all(blank)
         });
         for (index, span) in filled.enumerate() {
             let kind = if span.word == "string" {
@@ -182,7 +182,7 @@ fn spans(members: &[&[u8]], encoding: TextEncoding) -> Vec<Span> {
                     .get(at + 1)
                     .is_some_and(|byte| kind(*byte, encoding) == 1)
             };
-            members.iter().all(|record| is_space(record))
+            members.iter().all(is_space)
         };
         let begins = match (before, here) {
             // Digits are a field of their own, up to where nothing but spaces stands.
@@ -400,7 +400,7 @@ fn findings(members: &[&[u8]], spans: &[Span], encoding: TextEncoding, notes: &m
                 .is_none(),
             },
         };
-        let first = members.iter().position(|record| bad(record));
+        let first = members.iter().position(&bad);
         if let Some((record, raw)) =
             first.and_then(|at| Some((at, members.get(at)?.get(span.start..span.end)?)))
         {

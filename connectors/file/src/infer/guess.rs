@@ -245,7 +245,7 @@ fn record_len(bytes: &[u8], encoding: TextEncoding, size: u64) -> Option<usize> 
         });
         ratio(equal, all)
     };
-    let divides = |len: &usize| u64::try_from(*len).is_ok_and(|len| size % len == 0);
+    let divides = |len: &usize| u64::try_from(*len).is_ok_and(|len| size.is_multiple_of(len));
     let lens = (2..=RECORD_BYTES_MAX.min(seen.len() / 2)).filter(divides);
     let best =
         lens.map(|len| (len, score(len)))

@@ -24,7 +24,6 @@ fn read(source: &mut SourceTest<FileSource>) -> (Vec<TestRecord>, Option<Error>)
 }
 
 /// Records, bad records with what is said of them, and the failure.
-#[expect(clippy::type_complexity, reason = "taken apart at once")]
 fn read_all(
     source: &mut SourceTest<FileSource>,
 ) -> (Vec<TestRecord>, Vec<(TestRecord, String)>, Option<Error>) {
