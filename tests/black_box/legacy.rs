@@ -307,7 +307,7 @@ fn an_unknown_file_gets_a_proposal_that_reads_it() {
             "record type `D`: 4 records",
             "format: fixed",
         ]);
-    let yaml = ran.stdout.clone()
+    let yaml = ran.stdout
         + "  out:\n    connector: file-sink\n    topics: [master-2026-01-31]\n    path: out.jsonl\n    format: jsonl\n";
     let yaml = scratch.write("inferred.yaml", yaml);
     let report = summary(&run_once(&yaml, &["--timeout", "60s"]).expect_code(0));

@@ -50,7 +50,8 @@ impl Pipeline {
 
 /// A topic's name that no other test uses.
 pub(crate) fn name(what: &str) -> String {
-    format!("{what}-{}", &uuid::Uuid::new_v4().simple().to_string()[..8])
+    let unique = uuid::Uuid::new_v4().simple().to_string();
+    format!("{what}-{}", unique.get(..8).unwrap_or_default())
 }
 
 /// The count of records that a summary says of a connector.

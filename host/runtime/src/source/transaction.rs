@@ -187,7 +187,7 @@ mod tests {
         let append = Append {
             topic: TopicId([1; 16]),
             partition: PartitionId(0),
-            batch: Vec::new().into(),
+            batch: Vec::new(),
         };
         Assembled {
             topics: Vec::new(),
