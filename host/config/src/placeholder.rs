@@ -9,6 +9,19 @@ use std::path::{Path, PathBuf};
 
 use crate::yaml::{self, FILE_BYTES_MAX};
 
+/// What options replace for each record, as Connect's own do: `${topic}` stands for itself here. All of Connect's placeholders
+/// have a colon; another word without one is most likely a mistake.
+const OF_RECORDS: [&str; 8] = [
+    "topic",
+    "timestamp",
+    "table",
+    "schema",
+    "database",
+    "source.db",
+    "source.schema",
+    "source.table",
+];
+
 /// One piece of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'t> {
@@ -63,6 +76,7 @@ pub(crate) fn pieces(text: &str) -> Vec<Piece<'_>> {
                 at,
                 chars,
             },
+            None if OF_RECORDS.contains(&inner) => Piece::Text(whole),
             Some(_) | None => Piece::Broken { at, chars },
         });
         at += chars;
@@ -280,4 +294,23 @@ pub(crate) fn properties(text: &str) -> BTreeMap<String, String> {
         found.insert(key, value);
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_options_replace_for_each_record_stands_for_itself() {
+        let check = |text: &str, expected: Option<&str>| {
+            let resolved = Resolver::default().resolve(text, Path::new("."));
+            assert_eq!(resolved.ok().as_deref(), expected, "{text}");
+        };
+        check("raw_${topic}", Some("raw_${topic}"));
+        check("${topic}-${timestamp}", Some("${topic}-${timestamp}"));
+        check("$${topic}", Some("${topic}"));
+        check("${schema}.${table}", Some("${schema}.${table}"));
+        check("${HOME}", None);
+        check("${topic", None);
+    }
 }
