@@ -77,6 +77,8 @@ struct Row {
     range: Option<(i64, i64)>,
     built: Built,
     side: Option<ClassKind>,
+    /// It is accepted and does nothing here; the docs say why.
+    idle: bool,
 }
 
 /// Returns an option with a type.
@@ -91,6 +93,7 @@ const fn row(name: &'static str, kind: OptionType, docs: &'static str) -> Row {
         range: None,
         built: Built::Yes,
         side: None,
+        idle: false,
     }
 }
 
@@ -133,6 +136,11 @@ impl Row {
         Self { alias, ..self }
     }
 
+    /// Accepted without effect.
+    const fn idle(self) -> Self {
+        Self { idle: true, ..self }
+    }
+
     const fn of_source(self) -> Self {
         Self {
             side: Some(ClassKind::Source),
@@ -159,6 +167,7 @@ impl Row {
             .into_iter()
             .collect();
         (def.min, def.max) = self.range.unzip();
+        def.group = self.idle.then(|| "ignored".to_owned());
         FrameworkOption {
             def,
             built: self.built,
@@ -387,22 +396,26 @@ static CONNECTOR_ROWS: &[Row] = &[
         OptionType::String,
         "A topic of its own for offsets. Accepted without effect: they are in the log's own commits.",
     )
+    .idle()
     .of_source(),
     row(
         "producer.override.*",
         OptionType::String,
         "Settings of Kafka's producer. Accepted without effect: there is none.",
-    ),
+    )
+    .idle(),
     row(
         "consumer.override.*",
         OptionType::String,
         "Settings of Kafka's consumer. Accepted without effect: there is none.",
-    ),
+    )
+    .idle(),
     row(
         "admin.override.*",
         OptionType::String,
         "Settings of Kafka's admin client. Accepted without effect: there is none.",
-    ),
+    )
+    .idle(),
 ];
 
 /// When the connectors of a file run by themselves, as one bounded job.

@@ -28,7 +28,7 @@ impl Hub {
         if !new && only_new {
             return Err(Refusal::new(
                 409,
-                "LS0611",
+                "LS0624",
                 format!("Connector {name} already exists"),
             ));
         }
@@ -92,7 +92,7 @@ impl Hub {
         let Some(class) = class.filter(|class| !class.is_empty()) else {
             return Err(Refusal::new(
                 400,
-                "LS0612",
+                "LS0619",
                 format!(
                     "Connector config {{{}}} contains no connector type",
                     keys(config)
@@ -116,7 +116,7 @@ impl Hub {
             .get("connector.class")
             .and_then(Option::as_deref)
             .ok_or_else(|| {
-                Refusal::new(400, "LS0612", "the configuration has no `connector.class`")
+                Refusal::new(400, "LS0619", "the configuration has no `connector.class`")
             })?;
         let found = self.class(written);
         let names_it = plugin == written
@@ -127,7 +127,7 @@ impl Hub {
         if !names_it {
             return Err(Refusal::new(
                 400,
-                "LS0612",
+                "LS0619",
                 format!("Included connector type {written} does not match request type {plugin}"),
             ));
         }
@@ -234,7 +234,7 @@ fn sentence(diagnostic: &linkspan_config::Diagnostic) -> String {
 fn invalid(count: usize, problems: &str) -> Refusal {
     Refusal::new(
         400,
-        "LS0612",
+        "LS0619",
         format!(
             "Connector configuration is invalid and contains the following {count} error(s):\n{problems}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`"
         ),

@@ -59,7 +59,7 @@ impl Hub {
     pub(super) fn no_class(&self, written: &str) -> Refusal {
         Refusal::new(
             400,
-            "LS0612",
+            "LS0619",
             format!(
                 "Failed to find any class that implements Connector and which name matches {}, available connectors are: {}",
                 written.escape_debug(),
@@ -139,7 +139,7 @@ impl Hub {
         } else {
             return Err(Refusal::new(
                 404,
-                "LS0612",
+                "LS0619",
                 format!("Unknown plugin {plugin}."),
             ));
         };

@@ -12,7 +12,7 @@ error[LS0103]: unknown key `pth`
    |
  4 |     pth: /x
    |     ^^^ did you mean `path`?
-   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, no.progress.timeout.ms, moved.from, ... (49 in all)
+   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, no.progress.timeout.ms, moved.from, ... (53 in all)
 ",
     );
 }

@@ -141,7 +141,7 @@ fn two_jobs_of_one_name_are_refused() {
 fn a_schedule_without_a_time_is_a_missing_option() {
     check(
         &with("schedule: { timezone: UTC }"),
-        "error[LS0203]: schedule lacks the required option `cron`\n --> a.yaml:1:11\n  |\n1 | schedule: { timezone: UTC }\n  |           ^^^^^^^^^^^^^^^^^ add `cron: …`",
+        "error[LS0203]: schedule lacks the required option `cron`\n  --> a.yaml:1:11\n   |\n 1 | schedule: { timezone: UTC }\n   |           ^^^^^^^^^^^^^^^^^ add `cron:`\n   = cron: Minute, hour, day of month, month, day of week; a sixth field in front is seconds; @daily and its like.",
     );
 }
 
