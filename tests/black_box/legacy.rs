@@ -84,7 +84,7 @@ fn a_night_is_loaded_once_and_comes_back_byte_for_byte() {
     let report = summary(&night(&folder, "2026-01-31").expect_code(0));
     let master = &connector(&report, "master-in")["files"][0];
     assert_eq!(master["records"], 4);
-    assert_eq!(master["sums"]["balance"], "92829648.39");
+    assert_eq!(master["sums"]["balance"], "92830648.39");
     assert_eq!(master["sha256"].as_str().unwrap().len(), 64);
     assert_eq!(connector(&report, "transactions-in")["records"], 3);
     assert_eq!(connector(&report, "transactions-out")["records"], 3);
@@ -104,9 +104,34 @@ fn a_night_is_loaded_once_and_comes_back_byte_for_byte() {
         way_back(&folder, "back-3") != original,
         "the balance of the day before is in the database now"
     );
-    let data = folder.join("linkspan-data");
     let id = report["run_id"].as_str().unwrap();
-    let mut rerun = linkspan(&[
+    // A rerun moves nothing twice ...
+    assert_eq!(rerun(&folder, id), 0);
+    assert!(way_back(&folder, "back-4") != original);
+    // ... loads the file when it was delivered again with other bytes ...
+    let path = folder.join("data/master-2026-01-31.dat");
+    fs::write(&path, corrected(&original)).unwrap();
+    assert_eq!(rerun(&folder, id), 4);
+    assert!(
+        way_back(&folder, "back-5") == corrected(&original),
+        "the correction is not in the database"
+    );
+    // ... and the same bytes once more when the source is told to begin anew.
+    fs::write(&path, &original).unwrap();
+    let data = folder.join("linkspan-data");
+    let data = data.to_str().unwrap();
+    let reset = ["offsets", "reset", "master-in", "--yes", "--data", data];
+    run(&mut linkspan(&reset)).expect_code(0);
+    assert_eq!(rerun(&folder, id), 4);
+    assert!(
+        way_back(&folder, "back-6") == original,
+        "the later day is not what it was"
+    );
+}
+
+/// Runs an earlier run again; returns how many accounts were written.
+fn rerun(folder: &Path, id: &str) -> u64 {
+    let mut command = linkspan(&[
         "run",
         "--once",
         "-o",
@@ -115,14 +140,23 @@ fn a_night_is_loaded_once_and_comes_back_byte_for_byte() {
         "90s",
         "--rerun",
         id,
-        "--data",
     ]);
-    let rerun = summary(&run(rerun.arg(&data)).expect_code(0));
-    assert_eq!(connector(&rerun, "accounts-out")["records"], 4);
-    assert!(
-        way_back(&folder, "back-4") == original,
-        "the later day is not what it was"
-    );
+    command.arg("--data").arg(folder.join("linkspan-data"));
+    let report = summary(&run(&mut command).expect_code(0));
+    connector(&report, "accounts-out")["records"]
+        .as_u64()
+        .unwrap()
+}
+
+/// The master file with 0.10 more in the first account, and in the trailer's sum.
+fn corrected(original: &[u8]) -> Vec<u8> {
+    let mut bytes = original.to_vec();
+    // The last but one digit of the balance, and of the sum.
+    for (at, digit) in [(60 + 35 + 11, b'5'), (300 + 8 + 13, b'3')] {
+        assert_eq!(bytes[at], digit);
+        bytes[at] += 1;
+    }
+    bytes
 }
 
 #[test]
