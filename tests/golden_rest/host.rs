@@ -16,6 +16,9 @@ use crate::line::Line;
 /// How long a host may take to say where it listens.
 const START_WITHIN: Duration = Duration::from_secs(60);
 
+/// The longest wait before a request: some were recorded with a minute and more, for a cluster's sake.
+const WAIT_MAX: Duration = Duration::from_secs(20);
+
 /// One running host.
 #[derive(Debug)]
 pub(crate) struct Host {
@@ -158,7 +161,8 @@ impl Host {
     }
 
     fn wait(&self, act: &Value, path: &str) -> bool {
-        let limit = Duration::from_millis(act["timeout_ms"].as_u64().unwrap_or(20_000));
+        let limit =
+            Duration::from_millis(act["timeout_ms"].as_u64().unwrap_or(20_000)).min(WAIT_MAX);
         let pause = Duration::from_millis(act["every_ms"].as_u64().unwrap_or(150).min(50));
         let status = act["status"].as_u64().unwrap_or(200);
         let end = Instant::now() + limit;
