@@ -66,7 +66,16 @@ mod rules {
         ("libloading", &["linkspan-plugin"]),
         ("goblin", &["linkspan-plugin"]),
         ("serde_yaml", &["linkspan-config"]),
-        ("axum", &["linkspan", "linkspan-rest"]),
+        // Two servers: the host's, and the listener of webhooks, which the benchmark is compared with.
+        (
+            "axum",
+            &[
+                "linkspan",
+                "linkspan-rest",
+                "linkspan-connector-http",
+                "linkspan-benches",
+            ],
+        ),
     ];
     /// Packages without an async runtime: bytes in, bytes out.
     const NO_TOKIO: &[&str] = &[

@@ -222,7 +222,7 @@ pub(crate) fn structured(output: Format, value: &Value) -> bool {
             true
         }
         Format::Yaml => {
-            terminal::line(serde_yaml::to_string(value).unwrap_or_default().trim_end());
+            terminal::line(linkspan_config::to_yaml(value).trim_end());
             true
         }
     }

@@ -16,6 +16,12 @@ use serde::de::IgnoredAny;
 
 use crate::source::{FileId, Span};
 
+/// Writes a value as YAML, for people; what has no form there is empty.
+#[must_use]
+pub fn to_yaml(value: &serde_json::Value) -> String {
+    serde_yaml::to_string(value).unwrap_or_default()
+}
+
 /// The largest text that is read: a file of 1 MiB is a mistake, or data.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The deepest nesting.
