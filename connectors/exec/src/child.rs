@@ -18,6 +18,8 @@ use crate::settings::Settings;
 
 /// Lines that wait for the task.
 const LINES_MAX: usize = 1024;
+/// How long what an ended program has said may take into the log; a grandchild may hold the pipe open for ever.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How often a program that was asked to end is looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
@@ -188,6 +190,13 @@ impl Child {
             if since.elapsed() >= self.stop_timeout {
                 signal = rustix::process::Signal::KILL;
             }
+        }
+        // Its last words are on their way into the log.
+        let ended = Instant::now();
+        while ended.elapsed() < LAST_WORDS
+            && self.readers.iter().any(|reader| !reader.is_finished())
+        {
+            std::thread::park_timeout(LOOK);
         }
         for reader in self.readers.drain(..) {
             // What a grandchild keeps open would keep the thread; it ends with the pipe.

@@ -272,8 +272,10 @@ impl Server {
                 program("initdb").unwrap().display()
             ),
             Kind::MariaDb => format!(
-                "{} --no-defaults --datadir={data} --auth-root-authentication-method=normal --skip-test-db",
-                program("mariadb-install-db").unwrap().display()
+                "{} --no-defaults --datadir={data} --tmpdir={folder} --auth-root-authentication-method=normal --skip-test-db",
+                program("mariadb-install-db").unwrap().display(),
+                // A server removes temporary files of others from a folder that it shares with them.
+                folder = self.folder.path().display()
             ),
         };
         let done = as_user(self.kind, &format!("cd / && {command}"))
@@ -298,6 +300,7 @@ impl Server {
             ),
             Kind::MariaDb => format!(
                 "{} --no-defaults --datadir={data} --bind-address=127.0.0.1 --port={port} --socket={folder}/s --pid-file={folder}/pid \
+                 --tmpdir={folder} \
                  --skip-name-resolve --character-set-server=utf8mb4 --innodb-buffer-pool-size=64M --innodb-flush-log-at-trx-commit=2 \
                  --max-connections=60",
                 program("mariadbd").unwrap().display()
