@@ -47,6 +47,14 @@ pub(crate) fn reason(line: &Line) -> Option<&'static str> {
             "the answer to a change lists the tasks as they were, as distributed workers do",
         );
     }
+    if line.method == "GET"
+        && line.path.ends_with("/tasks")
+        && line.scenario.starts_with("patch-config")
+    {
+        return Some(
+            "at some moments: while a changed connector restarts, its tasks are not listed",
+        );
+    }
     if line.scenario == "offsets-sink" {
         // Its source asks for a topic of one partition, which every later line is about.
         return Some(

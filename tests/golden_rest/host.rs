@@ -90,8 +90,10 @@ impl Host {
 
     /// The other way round, so that answers compare.
     fn contract(&self, text: &str) -> String {
-        text.replace(&self.files.path().display().to_string(), "${TMP}")
-            .replace(&self.address.to_string(), "${WORKER}")
+        let text = text
+            .replace(&self.files.path().display().to_string(), "${TMP}")
+            .replace(&self.address.to_string(), "${WORKER}");
+        fillers(&text)
     }
 
     pub(crate) fn ask(&self, line: &Line) -> std::io::Result<Answer> {
@@ -216,6 +218,25 @@ impl Host {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// Long runs of one letter as they were recorded.
+fn fillers(text: &str) -> String {
+    const SHORTEST: usize = 200;
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|other| other != first).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        let times = run.chars().count();
+        if first.is_ascii_alphabetic() && times >= SHORTEST {
+            out.push_str(&format!("${{FILL:{first}:{times}}}"));
+        } else {
+            out.push_str(run);
+        }
+        rest = after;
+    }
+    out
 }
 
 fn holds(document: &Value, until: &Value) -> bool {

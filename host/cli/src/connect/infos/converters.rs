@@ -39,7 +39,7 @@ const PLACES: [Place; 6] = [
 fn converter_names(role: Role) -> Vec<String> {
     let mut names: Vec<String> = CLASSES
         .iter()
-        .filter(|class| class.serves(role) && !class.java.is_empty())
+        .filter(|class| class.serves(role) && class.java.starts_with("org.apache.kafka."))
         .map(|class| class.java.to_owned())
         .collect();
     names.sort();
