@@ -49,6 +49,8 @@ mod places;
 #[cfg(test)]
 mod quickstart;
 #[cfg(test)]
+mod regex;
+#[cfg(test)]
 mod retention;
 #[cfg(test)]
 mod runs;

@@ -241,6 +241,7 @@ fn first_read(place: &Place, topic: &Topic) -> Result<i64, Failed> {
         start: Start::Earliest,
         max_bytes: 1 << 20,
         fence: None,
+        pattern: None,
     };
     let mut consumer: Box<dyn Consumer> = place.log.open_consumer(options).map_err(chain)?;
     loop {

@@ -81,6 +81,7 @@ impl Setup {
             start: Start::Earliest,
             max_bytes: 1 << 20,
             fence: None,
+            pattern: None,
         };
         let mut consumer = self.place.log.open_consumer(options).map_err(chain)?;
         while !matches!(

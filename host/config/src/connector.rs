@@ -1,6 +1,6 @@
 //! `connectors:` and `defaults:` → [`ConnectorPlan`]s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::items;
 use crate::codes;
@@ -8,7 +8,7 @@ use crate::diagnostic::Severity;
 use crate::framework;
 use crate::option::{Catalog, Class, ClassKind, OptionType};
 use crate::placeholder::Resolver;
-use crate::plan::{ConnectorPlan, Late, RestartPolicy};
+use crate::plan::{ConnectorPlan, Late, RestartPolicy, TopicPlan};
 use crate::report::{Draft, Report};
 use crate::settings::{Body, Reader, Setting};
 use crate::vocabulary::{Built, Vocabulary, closest, listing};
@@ -92,8 +92,8 @@ fn connector(
     };
     let mut settings = reader.read(&bodies);
     name_predicates(&mut settings);
-    let topics_hold = topics_hold(report, entry, class, &settings);
-    let letters_hold = letters_hold(report, entry, &settings);
+    let topics_hold = topics_hold(report, entry, class, around.catalog, &settings);
+    let letters_hold = letters_hold(report, entry, around.catalog, &settings);
     let converters_hold = converters_hold(report, entry, around.catalog, &settings);
     let steps_hold = steps_hold(report, entry, around.catalog, &settings);
     if let Some(own) = settings.get("name").filter(|own| own.text != name) {
@@ -247,7 +247,7 @@ fn vocabulary(class: &Class) -> Vocabulary<'_> {
         let misplaced = match option.kind {
             Some(kind) if kind != class.kind => Some(match kind {
                 ClassKind::Source => "is an option of sources; this is a sink",
-                ClassKind::Sink | ClassKind::Transform if option.def.name == "topics" => {
+                ClassKind::Sink | ClassKind::Transform if option.def.name.starts_with("topics") => {
                     "is an option of sinks; a source takes `topic`"
                 }
                 ClassKind::Sink | ClassKind::Transform => "is an option of sinks; this is a source",
@@ -264,34 +264,81 @@ fn vocabulary(class: &Class) -> Vocabulary<'_> {
     vocabulary
 }
 
-/// A sink needs topics, and each must be a name Kafka allows.
+/// A sink reads `topics` or what `topics.regex` matches; each name must be one that Kafka allows, the pattern one of Java's.
 fn topics_hold(
     report: &mut Report,
     entry: &Entry,
     class: &Class,
+    catalog: &dyn Catalog,
     settings: &BTreeMap<String, Setting>,
 ) -> bool {
     if class.kind != ClassKind::Sink {
         return true;
     }
-    let Some(setting) = settings.get("topics") else {
-        // A misspelt or unbuilt way to say it was reported as such.
-        let tried = matches!(&entry.value.kind, Kind::Map(options) if options.iter().any(|option| closest(&option.key, ["topics", "topics.regex"]).is_some()));
-        if !tried {
+    match (settings.get("topics"), settings.get("topics.regex")) {
+        (None, None) => {
+            // A misspelt way to say it was reported as such.
+            let tried = matches!(&entry.value.kind, Kind::Map(options) if options.iter().any(|option| closest(&option.key, ["topics", "topics.regex"]).is_some()));
+            if !tried {
+                report.push(
+                    Draft::error(
+                        &codes::MISSING_OPTION,
+                        entry.key_span,
+                        format!(
+                            "connector `{}` lacks the required option `topics`",
+                            entry.key
+                        ),
+                    )
+                    .label("add `topics: [NAME]` or `topics.regex: PATTERN`"),
+                );
+            }
+            false
+        }
+        (Some(topics), Some(regex)) => {
             report.push(
                 Draft::error(
-                    &codes::MISSING_OPTION,
-                    entry.key_span,
+                    &codes::NOT_ALLOWED,
+                    regex.span,
                     format!(
-                        "connector `{}` lacks the required option `topics`",
+                        "connector `{}`: `topics` and `topics.regex` exclude each other, and both are set",
                         entry.key
                     ),
                 )
-                .label("add `topics: [NAME]`"),
+                .related(topics.span, "`topics` is here")
+                .help("remove one of them"),
             );
+            false
         }
-        return false;
+        (Some(topics), None) => names_hold(report, entry, topics),
+        (None, Some(regex)) => pattern_holds(report, entry, catalog, regex),
+    }
+}
+
+fn pattern_holds(
+    report: &mut Report,
+    entry: &Entry,
+    catalog: &dyn Catalog,
+    setting: &Setting,
+) -> bool {
+    let Some(pattern) = setting.resolved.as_deref() else {
+        return true;
     };
+    let why = match catalog.topic_pattern(pattern) {
+        Ok(_) if !pattern.trim().is_empty() => return true,
+        Ok(_) => "is empty".to_owned(),
+        // What a placeholder stands for may not show.
+        Err(_) if setting.late => "is not a valid regular expression".to_owned(),
+        Err(why) => why,
+    };
+    report.push(Draft::error(
+        &codes::NOT_ALLOWED,
+        setting.span,
+        format!("connector `{}`: `topics.regex` {why}", entry.key),
+    ));
+    false
+}
+
+fn names_hold(report: &mut Report, entry: &Entry, setting: &Setting) -> bool {
     let Some(resolved) = &setting.resolved else {
         return true;
     };
@@ -319,8 +366,33 @@ fn topics_hold(
     good
 }
 
+/// Finds out which of the topics that the files name the sinks with a pattern read.
+pub(crate) fn match_topics(
+    plans: &mut [ConnectorPlan],
+    declared: &[TopicPlan],
+    catalog: &dyn Catalog,
+) {
+    let known: BTreeSet<String> = plans
+        .iter()
+        .flat_map(|plan| plan.topics.iter().chain(&plan.letters))
+        .chain(declared.iter().map(|topic| &topic.name))
+        .cloned()
+        .collect();
+    for plan in plans {
+        let pattern = plan.topics_regex.as_deref();
+        if let Some(Ok(matches)) = pattern.map(|pattern| catalog.topic_pattern(pattern)) {
+            plan.topics_matched = known.iter().filter(|name| matches(name)).cloned().collect();
+        }
+    }
+}
+
 /// Dead letters may not come back to the sink that set them aside, and their topic must be one.
-fn letters_hold(report: &mut Report, entry: &Entry, settings: &BTreeMap<String, Setting>) -> bool {
+fn letters_hold(
+    report: &mut Report,
+    entry: &Entry,
+    catalog: &dyn Catalog,
+    settings: &BTreeMap<String, Setting>,
+) -> bool {
     let Some(setting) = settings.get("errors.deadletterqueue.topic.name") else {
         return true;
     };
@@ -336,18 +408,21 @@ fn letters_hold(report: &mut Report, entry: &Entry, settings: &BTreeMap<String, 
         report.push(Draft::error(&codes::BAD_NAME, setting.span, message));
         return false;
     }
-    let read = settings
-        .get("topics")
-        .and_then(|topics| topics.resolved.as_deref());
-    if !read.is_some_and(|topics| items(topics).iter().any(|topic| topic == name)) {
-        return true;
-    }
+    let text = |option: &str| settings.get(option).and_then(|set| set.resolved.as_deref());
+    let named =
+        text("topics").is_some_and(|topics| items(topics).iter().any(|topic| topic == name));
+    let matches = text("topics.regex").map(|pattern| catalog.topic_pattern(pattern));
+    let way = match matches {
+        _ if named => "`topics` names",
+        Some(Ok(matches)) if matches(name) => "`topics.regex` matches",
+        _ => return true,
+    };
     report.push(
         Draft::error(
             &codes::NOT_ALLOWED,
             setting.span,
             format!(
-                "connector `{}`: the dead letters would come back: `topics` names their topic, too",
+                "connector `{}`: the dead letters would come back: {way} their topic, too",
                 entry.key
             ),
         )
@@ -582,6 +657,11 @@ fn plan(
         source: report.sources.location(entry.key_span),
         tasks_max: u32::try_from(number("tasks.max", 1)).unwrap_or(1),
         topics,
+        topics_regex: match class.kind {
+            ClassKind::Sink => text("topics.regex").map(str::to_owned),
+            ClassKind::Source | ClassKind::Transform => None,
+        },
+        topics_matched: Vec::new(),
         key_fields: text("key.fields").map(items).unwrap_or_default(),
         restart,
         offset_flush_interval_ms: number("offset.flush.interval.ms", 1000),

@@ -69,7 +69,7 @@ fn edges_of<'a>(from: &'a ConnectorPlan, connectors: &'a [ConnectorPlan]) -> Vec
     };
     for (to, other) in connectors.iter().enumerate() {
         if other.kind == ClassKind::Sink {
-            let shared = other.topics.iter().find(|topic| writes.contains(topic));
+            let shared = other.reads().find(|topic| writes.contains(topic));
             edges.extend(shared.map(|topic| Edge {
                 to,
                 over: format!("topic `{topic}`"),

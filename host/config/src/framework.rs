@@ -195,7 +195,13 @@ static CONNECTOR_ROWS: &[Row] = &[
     )
     .default("1")
     .range(1, TASKS_MAX),
-    row("topics", OptionType::List, "The topics that are read.").of_sink(),
+    row("topics", OptionType::List, "The topics that are read; either this or `topics.regex`.").of_sink(),
+    row(
+        "topics.regex",
+        OptionType::String,
+        "A pattern, in Java's syntax: every topic whose whole name matches is read, also those that are made later.",
+    )
+    .of_sink(),
     row(
         "key.fields",
         OptionType::List,
@@ -289,7 +295,6 @@ static CONNECTOR_ROWS: &[Row] = &[
     .default("none")
     .values(&["none", "restart"])
     .only(&["none"]),
-    later("topics.regex", "Topics by pattern.").of_sink(),
     row(
         "transforms",
         OptionType::List,

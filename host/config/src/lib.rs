@@ -48,7 +48,9 @@ pub use jobs::{Action, Hook, JobPlan, Missed, Overlap, Schedule};
 pub use linkspan_types::units::{DurationError, parse_duration};
 pub use load::{Request, host_settings, load};
 pub use logging::{LoggingFormat, LoggingOutput, LoggingSettings};
-pub use option::{Catalog, Class, ClassKind, ConverterProblem, OptionDef, OptionType, StepProblem};
+pub use option::{
+    Catalog, Class, ClassKind, ConverterProblem, NameTest, OptionDef, OptionType, StepProblem,
+};
 pub use placeholder::Resolver;
 pub use plan::{
     ConnectorPlan, Durability, HostSettings, LogSettings, Plan, ResolvedConfig, RestartPolicy,

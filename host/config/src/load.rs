@@ -95,6 +95,7 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
         resolver: &known,
         unset_env,
     };
+    connector::match_topics(&mut connectors, &topics, catalog);
     let jobs = jobs::read(&mut report, &document, &mut connectors, &around);
     if !report.has_errors()
         && !request.empty

@@ -191,6 +191,9 @@ impl OptionDef {
     }
 }
 
+/// Decides about a topic's name.
+pub type NameTest = Box<dyn Fn(&str) -> bool>;
+
 /// The installed classes.
 pub trait Catalog {
     /// Returns the class of that name or alias.
@@ -217,6 +220,14 @@ pub trait Catalog {
     ) -> Vec<StepProblem> {
         let _known_nothing_about = config;
         Vec::new()
+    }
+    /// Returns what decides whether a topic's whole name matches a pattern of `topics.regex`.
+    ///
+    /// # Errors
+    /// What is wrong with the pattern, as a fragment.
+    fn topic_pattern(&self, pattern: &str) -> Result<NameTest, String> {
+        let _known_nothing_about = pattern;
+        Ok(Box::new(|_| false))
     }
     /// Returns the options of steps that hold secrets.
     fn step_secrets(&self, config: &std::collections::BTreeMap<String, String>) -> Vec<String> {

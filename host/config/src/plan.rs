@@ -135,6 +135,10 @@ pub struct ConnectorPlan {
     pub tasks_max: u32,
     /// `topics` of a sink; what the topic options of a source name.
     pub topics: Vec<String>,
+    /// `topics.regex` of a sink.
+    pub topics_regex: Option<String>,
+    /// What `topics.regex` matches of the topics that the files name.
+    pub topics_matched: Vec<String>,
     /// `key.fields`.
     pub key_fields: Vec<String>,
     /// `restart.policy`.
@@ -173,6 +177,11 @@ impl fmt::Debug for ResolvedConfig {
 }
 
 impl ConnectorPlan {
+    /// Returns the topics that a sink is known to read.
+    pub fn reads(&self) -> impl Iterator<Item = &String> {
+        self.topics.iter().chain(&self.topics_matched)
+    }
+
     /// Returns all options with placeholders replaced, checked again.
     ///
     /// # Errors

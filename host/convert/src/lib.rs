@@ -48,5 +48,5 @@ pub use map::Map;
 pub use record::{Coordinates, Record, SchemaAndValue, TimestampType};
 pub use schema::{Field, Fields, Kind, Logical, Parameters, Schema, Type};
 pub use structure::Struct;
-pub use transform::pattern_problem;
+pub use transform::{pattern_problem, whole_match};
 pub use value::Value;

@@ -589,6 +589,8 @@ pub struct ConsumerOptions {
     pub member: String,
     /// The topics to read.
     pub topics: Vec<TopicName>,
+    /// Beside them every topic whose name it matches, also those that are made later.
+    pub pattern: Option<TopicPattern>,
     /// How the group divides partitions; the same for all its members.
     pub assignor: Assignor,
     /// Where to begin without a committed offset.
@@ -597,6 +599,41 @@ pub struct ConsumerOptions {
     pub max_bytes: usize,
     /// Refuse work once a newer generation of this owner exists.
     pub fence: Option<(OwnerId, FenceEpoch)>,
+}
+
+/// Chooses topics by name. What a pattern means its maker decides; a log only asks.
+#[derive(Clone)]
+pub struct TopicPattern {
+    text: Arc<str>,
+    matches: Arc<dyn Fn(&str) -> bool + Send + Sync>,
+}
+
+impl TopicPattern {
+    /// Makes one of its text, which messages show, and what decides about a name.
+    pub fn new(text: &str, matches: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            text: text.into(),
+            matches: Arc::new(matches),
+        }
+    }
+
+    /// Returns true for a name that it matches; names of internal topics (`__…`) never are, as in Kafka.
+    #[must_use]
+    pub fn matches(&self, name: &TopicName) -> bool {
+        !name.as_str().starts_with("__") && (self.matches)(name.as_str())
+    }
+
+    /// Returns the pattern as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for TopicPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("TopicPattern").field(&self.text).finish()
+    }
 }
 
 /// Where to begin without a committed offset.

@@ -243,6 +243,7 @@ fn options(group: &str, member: &str, topics: &[&str]) -> Result<ConsumerOptions
         start: Start::Earliest,
         max_bytes: 64 * 1024,
         fence: None,
+        pattern: None,
     })
 }
 

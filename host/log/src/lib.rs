@@ -71,7 +71,7 @@ pub use assign::Assignor;
 pub use backend::{
     Append, Assignment, Commit, Committed, Consumer, ConsumerOptions, Event, Fetched, FetchedBatch,
     GroupOffset, Health, KvPut, LogBackend, Producer, ProducerStateView, Start, Store, Topic,
-    TopicSpec, Watermarks, group_offset_key, list_group,
+    TopicPattern, TopicSpec, Watermarks, group_offset_key, list_group,
 };
 pub use backup::BackupReport;
 pub use compaction::Compacted;

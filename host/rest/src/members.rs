@@ -127,6 +127,7 @@ impl Member {
             max_bytes: READ_BYTES,
             fence: None,
             assignor: Assignor::default(),
+            pattern: None,
         })?;
         Ok(Self {
             log,

@@ -195,8 +195,8 @@ impl Run {
         let mut all = Vec::with_capacity(self.connectors.len());
         for connector in &self.connectors {
             let mut ends = Ends::new();
-            for name in Self::topics_of(&connector.spec) {
-                let Some(topic) = self.shared.log.topic(name)? else {
+            for name in connector.spec.topics_now(self.shared.log.as_ref())? {
+                let Some(topic) = self.shared.log.topic(&name)? else {
                     continue;
                 };
                 for partition in (0..topic.partitions).map(PartitionId) {

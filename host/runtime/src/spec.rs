@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use linkspan_log::TopicSpec;
+use linkspan_log::{LogBackend, TopicPattern, TopicSpec};
 use linkspan_types::TopicName;
 
 use crate::control::Target;
@@ -82,6 +82,8 @@ pub struct ConnectorSpec {
     pub tasks_max: u32,
     /// Topics a sink reads; empty for sources.
     pub topics: Vec<TopicName>,
+    /// `topics.regex`: what a sink reads beside them, also topics that are made later.
+    pub topics_regex: Option<TopicPattern>,
     /// Columns that make up a record's key; empty keeps the key of the plugin.
     pub key_fields: Vec<String>,
     /// `offset.flush.interval.ms`: how often a sink is asked for its progress.
@@ -107,6 +109,25 @@ pub struct ConnectorSpec {
 }
 
 impl ConnectorSpec {
+    /// Whether a sink reads this topic.
+    #[must_use]
+    pub fn reads(&self, topic: &TopicName) -> bool {
+        let pattern = self.topics_regex.as_ref();
+        self.topics.contains(topic) || pattern.is_some_and(|pattern| pattern.matches(topic))
+    }
+
+    /// Returns the topics that a sink reads now: those it names, and those there are that its pattern matches.
+    pub(crate) fn topics_now(&self, log: &dyn LogBackend) -> linkspan_log::Result<Vec<TopicName>> {
+        let mut topics = self.topics.clone();
+        if let Some(pattern) = &self.topics_regex {
+            let found = log.topics()?.into_iter().map(|topic| topic.name);
+            topics.extend(found.filter(|name| pattern.matches(name)));
+            topics.sort();
+            topics.dedup();
+        }
+        Ok(topics)
+    }
+
     /// One that cannot run: it fails with `why` when it starts, and is shown so.
     #[must_use]
     pub fn broken(
@@ -123,6 +144,7 @@ impl ConnectorSpec {
             resolve: Arc::new(move || Err(why.to_string())),
             tasks_max: 1,
             topics: Vec::new(),
+            topics_regex: None,
             key_fields: Vec::new(),
             flush_interval: Duration::from_secs(1),
             restarts: false,

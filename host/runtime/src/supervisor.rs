@@ -456,9 +456,8 @@ impl Runtime {
         if spec.kind == KindOfConnector::Source {
             return Ok(());
         }
-        self.shared
-            .log
-            .declare_reader(&group_of(&spec.name), &spec.topics)
+        let log = self.shared.log.as_ref();
+        log.declare_reader(&group_of(&spec.name), &spec.topics_now(log)?)
     }
 }
 
@@ -491,7 +490,7 @@ fn letters(
 ) -> Result<Option<TopicName>, Vec<String>> {
     let letters = ErrorPolicy::from_config(config, &spec.class)?.letters;
     match letters {
-        Some(topic) if spec.topics.contains(&topic) => Err(vec![format!(
+        Some(topic) if spec.reads(&topic) => Err(vec![format!(
             "option `errors.deadletterqueue.topic.name`: the sink reads `{topic}` itself, its dead letters would come back to it"
         )]),
         letters => Ok(letters),
@@ -615,11 +614,6 @@ impl Run {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.connectors.iter().all(Running::is_over)
-    }
-
-    /// The topics that sinks of this run read.
-    pub(crate) fn topics_of(spec: &ConnectorSpec) -> impl Iterator<Item = &TopicName> {
-        spec.topics.iter()
     }
 
     /// Waits until something changed since `seen`, at most `limit`; returns what to pass next time, first 0.

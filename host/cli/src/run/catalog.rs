@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use linkspan_config::{Catalog, Class, ConverterProblem, StepProblem};
+use linkspan_config::{Catalog, Class, ConverterProblem, NameTest, StepProblem};
 use linkspan_convert::converter::CLASSES;
 use linkspan_convert::options::OptionType;
 use linkspan_convert::transform::read_steps;
@@ -77,6 +77,10 @@ impl Catalog for Installed {
             known: unknown.known,
         });
         problems.chain(unknown).collect()
+    }
+
+    fn topic_pattern(&self, pattern: &str) -> Result<NameTest, String> {
+        Ok(Box::new(linkspan_convert::whole_match(pattern)?))
     }
 
     fn step_secrets(&self, config: &BTreeMap<String, String>) -> Vec<String> {

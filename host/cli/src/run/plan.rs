@@ -9,7 +9,7 @@ use linkspan_config::{
     Class, ClassKind, ConnectorPlan, Diagnostic, Diagnostics, Plan, Request, Resolver,
     RestartPolicy, Severity, codes,
 };
-use linkspan_log::{Durability, LocalOptions, TopicSpec};
+use linkspan_log::{Durability, LocalOptions, TopicPattern, TopicSpec};
 use linkspan_plugin::{ConfigProblem, PluginError};
 use linkspan_runtime::{
     ConnectorSpec, KindOfConnector, Resolved, Settings, Target, TopicSpecs, WarningReport,
@@ -384,6 +384,15 @@ pub(crate) fn spec(
             .map(|name| topic_name(name))
             .collect::<Result<_, _>>()?,
     };
+    let topics_regex = match (&connector.topics_regex, kind) {
+        (Some(text), KindOfConnector::Sink) => {
+            let matches = linkspan_convert::whole_match(text).map_err(|why| {
+                Failure::new(Exit::Invalid, "LS0205", format!("`topics.regex` {why}"))
+            })?;
+            Some(TopicPattern::new(text, matches))
+        }
+        _ => None,
+    };
     let (restarts, restart_delay_max) = match connector.restart {
         RestartPolicy::Backoff { delay_max_ms } => (true, Duration::from_millis(delay_max_ms)),
         RestartPolicy::Never => (false, Duration::from_secs(1)),
@@ -407,6 +416,7 @@ pub(crate) fn spec(
         resolve: Arc::new(resolve),
         tasks_max: connector.tasks_max,
         topics,
+        topics_regex,
         key_fields: connector.key_fields.clone(),
         flush_interval: Duration::from_millis(connector.offset_flush_interval_ms),
         restarts,

@@ -185,9 +185,15 @@ fn what_is_not_built_is_refused_and_never_ignored() {
     ] {
         assert_eq!(Case::one(&source(option)).lines(), [""; 0], "{option}");
     }
-    let sink = "connectors: { out: { connector: blackhole-sink, topics.regex: a.* } }";
-    assert!(Case::one(sink).lines()[0].starts_with("LS0290 a.yaml:1:"));
-    assert_eq!(Case::one(sink).lines().len(), 1);
+    let sink = |options: &str| {
+        format!("connectors: {{ out: {{ connector: blackhole-sink, {options} }} }}")
+    };
+    assert_eq!(Case::one(&sink("topics.regex: a.*")).lines(), [""; 0]);
+    let both = Case::one(&sink("topics.regex: a.*, topics: [a]")).lines();
+    assert!(
+        both.len() == 1 && both[0].starts_with("LS0205 a.yaml:1:"),
+        "{both:?}"
+    );
     let topic = format!(
         "topics: {{ t: {{ replication.factor: 2 }} }}\n{}",
         source("")

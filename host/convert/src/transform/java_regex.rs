@@ -29,6 +29,15 @@ pub fn pattern_problem(pattern: &str) -> Option<String> {
     JavaRegex::new(pattern).err()
 }
 
+/// Returns a test of whole texts by a pattern in Java's syntax. A text whose test would cost too much does not match.
+///
+/// # Errors
+/// Says what is wrong with the pattern, as a fragment.
+pub fn whole_match(pattern: &str) -> Result<impl Fn(&str) -> bool + Send + Sync + use<>, String> {
+    let regex = JavaRegex::new(pattern)?;
+    Ok(move |text: &str| regex.matches(text).unwrap_or(false))
+}
+
 /// A compiled pattern.
 #[derive(Debug, Clone)]
 pub(crate) struct JavaRegex {

@@ -41,7 +41,7 @@ mod value_to_key;
 use std::fmt;
 
 pub use crate::options::{ConfigProblem, OptionDef, OptionType, Rule, Settings};
-pub use java_regex::pattern_problem;
+pub use java_regex::{pattern_problem, whole_match};
 pub use registry::{TransformClass, TransformName, find_transform, transform_classes};
 pub use side::Side;
 pub use steps::{

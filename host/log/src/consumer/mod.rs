@@ -87,6 +87,7 @@ impl LocalConsumer {
             group: &options.group,
             name: &options.member,
             topics: &options.topics,
+            pattern: options.pattern.as_ref(),
             assignor: options.assignor,
         };
         let membership = loop {

@@ -23,6 +23,7 @@ use linkspan_types::{GroupId, TopicName, TopicPartition};
 use tokio::sync::Notify;
 
 use crate::assign::{self, Assignor, Partitions};
+use crate::backend::TopicPattern;
 use crate::error::{Error, Result};
 use crate::topics::Catalog;
 
@@ -37,6 +38,10 @@ pub(crate) use membership::{Change, InFlight, Membership};
 #[derive(Debug)]
 struct Member {
     id: u64,
+    /// The topics that it named.
+    named: Vec<TopicName>,
+    pattern: Option<TopicPattern>,
+    /// The topics that it reads: those it named, and what its pattern matches now.
     topics: Vec<TopicName>,
     notify: Arc<Notify>,
     target: BTreeSet<TopicPartition>,
@@ -83,6 +88,7 @@ pub(crate) struct Joining<'a> {
     pub(crate) group: &'a GroupId,
     pub(crate) name: &'a str,
     pub(crate) topics: &'a [TopicName],
+    pub(crate) pattern: Option<&'a TopicPattern>,
     pub(crate) assignor: Assignor,
 }
 
@@ -118,6 +124,7 @@ impl Groups {
             group,
             name,
             topics,
+            pattern,
             assignor,
         } = *joining;
         let mut state = self.lock();
@@ -146,6 +153,8 @@ impl Groups {
         let notify = Arc::new(Notify::new());
         let member = Member {
             id,
+            named: topics.to_vec(),
+            pattern: pattern.cloned(),
             topics: topics.to_vec(),
             notify: Arc::clone(&notify),
             target: BTreeSet::new(),
@@ -172,6 +181,21 @@ impl Groups {
     }
 }
 
+impl Member {
+    fn follow_pattern(&mut self, catalog: &Catalog) {
+        let Some(pattern) = &self.pattern else {
+            return;
+        };
+        let names = catalog.all().map(|entry| &entry.topic.name);
+        let mut topics: BTreeSet<TopicName> = names
+            .filter(|name| pattern.matches(name))
+            .cloned()
+            .collect();
+        topics.extend(self.named.iter().cloned());
+        self.topics = topics.into_iter().collect();
+    }
+}
+
 impl State {
     fn is_held(&self, group: &GroupId) -> bool {
         self.groups.get(group).is_some_and(|group| group.held)
@@ -189,6 +213,9 @@ impl State {
 impl Group {
     /// Gives every member a new target.
     fn assign(&mut self, catalog: &Catalog) {
+        for member in self.members.values_mut() {
+            member.follow_pattern(catalog);
+        }
         let mut topics = BTreeMap::new();
         for name in self.members.values().flat_map(|m| &m.topics) {
             if let Some(entry) = catalog.by_name(name) {

@@ -42,6 +42,7 @@ fn try_join(
             group: &GroupId::from("g"),
             name,
             topics: &[topic()],
+            pattern: None,
             assignor,
         },
         catalog,

@@ -53,6 +53,7 @@ fn consumer(log: &dyn LogBackend, topic: &str) -> Box<dyn crate::Consumer> {
         start: Start::Earliest,
         max_bytes: 1 << 20,
         fence: None,
+        pattern: None,
     })
     .unwrap()
 }

@@ -202,6 +202,7 @@ fn a_closed_log_refuses_everything_and_closes_again() {
         start: Start::Earliest,
         max_bytes: 1 << 20,
         fence: None,
+        pattern: None,
     };
     let mut consumer = log.open_consumer(options).unwrap();
     let closing = Arc::clone(&log);

@@ -92,6 +92,7 @@ fn a_claim_scans_the_positions_of_its_group_once() {
             start: Start::Earliest,
             max_bytes: 1,
             fence: None,
+            pattern: None,
         })
         .unwrap();
     let event = block_on(consumer.next(), Duration::from_secs(20))

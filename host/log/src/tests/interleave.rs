@@ -180,6 +180,7 @@ fn consumer(log: &dyn LogBackend) -> Box<dyn crate::Consumer> {
         start: Start::Earliest,
         max_bytes: 1 << 20,
         fence: None,
+        pattern: None,
     };
     log.open_consumer(options).unwrap()
 }
@@ -286,6 +287,7 @@ fn a_deleted_group_is_no_declared_reader_any_more() {
             start: Start::Earliest,
             max_bytes: 1,
             fence: None,
+            pattern: None,
         })
         .unwrap();
     drop(block_on(consumer.next(), PATIENCE));

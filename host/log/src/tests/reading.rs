@@ -18,6 +18,7 @@ fn join(log: &dyn LogBackend, max_bytes: usize) -> Box<dyn Consumer> {
         start: Start::Earliest,
         max_bytes,
         fence: None,
+        pattern: None,
     };
     log.open_consumer(options).unwrap()
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, PoisonError};
 
+use linkspan_log::LogBackend;
 use serde_json::Value;
 
 use super::decide::State;
@@ -134,7 +135,8 @@ impl Control {
     /// Nobody knows the connector, or the log cannot be read.
     pub fn offsets(&self, name: &str) -> Result<Value, Refused> {
         let slot = self.inner.slot(name)?;
-        offsets_admin::get(self.inner.runtime.shared.log.as_ref(), &subject(&slot))
+        let log = self.inner.runtime.shared.log.as_ref();
+        offsets_admin::get(log, &subject(log, &slot))
     }
 
     /// Changes offsets of a stopped connector, see [`offsets_admin`](crate::OffsetsChange).
@@ -161,12 +163,8 @@ impl Control {
         if zombies {
             return Err(offsets_admin::not_closed(name));
         }
-        let changed = offsets_admin::change(
-            self.inner.runtime.shared.log.as_ref(),
-            &subject(&slot),
-            change,
-            seen,
-        );
+        let log = self.inner.runtime.shared.log.as_ref();
+        let changed = offsets_admin::change(log, &subject(log, &slot), change, seen);
         drop(order);
         changed
     }
@@ -174,7 +172,7 @@ impl Control {
     /// Asks the class about offsets that are to be set; returns whether it has looked at them.
     fn ask_class(&self, slot: &Slot, change: &Altered) -> Result<bool, Refused> {
         let log = self.inner.runtime.shared.log.as_ref();
-        let Some(offsets) = offsets_admin::asked(log, &subject(slot), change)? else {
+        let Some(offsets) = offsets_admin::asked(log, &subject(log, slot), change)? else {
             return Ok(false);
         };
         let Some(spec) = slot.wish().spec.clone() else {
@@ -207,12 +205,12 @@ fn is_stopped(slot: &Slot) -> bool {
         && shown.tasks.is_empty()
 }
 
-fn subject(slot: &Slot) -> Subject {
+fn subject(log: &dyn LogBackend, slot: &Slot) -> Subject {
     let record = slot.record();
     Subject {
         name: slot.name.clone(),
         kind: record.kind(),
-        topics: ownership::topics_of(&record),
+        topics: ownership::topics_of(log, &slot.name, &record),
     }
 }
 

@@ -135,7 +135,7 @@ impl Offline {
             return Ok(Subject {
                 name: name.to_owned(),
                 kind: record.kind(),
-                topics: ownership::topics_of(&record),
+                topics: ownership::topics_of(log, name, &record),
             });
         }
         offsets_admin::guess(log, name)?.ok_or_else(|| Refused::unknown(name))

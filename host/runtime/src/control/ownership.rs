@@ -151,7 +151,7 @@ pub(crate) fn adopt(
     puts.push(Record::of(spec).put(&spec.name));
     // The new reader is declared before the old one lets go, so retention never sees a gap.
     if spec.kind == KindOfConnector::Sink {
-        log.declare_reader(&to, &spec.topics)?;
+        log.declare_reader(&to, &spec.topics_now(log)?)?;
     }
     keeper.put(puts)?;
     log.forget_reader(&from)?;
@@ -235,8 +235,15 @@ fn source_offsets(
         .collect())
 }
 
-/// The topics of a remembered sink.
-pub(crate) fn topics_of(record: &Record) -> Vec<TopicName> {
+/// The topics of a remembered sink: those it names; where it names none, those that the log knows it reads.
+pub(crate) fn topics_of(log: &dyn LogBackend, name: &str, record: &Record) -> Vec<TopicName> {
+    if record.topics.is_empty() && record.kind() == KindOfConnector::Sink {
+        let group = group_of(name);
+        // Unreadable, it is unknown: nothing is refused for it.
+        let readers = log.readers().unwrap_or_default();
+        let found = readers.into_iter().find(|(reader, _)| *reader == group);
+        return found.map(|(_, topics)| topics).unwrap_or_default();
+    }
     record
         .topics
         .iter()

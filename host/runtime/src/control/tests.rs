@@ -118,6 +118,7 @@ fn spec(
     change: impl FnOnce(&mut ConnectorSpec),
 ) -> Arc<ConnectorSpec> {
     let mut spec = ConnectorSpec {
+        topics_regex: None,
         name: name.to_owned(),
         class: "fake".to_owned(),
         kind,

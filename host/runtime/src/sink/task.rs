@@ -75,6 +75,7 @@ fn deliver(
         group: group_of(&ctx.spec.name),
         member: ctx.task.name(),
         topics: ctx.spec.topics.clone(),
+        pattern: ctx.spec.topics_regex.clone(),
         assignor: Assignor::default(),
         start: Start::Earliest,
         max_bytes: FETCH_BYTES_MAX,
@@ -327,6 +328,14 @@ impl Delivery<'_> {
 
     fn assigned(&mut self, assigned: &[Assignment]) -> Result<(), TaskError> {
         self.put()?;
+        if self.ctx.spec.topics_regex.is_some() {
+            // A topic that was made since the start: retention waits for this sink there, too.
+            let log = self.ctx.runtime.log.as_ref();
+            log.declare_reader(
+                &group_of(&self.ctx.spec.name),
+                &self.ctx.spec.topics_now(log)?,
+            )?;
+        }
         self.positions.assign(assigned);
         self.letters
             .assigned(self.ctx, assigned, &mut self.builder.aside)?;
