@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::places::{Place, values};
-use crate::support::{linkspan, run};
+use crate::support::{Scratch, linkspan, run, run_once};
 
 #[test]
 fn topics_are_made_described_altered_and_deleted() {
@@ -291,4 +291,60 @@ fn consume_says_when_an_offset_is_not_there() {
         let ran = place.run(&["consume", "lynes", "--exit"]).expect_code(2);
         ran.says(&["LS0516", "did you mean `lines`?"]);
     }
+}
+
+#[test]
+fn a_topic_that_a_source_writes_first_is_made_as_its_group_says() {
+    let scratch = Scratch::new();
+    scratch.write("a.txt", "line\n");
+    let source = |name: &str, topic: &str, creation: &str| {
+        format!(
+            "  {name}:\n    connector: file-source\n    format: lines\n    path: a.txt\n    topic: {topic}\n{creation}"
+        )
+    };
+    let creation = "    topic.creation:\n      groups: [wide]\n      wide: { include: ['ord.+', x], exclude: 'ordinary', \
+                    partitions: 4, retention.ms: 1h }\n      default: { partitions: 2, replication.factor: 3 }\n";
+    let yaml = scratch.write(
+        "p.yaml",
+        format!(
+            "connectors:\n{}{}{}",
+            source("a", "orders", creation),
+            source("b", "ordinary", creation),
+            source("c", "plain", "")
+        ),
+    );
+    run_once(&yaml, &[]).expect_code(0);
+    for (topic, partitions, retention) in [
+        ("orders", 4, "3600000"),
+        ("ordinary", 2, "604800000"),
+        ("plain", 1, "604800000"),
+    ] {
+        let mut describe = linkspan(&["topic", "describe", topic, "-o", "json", "--data"]);
+        let ran = run(describe.arg(scratch.path("linkspan-data"))).expect_code(0);
+        let described: Value = serde_json::from_str(ran.stdout.trim()).unwrap();
+        let rows = described["settings"].as_array().unwrap();
+        let set = rows
+            .iter()
+            .find(|row| row["name"] == "retention.ms")
+            .unwrap();
+        assert_eq!(
+            described["partitions"].as_array().unwrap().len(),
+            partitions,
+            "{topic}"
+        );
+        assert_eq!(set["value"], retention, "{topic}");
+    }
+    // Everything that is wrong is said at once, and nothing runs.
+    let wrong = "    topic.creation: { groups: [w], w.include: '[', v.include: a, default.partitions: 0 }\n";
+    let yaml = scratch.write(
+        "w.yaml",
+        format!("connectors:\n{}", source("a", "t", wrong)),
+    );
+    run_once(&yaml, &[]).expect_code(2).says(&[
+        "LS0205",
+        "default.partitions` is a whole number",
+        "default.replication.factor` is missing",
+        "w.include` is not a valid regular expression",
+        "v.include` belongs to no group",
+    ]);
 }

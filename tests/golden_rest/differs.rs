@@ -55,10 +55,6 @@ pub(crate) fn reason(line: &Line) -> Option<&'static str> {
             "at some moments: while a changed connector restarts, its tasks are not listed",
         );
     }
-    // Its source asks for a topic of one partition; these lines are about that source, its records, or what was read.
-    if line.scenario == "offsets-sink" && [0, 2, 8, 9, 10, 12, 16, 20, 23].contains(&line.step) {
-        return Some("topic creation groups (`topic.creation.*`) are not built yet and refused");
-    }
     if line.path.ends_with("/config/validate") {
         return validate(line);
     }
@@ -67,9 +63,6 @@ pub(crate) fn reason(line: &Line) -> Option<&'static str> {
 
 fn validate(line: &Line) -> Option<&'static str> {
     let body = line.body.as_deref().unwrap_or_default();
-    if body.contains("topic.creation.") && !body.contains("\"g,g\"") {
-        return Some("topic creation groups (`topic.creation.*`) are not built yet and refused");
-    }
     if line.mode == "standalone" && body.contains("\"transaction.boundary\": \"connector\"") {
         return Some(
             "that a class marks no transactions is said in both modes; Kafka's standalone worker does not look",

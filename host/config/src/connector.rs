@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linkspan_types::topic_creation::{self, CreationProblem};
+
 use crate::check::items;
 use crate::codes;
 use crate::diagnostic::Severity;
@@ -96,6 +98,7 @@ fn connector(
     let letters_hold = letters_hold(report, entry, around.catalog, &settings);
     let converters_hold = converters_hold(report, entry, around.catalog, &settings);
     let steps_hold = steps_hold(report, entry, around.catalog, &settings);
+    let creation_holds = creation_holds(report, entry, around.catalog, &settings);
     if let Some(own) = settings.get("name").filter(|own| own.text != name) {
         report.push(
             Draft::error(
@@ -109,7 +112,7 @@ fn connector(
             .help("remove `name`: the key is the name"),
         );
     }
-    (named && topics_hold && letters_hold && converters_hold && steps_hold)
+    (named && topics_hold && letters_hold && converters_hold && steps_hold && creation_holds)
         .then(|| plan(report, entry, class, settings))
 }
 
@@ -593,6 +596,67 @@ fn steps_hold(
         report.push(draft);
     }
     good
+}
+
+/// Groups of topics that are made: each has what it needs, and its patterns are expressions.
+fn creation_holds(
+    report: &mut Report,
+    entry: &Entry,
+    catalog: &dyn Catalog,
+    settings: &BTreeMap<String, Setting>,
+) -> bool {
+    let own = || {
+        settings
+            .iter()
+            .filter(|(key, _)| key.starts_with(topic_creation::PREFIX))
+    };
+    let config: BTreeMap<String, String> = own()
+        .map(|(key, setting)| {
+            let text = setting.resolved.as_ref().unwrap_or(&setting.text);
+            (key.clone(), text.clone())
+        })
+        .collect();
+    let mut problems = match topic_creation::read(&config, &items) {
+        Ok(_) => Vec::new(),
+        Err(problems) => problems,
+    };
+    for (key, text) in &config {
+        if !(key.ends_with(".include") || key.ends_with(".exclude")) {
+            continue;
+        }
+        let wrong = items(text)
+            .into_iter()
+            .filter_map(|pattern| catalog.topic_pattern(&pattern).err());
+        problems.extend(wrong.map(|message| CreationProblem {
+            key: key.clone(),
+            message,
+        }));
+    }
+    // What is not resolved yet cannot be judged yet; what a placeholder stands for may not show.
+    problems.retain(|problem| {
+        settings
+            .get(&problem.key)
+            .is_none_or(|setting| setting.resolved.is_some())
+    });
+    for problem in &problems {
+        let place = settings
+            .get(&problem.key)
+            .or_else(|| own().next().map(|(_, one)| one));
+        let late = settings
+            .get(&problem.key)
+            .is_some_and(|setting| setting.late);
+        let what = if late {
+            "holds what it cannot take"
+        } else {
+            &problem.message
+        };
+        report.push(Draft::error(
+            &codes::NOT_ALLOWED,
+            place.map_or(entry.key_span, |setting| setting.span),
+            format!("connector `{}`: `{}` {what}", entry.key, problem.key),
+        ));
+    }
+    problems.is_empty()
 }
 
 /// Where a missing option of a step would stand: at the step's type, else at the list of steps.

@@ -373,7 +373,18 @@ static CONNECTOR_ROWS: &[Row] = &[
         "Copies of the topic of dead letters; one machine holds one. Accepted without effect.",
     )
     .range(-1, 100),
-    later("topic.creation.*", "Settings of topics that are created.").of_source(),
+    row(
+        "topic.creation.groups",
+        OptionType::List,
+        "Groups of topics that are made alike, asked in this order; `default` takes what no other takes.",
+    )
+    .of_source(),
+    row(
+        "topic.creation.*",
+        OptionType::String,
+        "Of a group: include and exclude (patterns of whole names), partitions, replication.factor, and settings of the topic.",
+    )
+    .of_source(),
     row(
         "exactly.once.support",
         OptionType::String,

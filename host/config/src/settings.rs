@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use linkspan_types::topic_creation;
 use serde_json::Value;
 
 use crate::check;
@@ -143,9 +144,11 @@ impl<'a> Reader<'a> {
                 self.steps(&name, items, body, found, meant);
             }
             match (self.vocabulary.find(&name), nested) {
-                // A predicate written as a map below its name.
+                // A predicate, or a group of topics, written as a map below its name.
                 (Some(_), Some(entries))
-                    if is_step_option(&name) && name.matches('.').count() == 1 =>
+                    if (is_step_option(&name) && name.matches('.').count() == 1)
+                        || (name.starts_with(topic_creation::PREFIX)
+                            && name.matches('.').count() == 2) =>
                 {
                     self.flatten(&name, Body { entries, ..body }, found, meant);
                 }
@@ -418,7 +421,9 @@ impl<'a> Reader<'a> {
                 return false;
             }
             Kind::List(_) => {
-                matches!(def.kind, OptionType::List | OptionType::Path) || is_step_option(name)
+                matches!(def.kind, OptionType::List | OptionType::Path)
+                    || is_step_option(name)
+                    || name.starts_with(topic_creation::PREFIX)
             }
             Kind::Map(_) => def.kind == OptionType::Map,
             Kind::Scalar(_) => true,

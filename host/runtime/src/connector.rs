@@ -17,7 +17,7 @@ use crate::convert::Converters;
 use crate::error::TaskError;
 use crate::errors::ErrorPolicy;
 use crate::services::Services;
-use crate::source::Boundary;
+use crate::source::{Boundary, TopicCreation};
 use crate::spec::{ConnectorSpec, KindOfConnector, Settings};
 use crate::task::{TaskShared, TaskState};
 use crate::transforms::Chain;
@@ -137,6 +137,13 @@ impl TaskContext {
             .map_err(|problems| {
                 TaskError::permanent("LS0210", "config_invalid", problems.join("; "))
             })
+    }
+
+    /// Returns how topics are made that a source writes.
+    pub(crate) fn topic_creation(&self) -> Result<TopicCreation, TaskError> {
+        let resolved = (self.spec.resolve)()
+            .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
+        TopicCreation::from_config(&resolved.config, self.runtime.settings.num_partitions)
     }
 
     /// Returns what one commit of a source holds.

@@ -8,6 +8,7 @@ mod bytes;
 mod clock;
 mod ids;
 mod topic;
+pub mod topic_creation;
 pub mod topic_settings;
 pub mod units;
 

@@ -147,9 +147,11 @@ impl Hub {
         let (_, problems) =
             connector_of_map(&name, &config, &self.base, &self.resolver, &self.classes);
         for problem in problems {
-            // Steps were judged by Kafka Connect's rules above; what only this host refuses of them is said when it is made.
+            // Steps and topic creation were judged by Kafka Connect's rules above; what only this host refuses of them is said when it is made.
             let step = problem.key.as_deref().is_some_and(|key| {
-                key.starts_with("transforms.") || key.starts_with("predicates.")
+                ["transforms.", "predicates.", "topic.creation."]
+                    .iter()
+                    .any(|prefix| key.starts_with(prefix))
             });
             if problem.diagnostic.severity == Severity::Error && !step {
                 infos.add(problem.key.as_deref(), sentence(&problem.diagnostic));

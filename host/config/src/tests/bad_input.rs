@@ -12,7 +12,7 @@ error[LS0103]: unknown key `pth`
    |
  4 |     pth: /x
    |     ^^^ did you mean `path`?
-   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, no.progress.timeout.ms, moved.from, ... (53 in all)
+   = known here: path, topic, format, csv.null.values, csv.types, csv.header, poll.interval, idle.ms, buffer.bytes, max.line, ratio, lines.max, api.key, login.password, header.*, connector, name, tasks.max, key.fields, offset.flush.interval.ms, restart.policy, restart.delay.max.ms, no.progress.timeout.ms, moved.from, ... (55 in all)
 ",
     );
 }
@@ -161,7 +161,7 @@ fn mistakes_of_connectors_have_a_place_and_a_code() {
 
 #[test]
 fn what_is_not_built_is_refused_and_never_ignored() {
-    for option in ["topic.creation.enable: true", "isolation: process"] {
+    for option in ["isolation: process", "config.action.reload: restart"] {
         let lines = Case::one(&source(option)).lines();
         assert!(
             lines.len() == 1 && lines[0].starts_with("LS0290 a.yaml:6:"),

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use linkspan_convert::{Stage, TimestampType};
-use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic, TopicSpec};
+use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic};
 use linkspan_plugin::batch::{Data, OffsetChange, REJECTED_HEADER, SourceBatch, SourceRecord};
 use linkspan_types::{PartitionId, TopicName};
 use linkspan_wire::{BatchBuilder, Compression, Partitioner, Spread};
 
 use super::aside::{FailedAt, SourceAside};
+use super::creation::TopicCreation;
 use crate::convert::SourceConverter;
 use crate::error::TaskError;
 use crate::errors::{Attempts, Verdict};
@@ -40,7 +41,7 @@ struct Target {
 pub(crate) struct Assembler {
     log: Arc<dyn LogBackend>,
     connector: String,
-    num_partitions: i32,
+    creation: TopicCreation,
     first_partition: i32,
     compression: Compression,
     pub(crate) converter: SourceConverter,
@@ -99,7 +100,7 @@ impl Assembler {
     pub(crate) fn new(
         log: Arc<dyn LogBackend>,
         connector: &str,
-        num_partitions: i32,
+        creation: TopicCreation,
         task_index: u32,
         converter: SourceConverter,
         chain: Option<Chain>,
@@ -108,7 +109,7 @@ impl Assembler {
         Self {
             log,
             connector: connector.to_owned(),
-            num_partitions,
+            creation,
             first_partition: i32::try_from(task_index).unwrap_or(0),
             compression: Compression::None,
             converter,
@@ -401,10 +402,7 @@ impl Assembler {
         if let Some(topic) = self.log.topic(&name)? {
             return Ok(topic);
         }
-        let spec = TopicSpec {
-            partitions: self.num_partitions,
-            settings: std::collections::BTreeMap::new(),
-        };
+        let spec = self.creation.spec_of(&name);
         match self.log.create_topic(&name, &spec) {
             Ok(topic) => Ok(topic),
             Err(error) => match self.log.topic(&name)? {

@@ -6,9 +6,11 @@
 mod acks;
 mod aside;
 mod assemble;
+mod creation;
 mod flight;
 mod task;
 mod transaction;
 
+pub(crate) use self::creation::TopicCreation;
 pub(crate) use self::task::run;
 pub(crate) use self::transaction::Boundary;

@@ -153,7 +153,7 @@ fn assembler(ctx: &TaskContext) -> Result<Assembler, TaskError> {
     Ok(Assembler::new(
         Arc::clone(&ctx.runtime.log),
         &ctx.spec.name,
-        ctx.runtime.settings.num_partitions,
+        ctx.topic_creation()?,
         ctx.task.index,
         converter,
         ctx.chain()?,
