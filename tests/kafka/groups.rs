@@ -69,3 +69,43 @@ fn tasks_of_a_group_share_partitions_and_nothing_is_doubled() {
         .collect();
     assert_eq!((found.len(), numbers.len()), (800, 800));
 }
+
+#[test]
+fn what_a_partitions_last_owner_did_not_commit_its_next_owner_does() {
+    let Some(broker) = broker("offsets of a consumer group after its partitions moved") else {
+        return;
+    };
+    let (topic, group) = (name("moved"), name("group"));
+    broker.topic(&topic, 4, &[]);
+    let rows: Vec<Row> = (0..400)
+        .map(|number| Row::of(&number.to_string()).at(number % 4, 0))
+        .collect();
+    broker.write(&topic, &rows);
+    let pipeline = Pipeline::new(&format!(
+        "connectors:\n  in:\n    connector: kafka-source\n    bootstrap.servers: {}\n    topics: [{topic}]\n    group.id: {group}\n    tasks.max: 2\n",
+        broker.plain
+    ));
+    // A job reads everything and never joins the group: its positions are here, and Kafka knows of none.
+    pipeline.run(&[]).expect_code(0);
+    assert_eq!(broker.committed(&group, &topic), 0);
+    // The group's members have nothing to read; they still say how far this is.
+    let (out, err) = (
+        pipeline.scratch.path("stdout"),
+        pipeline.scratch.path("stderr"),
+    );
+    let mut host = start(
+        linkspan(&["run", "--listen", "none"]).arg(pipeline.yaml()),
+        &out,
+        &err,
+    );
+    let settled = eventually(LIMIT, || broker.committed(&group, &topic) == 400);
+    host.kill().unwrap();
+    host.wait().unwrap();
+    assert!(
+        settled,
+        "committed {}\n{}",
+        broker.committed(&group, &topic),
+        std::fs::read_to_string(&err).unwrap()
+    );
+    assert_eq!(pipeline.consume(&topic).len(), 400);
+}

@@ -9,6 +9,7 @@
 
 mod batch;
 mod client;
+mod commits;
 mod start;
 mod track;
 
@@ -16,8 +17,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use linkspan_sdk::{prelude::*, tracing};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, RebalanceProtocol};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Notify;
 
@@ -32,8 +33,6 @@ use crate::options::{Isolation, SourceOptions, fill, share, whole_name};
 
 /// How long an empty poll waits at most before it looks at its timers.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// How often a group's offsets are committed to Kafka.
-const GROUP_COMMIT: Duration = Duration::from_secs(1);
 
 /// What the connector does as a whole.
 pub(crate) struct KafkaSourceConnector;
@@ -73,15 +72,8 @@ pub(crate) struct KafkaSource {
     /// Topics that a job has still to read.
     ahead: VecDeque<String>,
     refresh_at: tokio::time::Instant,
-    group: GroupCommits,
-}
-
-/// What a group's offsets in Kafka are to become, when the batch is durable.
-#[derive(Default)]
-struct GroupCommits {
-    waiting: VecDeque<(Seq, Vec<(Key, i64)>)>,
-    durable: Option<Durable>,
-    at: Option<tokio::time::Instant>,
+    /// Partitions that the group gave and whose starts could not be found out yet.
+    unstarted: Vec<Key>,
 }
 
 impl SourceTask for KafkaSource {
@@ -115,10 +107,7 @@ impl SourceTask for KafkaSource {
         let mut source = Self {
             share: share(&options.partition_share).unwrap_or((0, 1)),
             starts: starts(cluster),
-            group: GroupCommits {
-                durable: in_group.then(|| ctx.durable()),
-                ..GroupCommits::default()
-            },
+            unstarted: Vec::new(),
             options,
             ctx,
             place,
@@ -149,12 +138,14 @@ impl SourceTask for KafkaSource {
             if !self.in_group() && !self.ctx.bounded() && now >= self.refresh_at {
                 self.refresh()?;
             }
-            self.commit_group(now);
+            self.consumer.context().commit(&self.consumer, now);
             let read = self.fill(out)?;
             if read || !self.pinned.is_empty() {
-                for (key, next) in std::mem::take(&mut self.pinned) {
-                    self.store(out, &key, next);
+                let pinned = std::mem::take(&mut self.pinned);
+                for (key, next) in &pinned {
+                    self.store(out, key, *next);
                 }
+                self.consumer.context().handed_out(out.seq(), pinned);
                 return Ok(Poll::More);
             }
             if self.ctx.bounded() && self.tracks.all_done() && !self.next_topic()? {
@@ -171,16 +162,15 @@ impl SourceTask for KafkaSource {
     }
 
     async fn close(&mut self) -> Result<()> {
-        if self.in_group() {
-            self.commit_group_now(CommitMode::Sync);
-        }
+        let client = self.consumer.context();
+        client.commit_now(&self.consumer, CommitMode::Sync);
         Ok(())
     }
 }
 
 impl KafkaSource {
     fn in_group(&self) -> bool {
-        self.group.durable.is_some()
+        self.consumer.context().in_group()
     }
 
     fn question<'a>(&'a self, doing: &'a str) -> Question<'a> {
@@ -435,7 +425,9 @@ impl KafkaSource {
                         }
                     }
                 }
+                Change::Unstarted(keys) => self.unstarted.extend(keys),
                 Change::Revoked(keys) => {
+                    self.unstarted.retain(|key| !keys.contains(key));
                     for key in keys {
                         self.tracks.remove(&key);
                         self.pinned.retain(|(pinned, _)| *pinned != key);
@@ -448,6 +440,24 @@ impl KafkaSource {
             }
         }
         gone
+    }
+
+    /// Begins with the partitions whose starts could not be found out when the group gave them.
+    pub(super) fn start_late(&mut self) -> Result<()> {
+        if self.unstarted.is_empty() {
+            return Ok(());
+        }
+        let starts = self.starts.of(&*self.consumer, &self.unstarted)?;
+        self.unstarted.clear();
+        self.consumer.context().started(&starts);
+        let places: Vec<(Key, Offset)> = starts
+            .iter()
+            .map(|start| (start.key.clone(), start.offset))
+            .collect();
+        for start in starts {
+            self.track(start, None);
+        }
+        self.read_from(&places, "begin to read")
     }
 
     /// What a poll said instead of a message.
@@ -530,24 +540,32 @@ impl KafkaSource {
                 "a position is gone, {what}"
             );
             self.tracks.move_to(&key, go_on);
-            self.read_again(&key, go_on)?;
+            self.read_from(
+                &[(key.clone(), Offset::Offset(go_on))],
+                "go on after a lost position",
+            )?;
             self.pinned.push((key, go_on));
         }
         self.look_for_lost = false;
         Ok(())
     }
 
-    /// Reads a partition from another offset on.
-    fn read_again(&self, (topic, partition): &Key, from: i64) -> Result<()> {
-        let (mut before, mut after) = (TopicPartitionList::new(), TopicPartitionList::new());
-        before.add_partition(topic, *partition);
-        let again = after
-            .add_partition_offset(topic, *partition, Offset::Offset(from))
-            .and_then(|()| self.consumer.incremental_unassign(&before))
-            .and_then(|()| self.consumer.incremental_assign(&after));
-        again.map_err(|failed| {
-            error::from_call(&failed, &self.place, "go on after a lost position", None)
-        })
+    /// Reads partitions that are assigned already from other offsets on.
+    fn read_from(&self, places: &[(Key, Offset)], doing: &str) -> Result<()> {
+        let protocol = self.consumer.rebalance_protocol();
+        let whole = self.in_group() && !matches!(protocol, RebalanceProtocol::Cooperative);
+        let moved = if whole {
+            // A group's older protocol knows the assignment as a whole only.
+            let all = self.tracks.places();
+            list_of(all).and_then(|all| self.consumer.assign(&all))
+        } else {
+            let of = |(key, at): &'_ (Key, Offset)| (key.clone(), *at);
+            list_of(places.iter().map(of)).and_then(|list| {
+                self.consumer.incremental_unassign(&list)?;
+                self.consumer.incremental_assign(&list)
+            })
+        };
+        moved.map_err(|failed| error::from_call(&failed, &self.place, doing, None))
     }
 
     /// No broker answered: finds out whether that is still so.
@@ -569,48 +587,14 @@ impl KafkaSource {
         }
         out.offset(start::source_partition(topic, *partition), offset);
     }
+}
 
-    fn commit_group(&mut self, now: tokio::time::Instant) {
-        if self.in_group() && self.group.at.is_none_or(|at| now >= at) {
-            self.group.at = Some(now + GROUP_COMMIT);
-            self.commit_group_now(CommitMode::Async);
-        }
+fn list_of(places: impl Iterator<Item = (Key, Offset)>) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), at) in places {
+        list.add_partition_offset(&topic, partition, at)?;
     }
-
-    /// Tells Kafka's group what is durable here.
-    fn commit_group_now(&mut self, mode: CommitMode) {
-        let Some(durable) = &self.group.durable else {
-            return;
-        };
-        let durable = durable.get();
-        let mut next: BTreeMap<Key, i64> = BTreeMap::new();
-        while self
-            .group
-            .waiting
-            .front()
-            .is_some_and(|(seq, _)| *seq <= durable)
-        {
-            next.extend(
-                self.group
-                    .waiting
-                    .pop_front()
-                    .into_iter()
-                    .flat_map(|(_, positions)| positions),
-            );
-        }
-        next.retain(|key, _| self.tracks.contains(key));
-        if next.is_empty() {
-            return;
-        }
-        let mut list = TopicPartitionList::with_capacity(next.len());
-        for ((topic, partition), next) in &next {
-            let added = list.add_partition_offset(topic, *partition, Offset::Offset(*next));
-            debug_assert!(added.is_ok(), "an offset that was read is one");
-        }
-        if let Err(error) = self.consumer.commit(&list, mode) {
-            tracing::debug!(%error, "the group's offsets were not committed");
-        }
-    }
+    Ok(list)
 }
 
 /// Asks for the id of the cluster with a client of its own, so that a wrong address or password ends the start at once.

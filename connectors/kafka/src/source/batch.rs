@@ -25,6 +25,7 @@ impl KafkaSource {
         if let Some(error) = self.pending.take() {
             return Err(error);
         }
+        self.start_late()?;
         if self.look_for_lost {
             self.lost()?;
         }
@@ -42,10 +43,7 @@ impl KafkaSource {
         for (key, next) in &read {
             self.store(out, key, *next);
         }
-        self.consumer.context().handed_out(out.seq());
-        if self.in_group() {
-            self.group.waiting.push_back((out.seq(), read));
-        }
+        self.consumer.context().handed_out(out.seq(), read);
         Ok(true)
     }
 

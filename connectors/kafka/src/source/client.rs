@@ -7,11 +7,12 @@ use std::sync::{Mutex, PoisonError};
 
 use linkspan_sdk::{prelude::*, tracing};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, ConsumerContext, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::commits::Commits;
 use super::start::{Key, Start, Starts};
 use crate::client::Events;
 
@@ -24,6 +25,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) enum Change {
     Assigned(Vec<Start>),
+    /// It is not known yet where these begin.
+    Unstarted(Vec<Key>),
     Revoked(Vec<Key>),
     Failed(Error),
 }
@@ -46,6 +49,7 @@ struct GroupState {
     /// The last batch that was handed out.
     last: Seq,
     changes: Vec<Change>,
+    commits: Commits,
 }
 
 impl Group {
@@ -95,11 +99,50 @@ impl SourceClient {
             .map_or_else(Vec::new, |group| std::mem::take(&mut group.state().changes))
     }
 
+    /// Returns whether this is a member of a group.
+    pub(crate) const fn in_group(&self) -> bool {
+        self.group.is_some()
+    }
+
     /// Notes that a batch was handed out.
-    pub(crate) fn handed_out(&self, seq: Seq) {
+    pub(crate) fn handed_out(&self, seq: Seq, positions: Vec<(Key, i64)>) {
         if let Some(group) = &self.group {
-            group.state().last = seq;
+            let mut state = group.state();
+            state.last = seq;
+            state.commits.handed_out(seq, positions);
         }
+    }
+
+    /// Partitions begin at their starts.
+    pub(crate) fn started(&self, starts: &[Start]) {
+        if let Some(group) = &self.group {
+            let mut state = group.state();
+            for start in starts {
+                state.commits.assigned(&start.key, start.stored);
+            }
+        }
+    }
+
+    /// Tells the group what is durable here, when it is time for it.
+    pub(crate) fn commit(&self, consumer: &BaseConsumer<Self>, now: tokio::time::Instant) {
+        let Some(group) = &self.group else { return };
+        let due = {
+            let mut state = group.state();
+            state.commits.settled(group.durable.get());
+            state.commits.due(now)
+        };
+        send(consumer, &due, CommitMode::Async);
+    }
+
+    /// As [`SourceClient::commit`], at once.
+    pub(crate) fn commit_now(&self, consumer: &BaseConsumer<Self>, mode: CommitMode) {
+        let Some(group) = &self.group else { return };
+        let open = {
+            let mut state = group.state();
+            state.commits.settled(group.durable.get());
+            state.commits.open()
+        };
+        send(consumer, &open, mode);
     }
 
     fn assigned(&self, group: &Group, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
@@ -114,14 +157,19 @@ impl SourceClient {
                         tracing::warn!(%error, topic = key.0, partition = key.1, "the start of a partition was refused");
                     }
                 }
+                self.started(&starts);
                 Change::Assigned(starts)
             }
-            Err(error) => Change::Failed(error),
+            // Asked again by the next poll, which says what is wrong; until then nothing of them is taken.
+            Err(error) => {
+                tracing::debug!(%error, "the starts of partitions are not known yet");
+                Change::Unstarted(keys)
+            }
         };
         group.state().changes.push(change);
     }
 
-    fn revoked(&self, group: &Group, list: &TopicPartitionList) {
+    fn revoked(&self, group: &Group, consumer: &BaseConsumer<Self>, list: &TopicPartitionList) {
         let keys = keys(list);
         if keys.is_empty() {
             return;
@@ -134,7 +182,28 @@ impl SourceClient {
             ));
             group.state().changes.push(Change::Failed(error));
         }
-        group.state().changes.push(Change::Revoked(keys));
+        // While the partitions are still this member's; the client sends it before it gives them up.
+        self.commit_now(consumer, CommitMode::Async);
+        let mut state = group.state();
+        for key in &keys {
+            state.commits.revoked(key);
+        }
+        state.changes.push(Change::Revoked(keys));
+    }
+}
+
+/// Sends offsets to the group's coordinator. What fails is sent again, see [`Commits`].
+fn send(consumer: &BaseConsumer<SourceClient>, offsets: &[(Key, i64)], mode: CommitMode) {
+    if offsets.is_empty() {
+        return;
+    }
+    let mut list = TopicPartitionList::with_capacity(offsets.len());
+    for ((topic, partition), next) in offsets {
+        let added = list.add_partition_offset(topic, *partition, Offset::Offset(*next));
+        debug_assert!(added.is_ok(), "an offset that was read is one");
+    }
+    if let Err(error) = consumer.commit(&list, mode) {
+        tracing::debug!(%error, "the group's offsets were not committed");
     }
 }
 
@@ -164,7 +233,7 @@ impl ConsumerContext for SourceClient {
         let Some(group) = &self.group else { return };
         match rebalance {
             Rebalance::Assign(list) => self.assigned(group, consumer, list),
-            Rebalance::Revoke(list) => self.revoked(group, list),
+            Rebalance::Revoke(list) => self.revoked(group, consumer, list),
             Rebalance::Error(error) => {
                 let error = crate::error::from_call(
                     error,
@@ -180,11 +249,21 @@ impl ConsumerContext for SourceClient {
     fn commit_callback(
         &self,
         result: rdkafka::error::KafkaResult<()>,
-        _offsets: &TopicPartitionList,
+        offsets: &TopicPartitionList,
     ) {
-        // The position here is the one that counts; Kafka's copy is for its tools.
-        if let Err(error) = result {
+        let Some(group) = &self.group else { return };
+        // The position here is the one that counts; Kafka's copy is for its tools, and is sent again.
+        if let Err(error) = &result {
             tracing::debug!(%error, "the group's offsets were not committed");
         }
+        let mut taken = Vec::new();
+        if result.is_ok() {
+            for element in offsets.elements() {
+                if let (Ok(()), Offset::Offset(next)) = (element.error(), element.offset()) {
+                    taken.push(((element.topic().to_owned(), element.partition()), next));
+                }
+            }
+        }
+        group.state().commits.answered(taken);
     }
 }

@@ -64,6 +64,8 @@ pub(crate) fn source_partition(topic: &str, partition: i32) -> SourcePartition {
 pub(crate) struct Start {
     pub(crate) key: Key,
     pub(crate) offset: Offset,
+    /// The position that is stored here.
+    pub(crate) stored: Option<i64>,
     /// The offset that has to be stored although nothing was read yet, because asking again would answer otherwise.
     pub(crate) pin: Option<i64>,
 }
@@ -115,6 +117,7 @@ impl Starts {
                 Some(next) => starts.push(Start {
                     key: key.clone(),
                     offset: Offset::Offset(next),
+                    stored: Some(next),
                     pin: None,
                 }),
                 None => open.push(key.clone()),
@@ -131,6 +134,7 @@ impl Starts {
             starts.push(Start {
                 key: (topic.clone(), *partition),
                 offset: Offset::Offset(offset),
+                stored: None,
                 pin: None,
             });
             false
@@ -140,6 +144,7 @@ impl Starts {
                 starts.extend(open.into_iter().map(|key| Start {
                     key,
                     offset: Offset::Beginning,
+                    stored: None,
                     pin: None,
                 }));
             }
@@ -149,6 +154,7 @@ impl Starts {
                     starts.push(Start {
                         key,
                         offset: Offset::Offset(high),
+                        stored: None,
                         pin: Some(high),
                     });
                 }
@@ -174,6 +180,7 @@ impl Starts {
                 Offset::Offset(next) => starts.push(Start {
                     key,
                     offset: Offset::Offset(next),
+                    stored: None,
                     pin: None,
                 }),
                 _ => open.push(key),
@@ -213,6 +220,7 @@ impl Starts {
             starts.push(Start {
                 key,
                 offset: Offset::Offset(next),
+                stored: None,
                 pin: Some(next),
             });
         }

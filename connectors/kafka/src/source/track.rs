@@ -126,6 +126,14 @@ impl Tracks {
         known.collect()
     }
 
+    /// Returns where each partition goes on.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (Key, Offset)> {
+        self.all().map(|(topic, partition, track)| {
+            let at = track.next.map_or(Offset::Beginning, Offset::Offset);
+            ((topic.to_owned(), partition), at)
+        })
+    }
+
     /// Returns a topic's positions for a message.
     pub(crate) fn positions_of(&self, topic: &str) -> Vec<String> {
         let of = self.all().filter(|(found, _, _)| *found == topic);
