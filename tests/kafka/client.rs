@@ -136,7 +136,7 @@ impl Broker {
             .sum()
     }
 
-    /// Returns the sum of the offsets that a group has committed of a topic.
+    /// Returns the sum of the offsets that a group has committed of a topic; -1 while its coordinator does not answer yet.
     pub(crate) fn committed(&self, group: &str, topic: &str) -> i64 {
         let consumer: BaseConsumer = self.config().set("group.id", group).create().unwrap();
         let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
@@ -144,7 +144,9 @@ impl Broker {
         for partition in metadata.topics()[0].partitions() {
             list.add_partition(topic, partition.id());
         }
-        let committed = consumer.committed_offsets(list, LIMIT).unwrap();
+        let Ok(committed) = consumer.committed_offsets(list, LIMIT) else {
+            return -1;
+        };
         let offsets = committed.elements();
         offsets
             .iter()

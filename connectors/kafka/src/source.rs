@@ -40,12 +40,9 @@ pub(crate) struct KafkaSourceConnector;
 impl SourceConnector for KafkaSourceConnector {
     type Options = SourceOptions;
 
-    async fn task_configs(options: &SourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
+    async fn task_configs(_options: &SourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
         let max = max.max(1);
-        // Members of a group are told apart by Kafka.
-        if options.group_id.is_some() {
-            return Ok((0..max).map(|_| TaskConfig::new()).collect());
-        }
+        // Also with a group: a job does not join it, and its tasks must divide the partitions all the same.
         let config =
             |index| TaskConfig::from([("partition.share".to_owned(), format!("{index}/{max}"))]);
         Ok((0..max).map(config).collect())
