@@ -640,6 +640,16 @@ static HOST_ROWS: &[Row] = &[
     .default("file")
     .values(&["file", "rest"])
     .only(&["file"]),
+    row(
+        "config.providers",
+        OptionType::List,
+        "Further names of providers for placeholders; env, file, directory and param are always there.",
+    ),
+    row(
+        "config.providers.*",
+        OptionType::String,
+        "Of a provider: class, param.allowed.paths (files and folders, absolute) and param.allowlist.pattern (whole names of variables).",
+    ),
     later(
         "bootstrap.servers",
         "The Kafka cluster of the backend kafka.",

@@ -13,6 +13,7 @@ use crate::framework::{self, FrameworkOption};
 use crate::logging;
 use crate::placeholder::Resolver;
 use crate::plan::{Durability, HostSettings, LogSettings, TopicPlan};
+use crate::providers;
 use crate::report::{Draft, Report};
 use crate::settings::{Body, Reader, Setting};
 use crate::source::{FileId, Location, Span};
@@ -108,6 +109,7 @@ pub(crate) fn read(
             retention_check_interval_ms: number("log.retention.check.interval.ms"),
         },
         logging,
+        providers: providers::read(report, &settings),
     };
     (host, written(report, &settings))
 }

@@ -33,6 +33,7 @@ mod option;
 mod params;
 mod placeholder;
 mod plan;
+mod providers;
 mod report;
 mod schema;
 mod settings;

@@ -17,8 +17,9 @@ use crate::option::{Catalog, ClassKind};
 use crate::params::{self, Given};
 use crate::placeholder::{Resolver, read_text};
 use crate::plan::{ConnectorPlan, HostSettings, Plan};
+use crate::providers::Providers;
 use crate::report::{Draft, Report};
-use crate::source::{Sources, Span};
+use crate::source::{Location, Sources, Span};
 use crate::yaml::{self, Entry, Kind, Node, Problem, What};
 
 /// The file of a directory that may hold host settings without `host:`.
@@ -76,13 +77,20 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
     let Prepared {
         mut report,
         document,
-        resolver,
-        known,
+        mut resolver,
+        mut known,
         unset_env,
         base_dir,
         host,
         host_values,
     } = prepare(request);
+    restrict(
+        &mut report,
+        &host,
+        &host_values,
+        catalog,
+        [&mut resolver, &mut known],
+    );
     let topics = host::topics(&mut report, &document.topics, &known, unset_env);
     let around = Surroundings {
         catalog,
@@ -131,6 +139,33 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
     )
 }
 
+/// Binds placeholders to what the host's settings allow.
+fn restrict(
+    report: &mut Report,
+    host: &HostSettings,
+    written: &BTreeMap<String, (String, Location)>,
+    catalog: &dyn Catalog,
+    resolvers: [&mut Resolver; 2],
+) {
+    let mut tests = BTreeMap::new();
+    for (option, pattern) in host.providers.patterns() {
+        match catalog.topic_pattern(&pattern) {
+            Ok(test) => drop(tests.insert(pattern, test)),
+            Err(why) => report.push(Diagnostic {
+                location: written.get(&option).map(|(_, place)| place.clone()),
+                ..Diagnostic::error(&codes::NOT_ALLOWED, format!("host: `{option}` {why}"))
+            }),
+        }
+    }
+    for resolver in resolvers {
+        let mut providers = host.providers.clone();
+        let names: Vec<&String> = resolver.env.keys().collect();
+        let matches = |pattern: &str, name: &str| tests.get(pattern).is_some_and(|test| test(name));
+        providers.allow_names(&names, &matches);
+        resolver.providers = providers;
+    }
+}
+
 fn prepare(request: &Request) -> Prepared {
     let mut report = Report::default();
     let mut document = Document::default();
@@ -149,6 +184,7 @@ fn prepare(request: &Request) -> Prepared {
     let mut resolver = Resolver {
         env: environment(&mut report, request),
         params: BTreeMap::new(),
+        providers: Providers::default(),
     };
     let given = given_params(&mut report, request);
     let asked = params::Surroundings {

@@ -1,4 +1,4 @@
-//! `${env:NAME}`, `${env:NAME:-default}`, `${file:path:key}`, `${param:name}`, and `$${` for the characters themselves.
+//! `${env:NAME}`, `${env:NAME:-default}`, `${file:path:key}`, `${directory:path:name}`, `${param:name}`, and `$${` for the characters themselves.
 //!
 //! Substitution happens in values after YAML was read, never in its text, so that a value cannot become structure.
 //! What comes out lives in memory only.
@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::providers::{Kind, Providers};
+use crate::vocabulary::listing;
 use crate::yaml::{self, FILE_BYTES_MAX};
 
 /// What options replace for each record, as Connect's own do: `${topic}` stands for itself here. All of Connect's placeholders
@@ -100,6 +102,8 @@ pub(crate) enum Unresolved {
     Provider(String),
     #[error("environment variable `{0}` is not set")]
     Env(String),
+    #[error("`{0}` is not among what `config.providers.{1}` allows, or is not there")]
+    Barred(String, String),
     #[error("no parameter is called `{0}`")]
     Param(String),
     #[error("file `{0}` cannot be read: {1}")]
@@ -115,6 +119,8 @@ pub struct Resolver {
     pub env: BTreeMap<String, String>,
     /// Parameters of the run.
     pub params: BTreeMap<String, String>,
+    /// The providers by name, and what each may reach.
+    pub(crate) providers: Providers,
 }
 
 impl fmt::Debug for Resolver {
@@ -162,7 +168,7 @@ impl Resolver {
         pieces(text)
             .into_iter()
             .filter_map(|piece| match piece {
-                Piece::Placeholder { provider, rest, .. } if provider != "param" => {
+                Piece::Placeholder { provider, rest, .. } if !self.is_param(provider) => {
                     self.look_up(provider, rest, base).ok()
                 }
                 _ => None,
@@ -170,13 +176,31 @@ impl Resolver {
             .collect()
     }
 
-    fn look_up(&self, provider: &str, rest: &str, base: &Path) -> Result<String, Unresolved> {
-        match provider {
-            "env" => {
+    /// The names of all providers.
+    pub(crate) fn known(&self) -> String {
+        listing(self.providers.names())
+    }
+
+    fn is_param(&self, provider: &str) -> bool {
+        self.providers
+            .get(provider)
+            .is_some_and(|provider| provider.kind == Kind::Param)
+    }
+
+    fn look_up(&self, name: &str, rest: &str, base: &Path) -> Result<String, Unresolved> {
+        let Some(provider) = self.providers.get(name) else {
+            return Err(Unresolved::Provider(name.to_owned()));
+        };
+        let barred = |what: &str| Unresolved::Barred(what.to_owned(), name.to_owned());
+        match provider.kind {
+            Kind::Env => {
                 let (name, default) = match rest.split_once(":-") {
                     Some((name, default)) => (name, Some(default)),
                     None => (rest, None),
                 };
+                if !provider.allows(name) {
+                    return Err(barred(name));
+                }
                 let value = self.env.get(name).map(String::as_str);
                 let value = if default.is_some() {
                     value.filter(|value| !value.is_empty())
@@ -188,26 +212,44 @@ impl Resolver {
                     .map(str::to_owned)
                     .ok_or_else(|| Unresolved::Env(name.to_owned()))
             }
-            "param" => self
+            Kind::Param => self
                 .params
                 .get(rest)
                 .cloned()
                 .ok_or_else(|| Unresolved::Param(rest.to_owned())),
-            "file" => from_file(rest, base),
-            other => Err(Unresolved::Provider(other.to_owned())),
+            Kind::File => {
+                let (path, key) = match rest.rsplit_once(':') {
+                    Some((path, key)) => (path, key),
+                    None => (rest, ""),
+                };
+                let real = provider
+                    .reach(base.join(path))
+                    .ok_or_else(|| barred(path))?;
+                from_file(&real, path, key)
+            }
+            Kind::Directory => {
+                let (folder, file) = rest
+                    .rsplit_once(':')
+                    .ok_or_else(|| Unresolved::Key(rest.to_owned(), String::new()))?;
+                // A name of a file in the folder, nothing that leads out of it.
+                if file.is_empty() || file == "." || file == ".." || file.contains(['/', '\0']) {
+                    return Err(barred(file));
+                }
+                let path = base.join(folder).join(file);
+                let shown = format!("{folder}/{file}");
+                let real = provider.reach(path).ok_or_else(|| barred(&shown))?;
+                from_file(&real, &shown, "")
+            }
         }
     }
 }
 
-fn from_file(rest: &str, base: &Path) -> Result<String, Unresolved> {
-    let (name, key) = match rest.rsplit_once(':') {
-        Some((name, key)) => (name, Some(key)),
-        None => (rest, None),
-    };
-    let text = read_text(&base.join(name)).map_err(|why| Unresolved::File(name.to_owned(), why))?;
-    let Some(key) = key.filter(|key| !key.is_empty()) else {
+/// One key of a file, which is called `name`; without a key all of it.
+fn from_file(path: &Path, name: &str, key: &str) -> Result<String, Unresolved> {
+    let text = read_text(path).map_err(|why| Unresolved::File(name.to_owned(), why))?;
+    if key.is_empty() {
         return Ok(text.trim_end_matches(['\r', '\n']).to_owned());
-    };
+    }
     let missing = || Unresolved::Key(name.to_owned(), key.to_owned());
     let extension = PathBuf::from(name)
         .extension()

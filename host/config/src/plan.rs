@@ -14,6 +14,7 @@ use crate::jobs::JobPlan;
 use crate::logging::LoggingSettings;
 use crate::option::{ClassKind, OptionDef, OptionType};
 use crate::placeholder::{Resolver, has_any};
+use crate::providers::Providers;
 use crate::settings::place_of;
 use crate::source::Location;
 
@@ -59,6 +60,8 @@ pub struct HostSettings {
     pub log: LogSettings,
     /// The host's own log.
     pub logging: LoggingSettings,
+    /// What placeholders may reach.
+    pub(crate) providers: Providers,
 }
 
 /// Settings of the local log.

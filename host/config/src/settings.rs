@@ -523,7 +523,7 @@ impl<'a> Reader<'a> {
             Unresolved::Provider(_) => (
                 &codes::PLACEHOLDER_UNKNOWN,
                 Severity::Error,
-                "known are env, file, param".to_owned(),
+                format!("known are {}", self.resolver.known()),
             ),
             Unresolved::Env(name) => (
                 &codes::ENV_UNSET,
@@ -542,6 +542,7 @@ impl<'a> Reader<'a> {
                     )
                 },
             ),
+            Unresolved::Barred(..) => (&codes::PLACEHOLDER_BARRED, Severity::Error, String::new()),
             Unresolved::File(..) | Unresolved::Key(..) => {
                 (&codes::PLACEHOLDER_FILE, Severity::Error, String::new())
             }

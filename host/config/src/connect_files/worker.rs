@@ -8,8 +8,11 @@ use crate::yaml::{Entry, Node};
 /// Keys that become settings of the host: Connect's name, ours.
 const MAPPED: [(&str, &str); 1] = [("plugin.path", "plugins")];
 
+/// What keeps its name: the providers of placeholders.
+const PROVIDERS: &str = "config.providers";
+
 /// Why a key of a worker has no effect: a prefix and the reason; the first that fits.
-const REASONS: [(&str, bool, &str); 15] = [
+const REASONS: [(&str, bool, &str); 14] = [
     (
         "bootstrap.servers",
         false,
@@ -30,11 +33,6 @@ const REASONS: [(&str, bool, &str); 15] = [
         "header.converter",
         true,
         "set it for each connector: a converter of the worker is not built yet",
-    ),
-    (
-        "config.providers",
-        true,
-        "`${env:NAME}` and `${file:PATH:KEY}` work without being declared",
     ),
     ("listeners", true, "the REST interface is not built yet"),
     ("rest.", true, "the REST interface is not built yet"),
@@ -72,9 +70,13 @@ pub(super) fn read(report: &mut Report, whole: Span, pairs: Vec<Pair>) -> Node {
     let mut settings = Vec::new();
     for pair in pairs {
         let location = report.sources.location(pair.key_span);
-        let mapped = MAPPED.iter().find(|(theirs, _)| *theirs == pair.key);
+        let plain = MAPPED.iter().find(|(theirs, _)| *theirs == pair.key);
+        let mapped = match plain {
+            Some((_, ours)) => Some(*ours),
+            None => Some(pair.key.as_str()).filter(|key| key.starts_with(PROVIDERS)),
+        };
         let (fate, why) = match mapped {
-            Some((_, ours)) => (KeyFate::Mapped(format!("host.{ours}")), String::new()),
+            Some(ours) => (KeyFate::Mapped(format!("host.{ours}")), String::new()),
             None => fate_of(&pair.key),
         };
         report.keys.push(KeyReport {
@@ -83,12 +85,16 @@ pub(super) fn read(report: &mut Report, whole: Span, pairs: Vec<Pair>) -> Node {
             fate,
             why,
         });
-        if let Some((_, ours)) = mapped {
+        if let Some(ours) = mapped {
+            let kind = match ours {
+                PROVIDERS | "plugins" => list(&pair),
+                _ => Node::scalar(&pair.value, pair.value_span).kind,
+            };
             settings.push(Entry {
-                key: (*ours).to_owned(),
+                key: ours.to_owned(),
                 key_span: pair.key_span,
                 value: Node {
-                    kind: paths(&pair),
+                    kind,
                     span: pair.value_span,
                 },
             });
@@ -97,8 +103,8 @@ pub(super) fn read(report: &mut Report, whole: Span, pairs: Vec<Pair>) -> Node {
     section(whole, "host", settings)
 }
 
-/// `plugin.path` is a list with commas.
-fn paths(pair: &Pair) -> crate::yaml::Kind {
+/// A list with commas.
+fn list(pair: &Pair) -> crate::yaml::Kind {
     let items = pair
         .value
         .split(',')
