@@ -17,7 +17,8 @@ use crate::vocabulary::{Built, Vocabulary, closest, listing};
 use crate::yaml::{Entry, Kind, Node};
 
 const NAME_CHARS_MAX: usize = 200;
-const CONVERTER_ROLES: [&str; 3] = ["key.converter", "value.converter", "header.converter"];
+pub(crate) const CONVERTER_ROLES: [&str; 3] =
+    ["key.converter", "value.converter", "header.converter"];
 const CLASS_KEYS: [&str; 2] = ["connector", "connector.class"];
 /// The options whose files are the data itself, unlike those of certificates and the like.
 const PATHS_OF_DATA: [&str; 2] = ["path", "file"];
@@ -26,6 +27,8 @@ const PATHS_OF_DATA: [&str; 2] = ["path", "file"];
 pub(crate) struct Surroundings<'a> {
     pub(crate) catalog: &'a dyn Catalog,
     pub(crate) defaults: &'a [Entry],
+    /// The section `host:`, for its converters.
+    pub(crate) host: &'a [Entry],
     pub(crate) resolver: &'a Resolver,
     pub(crate) unset_env: Severity,
 }
@@ -67,7 +70,11 @@ fn connector(
     };
     let class = class_of(report, entry, options, around)?;
     let vocabulary = vocabulary(class);
-    let mut bodies = Vec::new();
+    let inherited = inherited(options, class, around);
+    let mut bodies = vec![Body {
+        entries: &inherited,
+        explicit: false,
+    }];
     for default in around
         .defaults
         .iter()
@@ -114,6 +121,31 @@ fn connector(
     }
     (named && topics_hold && letters_hold && converters_hold && steps_hold && creation_holds)
         .then(|| plan(report, entry, class, settings))
+}
+
+/// The host's converters, each with its options, in whose place the connector and its class's defaults name none.
+fn inherited(options: &[Entry], class: &Class, around: &Surroundings<'_>) -> Vec<Entry> {
+    let mut own: Vec<&str> = options.iter().map(|entry| entry.key.as_str()).collect();
+    for default in around
+        .defaults
+        .iter()
+        .filter(|default| stands_for(class, &default.key))
+    {
+        if let Kind::Map(entries) = &default.value.kind {
+            own.extend(entries.iter().map(|entry| entry.key.as_str()));
+        }
+    }
+    let of_host = |key: &str| role_of(key).is_some_and(|role| !own.contains(&role));
+    let entries = around.host.iter().filter(|entry| of_host(&entry.key));
+    entries.cloned().collect()
+}
+
+/// The converter that an option chooses or belongs to.
+pub(crate) fn role_of(key: &str) -> Option<&'static str> {
+    CONVERTER_ROLES.into_iter().find(|role| {
+        key.strip_prefix(role)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    })
 }
 
 fn name_is_good(report: &mut Report, entry: &Entry) -> bool {

@@ -641,6 +641,36 @@ static HOST_ROWS: &[Row] = &[
     .values(&["file", "rest"])
     .only(&["file"]),
     row(
+        "key.converter",
+        OptionType::String,
+        "The key converter of connectors that name none; default auto.",
+    ),
+    row(
+        "key.converter.*",
+        OptionType::String,
+        "Options of that converter.",
+    ),
+    row(
+        "value.converter",
+        OptionType::String,
+        "The value converter of connectors that name none; default auto.",
+    ),
+    row(
+        "value.converter.*",
+        OptionType::String,
+        "Options of that converter.",
+    ),
+    row(
+        "header.converter",
+        OptionType::String,
+        "The header converter of connectors that name none; default auto.",
+    ),
+    row(
+        "header.converter.*",
+        OptionType::String,
+        "Options of that converter.",
+    ),
+    row(
         "config.providers",
         OptionType::List,
         "Further names of providers for placeholders; env, file, directory and param are always there.",

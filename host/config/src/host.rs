@@ -8,6 +8,7 @@ use linkspan_types::topic_settings::{Effect, canonical, find};
 
 use crate::check::items;
 use crate::codes;
+use crate::connector::role_of;
 use crate::diagnostic::Severity;
 use crate::framework::{self, FrameworkOption};
 use crate::logging;
@@ -109,6 +110,11 @@ pub(crate) fn read(
             retention_check_interval_ms: number("log.retention.check.interval.ms"),
         },
         logging,
+        converters: settings
+            .iter()
+            .filter(|(key, _)| role_of(key).is_some())
+            .map(|(key, setting)| (key.clone(), setting.text.clone()))
+            .collect(),
         providers: providers::read(report, &settings),
     };
     (host, written(report, &settings))

@@ -95,6 +95,7 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
     let around = Surroundings {
         catalog,
         defaults: &document.defaults,
+        host: &document.host,
         resolver: &known,
         unset_env,
     };

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::check;
 use crate::codes;
+use crate::connector::{CONVERTER_ROLES, role_of};
 use crate::diagnostic::Diagnostic;
 use crate::jobs::JobPlan;
 use crate::logging::LoggingSettings;
@@ -60,6 +61,8 @@ pub struct HostSettings {
     pub log: LogSettings,
     /// The host's own log.
     pub logging: LoggingSettings,
+    /// Converters of connectors that name none, with their options; placeholders unresolved.
+    pub converters: BTreeMap<String, String>,
     /// What placeholders may reach.
     pub(crate) providers: Providers,
 }
@@ -176,6 +179,21 @@ impl fmt::Debug for ResolvedConfig {
         f.debug_map()
             .entries(self.0.keys().map(|key| (key, "***")))
             .finish()
+    }
+}
+
+impl HostSettings {
+    /// Adds the host's converters to a connector's options where it names none.
+    pub fn lend_converters(&self, config: &mut BTreeMap<String, String>) {
+        let own: Vec<&str> = CONVERTER_ROLES
+            .into_iter()
+            .filter(|role| config.contains_key(*role))
+            .collect();
+        for (key, text) in &self.converters {
+            if role_of(key).is_some_and(|role| !own.contains(&role)) {
+                config.entry(key.clone()).or_insert_with(|| text.clone());
+            }
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use linkspan_config::{MADE_BY_REST, Severity, connector_of_map};
+use linkspan_config::{ConnectorPlan, MADE_BY_REST, MapProblem, Severity, connector_of_map};
 use linkspan_rest::Refusal;
 use linkspan_rest::connect::{ConnectorInfo, Created, InitialState};
 use linkspan_runtime::{ConnectorSpec, KindOfConnector, StartError, Target};
@@ -144,8 +144,7 @@ impl Hub {
         if name.is_empty() || infos.error_count > 0 {
             return Ok(infos);
         }
-        let (_, problems) =
-            connector_of_map(&name, &config, &self.base, &self.resolver, &self.classes);
+        let (_, problems) = self.plan_of(&name, &config);
         for problem in problems {
             // Steps and topic creation were judged by Kafka Connect's rules above; what only this host refuses of them is said when it is made.
             let step = problem.key.as_deref().is_some_and(|key| {
@@ -169,8 +168,15 @@ impl Hub {
         Ok(infos)
     }
 
+    /// What the configuration comes to, with the host's converters where it names none.
+    fn plan_of(&self, name: &str, config: &Config) -> (Option<ConnectorPlan>, Vec<MapProblem>) {
+        let mut config = config.clone();
+        self.settings.lend_converters(&mut config);
+        connector_of_map(name, &config, &self.base, &self.resolver, &self.classes)
+    }
+
     fn refused_by_class(&self, name: &str, config: &Config) -> Vec<(String, String)> {
-        let (plan, _) = connector_of_map(name, config, &self.base, &self.resolver, &self.classes);
+        let (plan, _) = self.plan_of(name, config);
         let Some(plan) = plan else { return Vec::new() };
         let concealed = plan.concealed(&self.resolver);
         let hide = |message: &str| linkspan_runtime::conceal(message, &concealed);
@@ -195,8 +201,7 @@ impl Hub {
         // Its `name` may have become another one by PATCH; the connector stays what it is.
         let mut own = config.clone();
         own.insert("name".to_owned(), name.to_owned());
-        let (plan, problems) =
-            connector_of_map(name, &own, &self.base, &self.resolver, &self.classes);
+        let (plan, problems) = self.plan_of(name, &own);
         let Some(plan) = plan else {
             let messages: Vec<String> = problems
                 .iter()

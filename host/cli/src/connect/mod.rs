@@ -39,6 +39,8 @@ pub(crate) struct Hub {
     registry: Arc<Registry>,
     classes: Installed,
     resolver: Arc<Resolver>,
+    /// Its converters serve connectors that name none.
+    settings: linkspan_config::HostSettings,
     /// Relative paths of connectors that come over the network start here.
     base: PathBuf,
     worker_id: String,
@@ -69,6 +71,7 @@ impl Hub {
             registry: Arc::clone(&plugins.registry),
             classes: run::plan::catalog(plugins)?,
             resolver: Arc::new(plan.resolver.clone()),
+            settings: plan.host.clone(),
             base: plan.base_dir.clone(),
             worker_id: address.to_string(),
             commands,

@@ -66,6 +66,7 @@ pub fn connector_of_map(
     let around = Surroundings {
         catalog,
         defaults: &[],
+        host: &[],
         resolver,
         unset_env: Severity::Error,
     };

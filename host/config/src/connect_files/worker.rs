@@ -1,6 +1,7 @@
 //! A worker's `.properties`: what of it has a counterpart in `host:`, and why the rest needs none.
 
 use super::{KeyFate, KeyReport, Pair, section};
+use crate::connector::role_of;
 use crate::report::Report;
 use crate::source::Span;
 use crate::yaml::{Entry, Node};
@@ -8,32 +9,17 @@ use crate::yaml::{Entry, Node};
 /// Keys that become settings of the host: Connect's name, ours.
 const MAPPED: [(&str, &str); 1] = [("plugin.path", "plugins")];
 
-/// What keeps its name: the providers of placeholders.
+/// What keeps its name, beside converters: the providers of placeholders.
 const PROVIDERS: &str = "config.providers";
 
 /// Why a key of a worker has no effect: a prefix and the reason; the first that fits.
-const REASONS: [(&str, bool, &str); 14] = [
+const REASONS: [(&str, bool, &str); 11] = [
     (
         "bootstrap.servers",
         false,
         "topics are in the built-in log; `log.backend: kafka` is not built yet",
     ),
     ("group.id", false, "one host needs no group"),
-    (
-        "key.converter",
-        true,
-        "set it for each connector: a converter of the worker is not built yet",
-    ),
-    (
-        "value.converter",
-        true,
-        "set it for each connector: a converter of the worker is not built yet",
-    ),
-    (
-        "header.converter",
-        true,
-        "set it for each connector: a converter of the worker is not built yet",
-    ),
     ("listeners", true, "the REST interface is not built yet"),
     ("rest.", true, "the REST interface is not built yet"),
     (
@@ -73,7 +59,8 @@ pub(super) fn read(report: &mut Report, whole: Span, pairs: Vec<Pair>) -> Node {
         let plain = MAPPED.iter().find(|(theirs, _)| *theirs == pair.key);
         let mapped = match plain {
             Some((_, ours)) => Some(*ours),
-            None => Some(pair.key.as_str()).filter(|key| key.starts_with(PROVIDERS)),
+            None => Some(pair.key.as_str())
+                .filter(|key| key.starts_with(PROVIDERS) || role_of(key).is_some()),
         };
         let (fate, why) = match mapped {
             Some(ours) => (KeyFate::Mapped(format!("host.{ours}")), String::new()),

@@ -192,7 +192,8 @@ fn a_workers_file_gives_what_has_a_counterpart_and_says_why_the_rest_has_none() 
     let folder = tempfile::tempdir().unwrap();
     fs::write(
         folder.path().join("worker.properties"),
-        "bootstrap.servers=localhost:9092\nplugin.path=/opt/a, /opt/b\noffset.storage.file.filename=/tmp/o\nstrange=1\n",
+        "bootstrap.servers=localhost:9092\nplugin.path=/opt/a, /opt/b\noffset.storage.file.filename=/tmp/o\nstrange=1\n\
+         value.converter=org.apache.kafka.connect.json.JsonConverter\nvalue.converter.schemas.enable=false\n",
     )
     .unwrap();
     fs::write(
@@ -219,7 +220,19 @@ fn a_workers_file_gives_what_has_a_counterpart_and_says_why_the_rest_has_none() 
         .filter(|key| key.location.file.starts_with('w'))
         .map(|key| key.fate.word())
         .collect();
-    assert_eq!(fates, ["unsupported", "mapped", "ignored", "ignored"]);
+    assert_eq!(
+        fates,
+        [
+            "unsupported",
+            "mapped",
+            "ignored",
+            "ignored",
+            "mapped",
+            "mapped"
+        ]
+    );
+    let lent = &plan.connectors[0].config["value.converter.schemas.enable"];
+    assert_eq!(lent, "false");
     assert!(
         diagnostics
             .keys()

@@ -166,3 +166,56 @@ fn the_file_of_a_database_is_relative_to_the_yaml_file() {
     check("sqlite:${env:DB}", "sqlite:${env:DB}");
     check("postgres://h/d", "postgres://h/d");
 }
+
+#[test]
+fn converters_of_the_host_serve_connectors_that_name_none() {
+    let yaml = |host: &str, own: &str| format!("host: {{ {host} }}\n{}", super::source(own));
+    let host =
+        "value.converter: json, value.converter.schemas.enable: false, key.converter: string";
+    for (own, expected) in [
+        ("", [Some("string"), Some("json"), Some("false")]),
+        (
+            "value.converter: bytes",
+            [Some("string"), Some("bytes"), None],
+        ),
+        (
+            "value.converter.schemas.enable: true",
+            [Some("string"), Some("json"), Some("true")],
+        ),
+        (
+            "key.converter: long",
+            [Some("long"), Some("json"), Some("false")],
+        ),
+    ] {
+        let plan = Case::one(&yaml(host, own)).plan();
+        let config = &plan.connectors[0].config;
+        let keys = [
+            "key.converter",
+            "value.converter",
+            "value.converter.schemas.enable",
+        ];
+        assert_eq!(
+            keys.map(|key| config.get(key).map(String::as_str)),
+            expected,
+            "{own}"
+        );
+        // Connectors that come over the network get the same.
+        let mut lent: std::collections::BTreeMap<String, String> = own
+            .split_once(": ")
+            .map(|(key, text)| (key.to_owned(), text.to_owned()))
+            .into_iter()
+            .collect();
+        plan.host.lend_converters(&mut lent);
+        assert_eq!(
+            keys.map(|key| lent.get(key).map(String::as_str)),
+            expected,
+            "{own}"
+        );
+    }
+    let defaults =
+        "defaults: { file-source: { value.converter: row } }\n".to_owned() + &yaml(host, "");
+    let plan = Case::one(&defaults).plan();
+    let config = &plan.connectors[0].config;
+    assert_eq!(config["value.converter"], "row");
+    assert!(!config.contains_key("value.converter.schemas.enable"));
+}
