@@ -139,8 +139,11 @@ mod rules {
         );
     }
 
+    /// Plugins that are built when asked for, so that a clean `cargo run` stays short.
+    const SLOW_TO_BUILD: [&str; 2] = ["linkspan-connector-columnar", "linkspan-connector-kafka"];
+
     #[test]
-    fn cargo_run_finds_one_program_and_every_plugin() {
+    fn cargo_run_finds_one_program_and_the_plugins() {
         let metadata = metadata();
         let defaults = metadata.workspace_default_packages();
         let binaries: Vec<&str> = defaults
@@ -155,9 +158,10 @@ mod rules {
             .into_iter()
             .filter(|package| is_connector(package))
         {
-            assert!(
+            assert_eq!(
                 defaults.iter().any(|package| package.id == connector.id),
-                "{} is no default member",
+                !SLOW_TO_BUILD.contains(&connector.name.as_str()),
+                "{} among the default members",
                 connector.name
             );
             let library = connector

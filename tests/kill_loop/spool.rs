@@ -1,7 +1,8 @@
 //! A spool of many small files, plain, packed and in EUC-KR, goes spool → log → files while the process is killed.
 //!
-//! In the end every line of every file is in exactly one finished output file, every input was put away, and none is left over. The
-//! negative control forgets the sink's position at each start, and the same check must then find doubled lines.
+//! In the end every line of every file is in exactly one finished output file, every input was put away, and none is left over. Every
+//! start rolls its files at another count, so that no file written twice hides behind an equal name. The negative control forgets the
+//! sink's position at each start, and the same check must then find doubled lines.
 //!
 //! Settings: `KILL_FILES` (files, 120) and `KILL_SPOOL_ROUNDS` (kills that land, 4). The long run is
 //! `KILL_FILES=1000 KILL_SPOOL_ROUNDS=30 cargo test -p linkspan --test kill_loop spool`.
@@ -10,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::rounds::{Random, Settings};
 use crate::support::{Scratch, eventually, linkspan, run, start};
@@ -18,7 +19,7 @@ use crate::support::{Scratch, eventually, linkspan, run, start};
 /// Lines of each file.
 const LINES: u32 = 40;
 /// How long a round may take to reach its moment.
-const ROUND_LIMIT: Duration = Duration::from_secs(120);
+const ROUND_LIMIT: Duration = Duration::from_secs(30);
 /// Attempts for each kill that must land.
 const ATTEMPTS_PER_KILL: u32 = 4;
 
@@ -33,6 +34,7 @@ struct Spool {
     scratch: Scratch,
     random: Random,
     files: u32,
+    on_existing: &'static str,
 }
 
 /// Line `line` of file `file`, as text; two of three files say it in Korean.
@@ -76,32 +78,40 @@ fn content(file: u32) -> (String, Vec<u8>) {
 }
 
 impl Spool {
-    fn new(seed: u64, files: u32, on_existing: &str) -> Self {
+    fn new(seed: u64, files: u32, on_existing: &'static str) -> Self {
         let scratch = Scratch::new();
         fs::create_dir_all(scratch.path("in")).unwrap();
         for file in 0..files {
             let (name, bytes) = content(file);
             fs::write(scratch.path("in").join(name), bytes).unwrap();
         }
+        Self {
+            scratch,
+            random: Random(seed),
+            files,
+            on_existing,
+        }
+    }
+
+    /// Writes the pipeline anew, with files that roll after 100 to 299 records.
+    fn write_pipeline(&mut self) {
         let source = "connector: file-source, mode: spool, topic: lines, cleanup: move, finished.path: done, on.no.input: ok, batch.records: 100";
-        scratch.write(
+        let roll = 100 + self.random.below(200);
+        let on_existing = self.on_existing;
+        self.scratch.write(
             "pipeline.yaml",
             format!(
                 "topics:\n  lines: {{ partitions: 3 }}\nconnectors:\n  \
                  unicode: {{ {source}, path: in/u*, tasks.max: 2 }}\n  \
                  korean: {{ {source}, path: in/k*, encoding: euc-kr }}\n  \
                  out:\n    connector: file-sink\n    path: \"out/{{partition:02}}-{{start_offset:09}}.txt\"\n    topics: [lines]\n    \
-                 roll.records: 300\n    roll.interval: 20ms\n    on.existing: {on_existing}\n"
+                 roll.records: {roll}\n    roll.interval: 20ms\n    on.existing: {on_existing}\n"
             ),
         );
-        Self {
-            scratch,
-            random: Random(seed),
-            files,
-        }
     }
 
-    fn job(&self, skip_position: bool) -> std::process::Command {
+    fn job(&mut self, skip_position: bool) -> std::process::Command {
+        self.write_pipeline();
         let mut command = linkspan(&["run", "--once"]);
         command.arg(self.scratch.path("pipeline.yaml"));
         if skip_position {
@@ -118,18 +128,14 @@ impl Spool {
     fn kill_again_and_again(&mut self, rounds: u32, skip_position: bool) -> u32 {
         let (mut landed, mut kills) = (0, 0);
         while landed < rounds && kills < rounds * ATTEMPTS_PER_KILL {
-            let before = self.written();
-            let threshold = before + self.random.below(4);
-            let moment = Duration::from_millis(self.random.below(700));
+            let wanted = self.written() + 1 + self.random.below(3);
             let mut job = start(
                 &mut self.job(skip_position),
                 &self.scratch.path("stdout"),
                 &self.scratch.path("stderr"),
             );
-            let begin = Instant::now();
             eventually(ROUND_LIMIT, || {
-                (self.written() > threshold && begin.elapsed() > moment)
-                    || job.try_wait().unwrap().is_some()
+                self.written() >= wanted || job.try_wait().unwrap().is_some()
             });
             job.kill().unwrap();
             let status = job.wait().unwrap();

@@ -225,6 +225,11 @@ fn class_of<'a>(
             if let Some(known) = closest(written, names.iter().map(String::as_str)) {
                 draft = draft.label(format!("did you mean `{known}`?"));
             }
+            if let Some(plugin) = apart(short) {
+                draft = draft.help(format!(
+                    "it is in the plugin {plugin}, which is built by itself: cargo build -p {plugin} in linkspan's sources"
+                ));
+            }
             report.push(draft.note(installed(around.catalog)));
             None
         }
@@ -255,6 +260,15 @@ fn class_node(options: &[Entry]) -> Option<&Node> {
             .contains(&option.key.as_str())
             .then_some(&option.value),
     })
+}
+
+/// The plugin of linkspan's own that has such a class and is no default member of its workspace.
+fn apart(class: &str) -> Option<&'static str> {
+    match class {
+        "kafka-source" | "kafka-sink" => Some("linkspan-connector-kafka"),
+        "columnar-source" | "columnar-sink" => Some("linkspan-connector-columnar"),
+        _ => None,
+    }
 }
 
 fn installed(catalog: &dyn Catalog) -> String {

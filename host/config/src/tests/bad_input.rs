@@ -352,6 +352,16 @@ error[LS0201]: connector `항공편`: no installed plugin offers the class `file
 }
 
 #[test]
+fn a_class_whose_plugin_is_built_by_itself_says_how() {
+    let case = Case::one("connectors:\n  in: { connector: kafka-source }\n");
+    let text = case.load().1.render(false);
+    assert!(
+        text.contains("cargo build -p linkspan-connector-kafka"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_sink_that_nobody_feeds_is_a_warning() {
     let text = format!(
         "{}  out: {{ connector: blackhole-sink, topics: [t, u] }}\n",
