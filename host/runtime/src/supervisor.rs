@@ -440,11 +440,14 @@ impl Runtime {
             ensure_topic(log.as_ref(), letters)?;
         }
         for name in &spec.topics {
-            if log.topic(name)?.is_none() {
-                log.create_topic(
-                    name,
-                    &TopicSpec::with_partitions(self.shared.settings.num_partitions),
-                )?;
+            if log.topic(name)?.is_some() {
+                continue;
+            }
+            let spec = TopicSpec::with_partitions(self.shared.settings.num_partitions);
+            match log.create_topic(name, &spec) {
+                // A source made it in between: that is what was wanted.
+                Ok(_) | Err(linkspan_log::Error::TopicExists { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
