@@ -563,15 +563,12 @@ pub trait Consumer: Send + fmt::Debug {
     /// Ends a `pause`.
     fn resume(&mut self, partitions: &[TopicPartition]);
 
-    /// Commits positions of assigned partitions, together with `extra` puts, in one frame (fenced by `options.fence`).
+    /// Commits positions of assigned partitions, together with `with`, in one frame (fenced by `options.fence`). Appends go by
+    /// the bound of [`Producer::submit_reserved`]: the position is what may make room.
     ///
     /// # Errors
     /// [`Error::NotAssigned`], and those of [`Producer::submit`]. A failed ticket does not affect later commits.
-    fn commit(
-        &self,
-        offsets: &[(TopicPartition, GroupOffset)],
-        extra: Vec<KvPut>,
-    ) -> Result<Ticket>;
+    fn commit(&self, offsets: &[(TopicPartition, GroupOffset)], with: Commit) -> Result<Ticket>;
 
     /// Returns the current end of every assigned partition.
     ///

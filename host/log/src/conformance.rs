@@ -559,6 +559,7 @@ fn position(topic: &Topic, next: i64, metadata: &str) -> GroupOffset {
 
 fn groups_resume(log: &Arc<dyn LogBackend>) -> Result<()> {
     let topic = make(log, "t", 1)?;
+    let other = make(log, "u", 1)?;
     write(log, &topic, 0, &["a", "b", "c"])?;
     let tp = TopicPartition::new(topic.name.clone(), PartitionId(0));
     let mut consumer = log.open_consumer(options("g", "m", &["t"])?)?;
@@ -574,19 +575,29 @@ fn groups_resume(log: &Arc<dyn LogBackend>) -> Result<()> {
     );
     assert_eq!((batch.next, batch.high_watermark), (Offset(3), Offset(3)));
     let long = "x".repeat(crate::backend::GROUP_METADATA_BYTES_MAX + 1);
-    let refused = consumer.commit(&[(tp.clone(), position(&topic, 2, &long))], Vec::new());
+    let refused = consumer.commit(
+        &[(tp.clone(), position(&topic, 2, &long))],
+        Commit::default(),
+    );
     assert!(
         matches!(refused, Err(Error::TooLarge { .. })),
         "{refused:?}"
     );
     let committed = [(tp.clone(), position(&topic, 2, "here"))];
     consumer
-        .commit(&committed, vec![put(Store::Status, "with", Some("it"))])?
+        .commit(
+            &committed,
+            Commit {
+                appends: vec![append(&other, 0, &["answer"])],
+                puts: vec![put(Store::Status, "with", Some("it"))],
+            },
+        )?
         .wait()?;
     assert_eq!(
         log.get(Store::Status, b"with")?.as_deref(),
         Some(&b"it"[..])
     );
+    assert_eq!(read_all(&**log, &other.id, 0)?, owned(&[(0, "answer")]));
     drop(consumer);
     let mut again = log.open_consumer(options("g", "m", &["t"])?)?;
     let assigned = next_assigned(&mut again)?;
@@ -634,8 +645,11 @@ fn groups_rebalance(log: &Arc<dyn LogBackend>) -> Result<()> {
         "{event:?}"
     );
     quiet(&mut b);
-    a.commit(&[(tp(2), position(&topic, 0, "handed over"))], Vec::new())?
-        .wait()?;
+    a.commit(
+        &[(tp(2), position(&topic, 0, "handed over"))],
+        Commit::default(),
+    )?
+    .wait()?;
     quiet(&mut a);
     let assigned = next_assigned(&mut b)?;
     assert_eq!(
@@ -644,7 +658,7 @@ fn groups_rebalance(log: &Arc<dyn LogBackend>) -> Result<()> {
             .map(|a| (a.partition.clone(), a.metadata.as_str())),
         Some((tp(2), "handed over"))
     );
-    let refused = a.commit(&[(tp(2), position(&topic, 0, ""))], Vec::new());
+    let refused = a.commit(&[(tp(2), position(&topic, 0, ""))], Commit::default());
     assert!(
         matches!(refused, Err(Error::NotAssigned { .. })),
         "{refused:?}"
@@ -752,7 +766,10 @@ fn fenced_consumers_lose(log: &Arc<dyn LogBackend>) -> Result<()> {
         "a fenced member without partitions has left"
     );
     let refused = old
-        .commit(&[(tp.clone(), position(&topic, 0, "zombie"))], Vec::new())
+        .commit(
+            &[(tp.clone(), position(&topic, 0, "zombie"))],
+            Commit::default(),
+        )
         .and_then(crate::Ticket::wait);
     assert!(matches!(refused, Err(Error::Fenced { .. })), "{refused:?}");
     let event = next(&mut old)?;

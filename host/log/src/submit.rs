@@ -78,7 +78,7 @@ pub(crate) fn submit(
 }
 
 /// Checks and queues a commit; `room` says whether its appends may still come.
-fn submit_within(
+pub(crate) fn submit_within(
     core: &Core,
     mut commit: Commit,
     fence: FenceRule,

@@ -193,6 +193,15 @@ impl HostServices for Services {
                 task.request_reconfiguration();
                 Ok(Vec::new())
             }
+            "sink.commit" => {
+                let midway = task.midway().ok_or_else(|| {
+                    PluginError::permanent("unsupported", "this task is not a sink's at work")
+                })?;
+                // A plugin that goes on is not one that hangs, however long its `put` takes.
+                task.touch();
+                midway.commit(body).map_err(|error| to_plugin(&error))?;
+                Ok(Vec::new())
+            }
             "topic.ensure" => {
                 let wanted: WantedTopic = serde_json::from_slice(body).map_err(|error| {
                     PluginError::permanent("data_invalid", format!("wanted topic: {error}"))

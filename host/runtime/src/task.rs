@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use linkspan_plugin::TaskControl;
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::error::TaskError;
 use crate::job::JobEnds;
 use crate::report::FileReport;
-use crate::sink::{Message, Waker};
+use crate::sink::{Message, Midway, Waker};
 use crate::spec::conceal;
 use crate::stop::{Pulse, StopToken};
 use crate::used::UsedTopics;
@@ -164,6 +164,8 @@ pub(crate) struct TaskShared {
     /// Where a bounded job ends for this sink.
     pub(crate) ends: JobEnds,
     waker: Mutex<Option<Waker>>,
+    /// Of a sink: commits that its plugin asks for while it works.
+    midway: Mutex<Option<Arc<Midway>>>,
     /// What splits the connector's work anew; there is nothing in a bounded job.
     reconfigure: OnceLock<Reconfigure>,
 }
@@ -198,6 +200,7 @@ impl TaskShared {
             concealed: Mutex::new(Vec::new()),
             ends: JobEnds::default(),
             waker: Mutex::new(None),
+            midway: Mutex::new(None),
             reconfigure: OnceLock::new(),
         }
     }
@@ -313,6 +316,18 @@ impl TaskShared {
 
     pub(crate) fn set_waker(&self, waker: Option<Waker>) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = waker;
+    }
+
+    pub(crate) fn set_midway(&self, midway: Option<Arc<Midway>>) {
+        *self.midway.lock().unwrap_or_else(PoisonError::into_inner) = midway;
+    }
+
+    /// Returns what commits for a sink while its plugin works.
+    pub(crate) fn midway(&self) -> Option<Arc<Midway>> {
+        self.midway
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Tells a sink's thread to look around.

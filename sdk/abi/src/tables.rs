@@ -166,6 +166,9 @@ pub struct HostApi {
     pub read_offset: extern "C" fn(instance: u64, partition_json: RStr<'_>) -> R<ROption<RString>>,
     /// Answers a named operation; an unknown one is an error of kind `unsupported`.
     /// `offsets.list`: a prefix (JSON object) in, a JSON array of `[partition, offset]` out.
+    /// `sink.commit`, from inside of `put`: one line of JSON `{"progress": [{topic, partition, offset, metadata}], "records":
+    /// [{topic, timestamp, key, value, headers: [[name, value]]}]}`, where key, value and a header's value are lengths or null,
+    /// then those bytes in order. Positions and records become one commit, fenced by the connector's generation.
     /// `connector.reconfigure`: the host asks `task_configs` again soon, and restarts the tasks whose configuration changed.
     #[sabi(last_prefix_field)]
     pub request: extern "C" fn(instance: u64, op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>>,

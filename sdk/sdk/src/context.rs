@@ -7,9 +7,10 @@ use serde_json::json;
 use tracing::Instrument as _;
 
 use crate::{
-    Error, Result, RowSchema, Schema,
+    Error, NewRecord, Progress, Result, RowSchema, Schema,
     durable::Durable,
     export::{host::host, runtime},
+    new_record::commit_body,
     offset::{OffsetView, SourcePartition, canonical},
     shared::Shared,
 };
@@ -238,6 +239,33 @@ context!(
     /// What a transform knows and may ask: all of [`TaskContext`].
     TransformContext
 );
+
+impl SinkContext {
+    /// Commits how far this sink is while its `put` still runs, and with it, in the same commit, records for topics of the log.
+    ///
+    /// For a sink that is long at work on a batch: after a crash it gets again what lies behind the last commit, instead of the
+    /// whole batch. All records of a partition below the reported offset are outside for good, as with what `put` returns; a
+    /// refused record is not before `put` has returned. What was committed already is passed over.
+    ///
+    /// Records become visible together with the positions, or neither does. A sink that commits what the other side said about
+    /// a record together with the position behind that record so has it in the log exactly once, however often the record was
+    /// sent. A topic that is not there is made; it may not be one that the sink reads.
+    ///
+    /// Returns when the commit is under way; the next call, and the end of `put`, wait until it is durable. It blocks for that
+    /// time, so call it at intervals: each call is a write to the log.
+    ///
+    /// # Errors
+    /// Of kind `unsupported` where the host does not offer it, or this is not inside of `put`; of kind `unavailable` while the log
+    /// is full; permanent where a record is too large for its topic or a newer generation of the connector runs. Nothing of the
+    /// call was committed then.
+    pub fn commit(&self, progress: &Progress, records: &[NewRecord]) -> Result<()> {
+        if progress.is_empty() && records.is_empty() {
+            return Ok(());
+        }
+        self.request("sink.commit", &commit_body(progress, records))?;
+        Ok(())
+    }
+}
 
 impl SourceContext {
     /// Reads the committed offset of a source partition. A bare `"clock"` is the partition `{"partition":"clock"}`.

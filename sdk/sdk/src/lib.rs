@@ -33,6 +33,7 @@ mod error;
 mod export;
 mod macros;
 mod names;
+mod new_record;
 mod offset;
 pub mod options;
 pub mod prelude;
@@ -59,6 +60,7 @@ pub use linkspan_abi::{
 };
 pub use linkspan_derive::{OptionEnum, Options};
 pub use names::{NameError, TOPIC_NAME_BYTES_MAX, TopicName, TopicPartition};
+pub use new_record::NewRecord;
 pub use offset::{OffsetValue, OffsetView, SourcePartition};
 pub use options::{ByteSize, ConfigProblem, OptionDef, OptionValue, Options, PathList, Secret};
 pub use records::{Datum, Record, RecordHeaders, Records, ValueRefExt};

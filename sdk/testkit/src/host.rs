@@ -15,7 +15,7 @@ use linkspan_abi::{
 use linkspan_sdk::{__private::init_host, SinkTask, SourceTask};
 use serde_json::{Value, json};
 
-use crate::{SinkTest, SourceTest};
+use crate::{SinkTest, SourceTest, sink::Midway};
 
 /// A flat configuration, as a test writes it: `[("topic", "t")]` or a map.
 pub type Config = BTreeMap<String, String>;
@@ -87,6 +87,7 @@ pub(crate) struct Kept {
     pub(crate) offsets: Mutex<BTreeMap<String, String>>,
     pub(crate) log: Mutex<Vec<LogLine>>,
     pub(crate) files: Mutex<BTreeMap<String, ReportedFile>>,
+    pub(crate) midway: Mutex<Midway>,
 }
 
 /// The one host of this process: a library is connected to a host once, so that tests share it, each with its own instance.
@@ -214,6 +215,9 @@ extern "C" fn request(instance: u64, op: RStr<'_>, body: RSlice<'_, u8>) -> R<RV
     let answer = match op.as_str() {
         "offsets.list" => list_offsets(&kept, body.as_slice()),
         "run.file" => report_file(&kept, body.as_slice()),
+        "sink.commit" => lock(&kept.midway)
+            .commit(body.as_slice())
+            .map(|()| Vec::new()),
         other => Err(AbiError::new(
             ErrorKind::UNSUPPORTED,
             format!("the test host does not offer `{other}`"),

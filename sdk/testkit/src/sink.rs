@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, marker::PhantomData, sync::Arc};
 
 use linkspan_abi::{
-    BatchRef, RSlice,
+    AbiError, BatchRef, ErrorKind, RSlice,
     batch::{FORMAT, GroupKey, SinkBatchWriter},
 };
 use linkspan_sdk::{
@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    Config, LogLine, ReportedFile, TestRecord,
+    Config, LogLine, ReportedFile, TestData, TestRecord,
     host::{Kept, lock, shared},
 };
 
@@ -33,6 +33,99 @@ pub struct SinkTest<T> {
     topic_id: String,
     fence_epoch: u64,
     class: PhantomData<fn() -> T>,
+}
+
+/// What a sink commits while its `put` runs.
+#[derive(Debug, Default)]
+pub(crate) struct Midway {
+    /// Where the records of the `put` at hand end.
+    ends: BTreeMap<(String, i32), i64>,
+    positions: BTreeMap<(String, i32), (i64, String)>,
+    records: Vec<TestRecord>,
+    commits: u64,
+    refusal: Option<AbiError>,
+}
+
+#[derive(Deserialize)]
+struct Head {
+    #[serde(default)]
+    progress: Vec<Position>,
+    #[serde(default)]
+    records: Vec<NewHead>,
+}
+
+#[derive(Deserialize)]
+struct NewHead {
+    topic: String,
+    timestamp: Option<i64>,
+    key: Option<usize>,
+    value: Option<usize>,
+    #[serde(default)]
+    headers: Vec<(String, Option<usize>)>,
+}
+
+impl Midway {
+    pub(crate) fn commit(&mut self, body: &[u8]) -> Result<(), AbiError> {
+        let invalid = |why: String| AbiError::new(ErrorKind::DATA_INVALID, why);
+        if let Some(refusal) = &self.refusal {
+            return Err(refusal.clone());
+        }
+        let mut parts = body.splitn(2, |byte| *byte == b'\n');
+        let (head, mut rest) = (
+            parts.next().unwrap_or_default(),
+            parts.next().unwrap_or_default(),
+        );
+        let head: Head =
+            serde_json::from_slice(head).map_err(|error| invalid(error.to_string()))?;
+        let mut take = |length: Option<usize>| -> Result<TestData, AbiError> {
+            let Some(length) = length else {
+                return Ok(TestData::Null);
+            };
+            let (taken, left) = rest
+                .split_at_checked(length)
+                .ok_or_else(|| invalid("the records end early".to_owned()))?;
+            rest = left;
+            Ok(TestData::Bytes(taken.to_vec()))
+        };
+        let mut records = Vec::new();
+        for one in head.records {
+            let (key, value) = (take(one.key)?, take(one.value)?);
+            let mut headers = Vec::new();
+            for (name, length) in one.headers {
+                headers.push((name, take(length)?));
+            }
+            records.push(TestRecord {
+                topic: one.topic,
+                timestamp: one.timestamp,
+                key,
+                value,
+                headers,
+                ..TestRecord::default()
+            });
+        }
+        for one in &head.progress {
+            let end = self.ends.get(&(one.topic.clone(), one.partition));
+            if end.is_none_or(|end| one.offset > *end) {
+                return Err(AbiError::new(
+                    ErrorKind::INTERNAL,
+                    format!(
+                        "offset {} of {}-{} is committed before it was put",
+                        one.offset, one.topic, one.partition
+                    ),
+                ));
+            }
+        }
+        self.commits += 1;
+        self.records.append(&mut records);
+        let progress = head.progress.into_iter().map(|one| {
+            (
+                (one.topic, one.partition),
+                (one.offset, one.metadata.unwrap_or_default()),
+            )
+        });
+        self.positions.extend(progress);
+        Ok(())
+    }
 }
 
 /// What `put` and `flush` answered.
@@ -226,13 +319,20 @@ impl<T: SinkTask> SinkTest<T> {
         let mut ends = self.ends.clone();
         let (bytes, count) = encode(records, &mut ends)?;
         self.n_batches += 1;
+        lock(&self.kept.midway).ends = ends.clone();
         let batch = BatchRef {
             format: u32::from(FORMAT),
             count,
             seq: self.n_batches,
             bytes: RSlice::from_slice(&bytes),
         };
-        let reply = self.task()?.put(batch)?;
+        let reply = self.task()?.put(batch);
+        let mut midway = lock(&self.kept.midway);
+        midway.ends.clear();
+        let committed = std::mem::take(&mut midway.positions);
+        drop(midway);
+        self.positions.extend(committed);
+        let reply = reply?;
         self.ends = ends;
         self.take(&reply)
     }
@@ -297,6 +397,25 @@ impl<T: SinkTask> SinkTest<T> {
     /// Forgets a committed position, as a deleted data directory does.
     pub fn forget(&mut self, topic: &str, partition: i32) {
         self.positions.remove(&(topic.to_owned(), partition));
+    }
+
+    /// Returns the records that the task wrote into the log with
+    /// [`SinkContext::commit`](linkspan_sdk::SinkContext::commit) so far.
+    #[must_use]
+    pub fn written(&self) -> Vec<TestRecord> {
+        lock(&self.kept.midway).records.clone()
+    }
+
+    /// Returns how often the task committed while a `put` ran.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        lock(&self.kept.midway).commits
+    }
+
+    /// Makes every commit while a `put` runs fail from now on, as a host does whose log is full; `None` ends that.
+    pub fn refuse_commits(&mut self, why: Option<&str>) {
+        lock(&self.kept.midway).refusal =
+            why.map(|why| AbiError::new(ErrorKind::UNAVAILABLE, why.to_owned()).temporary());
     }
 
     /// Returns what the task logged so far.

@@ -74,7 +74,7 @@ fn groups_are_described(log: &Arc<dyn LogBackend>) -> Result<()> {
         ..position(&topic, 1, "here")
     };
     consumer
-        .commit(&[(tp(&topic, 0), committed)], Vec::new())?
+        .commit(&[(tp(&topic, 0), committed)], Commit::default())?
         .wait()?;
     assert_eq!(log.groups()?, [summary("g", GroupState::Stable, 1)]);
 

@@ -20,7 +20,7 @@ use crate::group::{Change, Joining, Membership};
 use crate::journal::queue::{FenceRule, OwnerFence};
 use crate::partition::{Partition, Read};
 use crate::readers::Readers;
-use crate::submit::{check_puts, submit};
+use crate::submit::{check_puts, submit_within};
 use crate::ticket::Ticket;
 
 mod poll;
@@ -298,13 +298,9 @@ impl Consumer for LocalConsumer {
         self.set_paused(partitions, false);
     }
 
-    fn commit(
-        &self,
-        offsets: &[(TopicPartition, GroupOffset)],
-        extra: Vec<KvPut>,
-    ) -> Result<Ticket> {
-        check_puts(&extra)?;
-        let mut puts = Vec::with_capacity(offsets.len() + extra.len());
+    fn commit(&self, offsets: &[(TopicPartition, GroupOffset)], with: Commit) -> Result<Ticket> {
+        check_puts(&with.puts)?;
+        let mut puts = Vec::with_capacity(offsets.len() + with.puts.len());
         for (tp, offset) in offsets {
             check_metadata(&offset.metadata)?;
             if offset.next.0 < 0 {
@@ -330,7 +326,7 @@ impl Consumer for LocalConsumer {
                 value: Some(offset.encode(&tp.topic)),
             });
         }
-        puts.extend(extra);
+        puts.extend(with.puts);
         let in_flight = self
             .membership
             .begin_commit(offsets.iter().map(|(tp, _)| tp))?;
@@ -338,15 +334,16 @@ impl Consumer for LocalConsumer {
             Some((fence, epoch)) => FenceRule::Check(Arc::clone(fence), *epoch),
             None => FenceRule::None,
         };
-        submit(
+        submit_within(
             &self.core,
             Commit {
-                appends: Vec::new(),
+                appends: with.appends,
                 puts,
             },
             rule,
             None,
             Some(in_flight),
+            Core::reserved_room,
         )
     }
 

@@ -92,7 +92,7 @@ fn a_deleted_topic_takes_positions_and_files_with_it_and_can_be_made_anew() {
         panic!("not assigned");
     };
     let partition = assigned[0].partition.clone();
-    let commit = consumer.commit(&[(partition.clone(), position(&old, 5))], Vec::new());
+    let commit = consumer.commit(&[(partition.clone(), position(&old, 5))], Commit::default());
     commit.unwrap().wait().unwrap();
     assert!(!list_group(&*log, &"g".into()).unwrap().is_empty());
 
@@ -116,7 +116,7 @@ fn a_deleted_topic_takes_positions_and_files_with_it_and_can_be_made_anew() {
         }
     };
     assert_eq!(lost.len(), 2);
-    let late = consumer.commit(&[(partition, position(&old, 6))], Vec::new());
+    let late = consumer.commit(&[(partition, position(&old, 6))], Commit::default());
     assert!(matches!(late, Err(Error::NotAssigned { .. })), "{late:?}");
 
     let new = topic(&*log, "t", 1);

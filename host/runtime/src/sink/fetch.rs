@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use linkspan_log::{Consumer, Error, Event, GroupOffset, KvPut, Ticket};
+use linkspan_log::{Commit, Consumer, Error, Event, GroupOffset, Ticket};
 use linkspan_types::{Offset, TopicPartition};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::{JoinHandle, block_in_place};
@@ -21,9 +21,10 @@ pub(crate) enum Command {
         Offset,
         oneshot::Sender<linkspan_log::Result<()>>,
     ),
+    /// Positions, and what is to be in the same frame.
     Commit(
         Vec<(TopicPartition, GroupOffset)>,
-        Vec<KvPut>,
+        Commit,
         oneshot::Sender<linkspan_log::Result<Ticket>>,
     ),
     /// Fetch nothing of these partitions until they are resumed.
@@ -64,6 +65,11 @@ pub(crate) struct Handle {
 impl Handle {
     pub(crate) fn command(&self, command: Command) -> linkspan_log::Result<()> {
         self.commands.send(command).map_err(|_| Error::Closed)
+    }
+
+    /// Returns a way to the consumer that does not keep it.
+    pub(crate) fn commands(&self) -> mpsc::WeakUnboundedSender<Command> {
+        self.commands.downgrade()
     }
 
     /// Ends the fetching and leaves the group; returns once the consumer is gone.
@@ -194,8 +200,8 @@ fn obey(consumer: &mut dyn Consumer, command: Command) {
             drop(reply.send(consumer.seek(&partition, offset)))
         }
         // The log's queue may be full: that must not hold up the other tasks of this runtime.
-        Command::Commit(offsets, extra, reply) => {
-            drop(reply.send(block_in_place(|| consumer.commit(&offsets, extra))));
+        Command::Commit(offsets, with, reply) => {
+            drop(reply.send(block_in_place(|| consumer.commit(&offsets, with))));
         }
         Command::Pause(partitions) => consumer.pause(&partitions),
         Command::Resume(partitions) => consumer.resume(&partitions),
@@ -258,7 +264,7 @@ mod tests {
         fn commit(
             &self,
             _: &[(TopicPartition, GroupOffset)],
-            _: Vec<KvPut>,
+            _: Commit,
         ) -> linkspan_log::Result<Ticket> {
             Ok(Ticket::pair().1)
         }
@@ -313,7 +319,7 @@ mod tests {
         assert!(matches!(event(&handle), Event::Revoked(_)));
         let (reply, answer) = oneshot::channel();
         handle
-            .command(Command::Commit(Vec::new(), Vec::new(), reply))
+            .command(Command::Commit(Vec::new(), Commit::default(), reply))
             .unwrap();
         assert!(answer.blocking_recv().unwrap().is_ok());
         assert_eq!(

@@ -7,10 +7,12 @@ mod aside;
 mod batch;
 mod bisect;
 mod fetch;
+mod midway;
 mod positions;
 mod reply;
 mod task;
 
 pub(crate) use self::aside::prefix as letters_prefix;
 pub(crate) use self::fetch::{Message, Waker};
+pub(crate) use self::midway::Midway;
 pub(crate) use self::task::{group_of, run};

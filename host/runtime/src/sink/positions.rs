@@ -7,6 +7,7 @@ use linkspan_types::{LeaderEpoch, Offset, TopicPartition};
 use serde_json::json;
 
 use super::aside::{Aside, At, Failed};
+use super::midway::Reach;
 use super::reply::{Progress, Reply};
 use crate::error::TaskError;
 
@@ -196,6 +197,27 @@ impl Positions {
         }
         self.dropped_news(&mut news, now_ms);
         Ok(news)
+    }
+
+    /// How far the plugin may commit by itself during a `put`, of which `pending` says where its partitions end.
+    pub(crate) fn reach(&self, pending: &[(TopicPartition, Offset)]) -> Vec<Reach> {
+        let mut reach: Vec<Reach> = Vec::with_capacity(pending.len());
+        for (partition, up_to) in pending {
+            if let Some(known) = reach.iter_mut().find(|known| known.partition == *partition) {
+                known.up_to = *up_to;
+            } else if let Some(position) = self.map.get(partition) {
+                let committed = position.committed.as_ref();
+                reach.push(Reach {
+                    partition: partition.clone(),
+                    topic_id: position.assignment.topic_id,
+                    at: committed.map_or(position.assignment.next, |(offset, _)| *offset),
+                    up_to: *up_to,
+                    epochs: position.epochs.clone(),
+                    epoch_before: position.assignment.leader_epoch,
+                });
+            }
+        }
+        reach
     }
 
     /// What a sink rejects, with its place in the log.

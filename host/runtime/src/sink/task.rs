@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use linkspan_convert::Stage;
 use linkspan_log::{
-    Assignment, Assignor, ConsumerOptions, Event, FetchedBatch, GroupOffset, LogBackend, Start,
+    Assignment, Assignor, Commit, ConsumerOptions, Event, FetchedBatch, GroupOffset, KvPut,
+    LogBackend, Start,
 };
 use linkspan_plugin::Task;
 use linkspan_types::{FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, TopicPartition};
@@ -20,6 +21,7 @@ use tokio::sync::oneshot;
 use super::aside::{ASIDE_MAX, DeadLetters, Failed};
 use super::batch::PutBuilder;
 use super::fetch::{self, Command, Fetched, Handle, Message};
+use super::midway::Midway;
 use super::positions::Positions;
 use super::reply::{Progress, Reply};
 use crate::connector::{Backoff, TaskContext};
@@ -42,6 +44,7 @@ pub(crate) fn run(ctx: &TaskContext, fence: FenceEpoch) -> Result<(), TaskError>
     let outcome = live(ctx, fence, instance);
     ctx.task.set_waker(None);
     ctx.task.set_control(None);
+    ctx.task.set_midway(None);
     ctx.runtime.services.leave(instance);
     outcome
 }
@@ -101,6 +104,8 @@ fn deliver(
         task: Arc::clone(&ctx.task),
         policy: Arc::clone(&policy),
     };
+    let midway = Arc::new(Midway::new(ctx, handle.commands()));
+    ctx.task.set_midway(Some(Arc::clone(&midway)));
     let mut delivery = Delivery {
         ctx,
         task,
@@ -113,6 +118,9 @@ fn deliver(
         next_tick: Instant::now() + ctx.spec.flush_interval,
         uncounted: Uncounted::default(),
         held: None,
+        midway,
+        midway_committed: false,
+        covered: Vec::new(),
     };
     delivery.work()?;
     delivery.finish()
@@ -151,6 +159,12 @@ pub(super) struct Delivery<'a> {
     uncounted: Uncounted,
     /// While the task is paused: what had been fetched already.
     held: Option<VecDeque<Fetched>>,
+    /// What the plugin commits while its `put` still runs.
+    midway: Arc<Midway>,
+    /// It did so in the batch at hand.
+    midway_committed: bool,
+    /// Coordinates of dead letters that those commits covered, to be taken out by the next commit.
+    covered: Vec<KvPut>,
 }
 
 #[derive(Deserialize)]
@@ -477,7 +491,9 @@ impl Delivery<'_> {
     pub(super) fn call_put(&mut self) -> Result<Put, TaskError> {
         let (buffer, records, bytes) = self.builder.finish()?;
         let count = u32::try_from(records).unwrap_or(u32::MAX);
+        self.midway.begin(self.positions.reach(&self.pending));
         let answer = self.insist(|task| task.put(&buffer, count, 0));
+        self.take_midway()?;
         let refused = match answer {
             Ok(Some(answer)) => {
                 self.builder.recycle(buffer);
@@ -490,6 +506,19 @@ impl Delivery<'_> {
             return Ok(Put::Refused(refused, buffer));
         }
         Err(refused)
+    }
+
+    /// Takes over what the plugin committed while it worked.
+    fn take_midway(&mut self) -> Result<(), TaskError> {
+        let done = self.midway.end()?;
+        if !done.is_empty() {
+            let connector = &self.ctx.spec.name;
+            self.covered
+                .extend(self.builder.aside.cover(connector, &done));
+            self.positions.committed(&done);
+            self.midway_committed = true;
+        }
+        Ok(())
     }
 
     /// Counts what was put, and sets aside what the plugin rejected of it.
@@ -589,17 +618,23 @@ impl Delivery<'_> {
             self.ctx.runtime.clock.now_ms(),
         )?;
         if news.is_empty() {
+            if std::mem::take(&mut self.midway_committed) {
+                // All of it was committed while the plugin worked.
+                self.count();
+                self.ctx.task.beat();
+            }
             return Ok(());
         }
+        self.midway_committed = false;
         let (reply_sender, reply_receiver) = oneshot::channel();
         let offsets: Vec<(TopicPartition, GroupOffset)> = news;
-        let covered = self.builder.aside.cover(&self.ctx.spec.name, &offsets);
-        let extra = if self.letters.writes() {
-            covered
-        } else {
-            Vec::new()
-        };
-        self.command(Command::Commit(offsets.clone(), extra, reply_sender))?;
+        let mut covered = std::mem::take(&mut self.covered);
+        covered.extend(self.builder.aside.cover(&self.ctx.spec.name, &offsets));
+        let mut with = Commit::default();
+        if self.letters.writes() {
+            with.puts = covered;
+        }
+        self.command(Command::Commit(offsets.clone(), with, reply_sender))?;
         let ticket = reply_receiver
             .blocking_recv()
             .map_err(|_| TaskError::internal("the fetching half ended before it committed"))??;
@@ -684,6 +719,6 @@ fn epoch_before(
 }
 
 /// The negative control of the kill tests: with it set a restart must double or lose records. Debug builds only.
-fn skip_positions() -> bool {
+pub(super) fn skip_positions() -> bool {
     cfg!(debug_assertions) && std::env::var_os("LINKSPAN_TEST_SKIP_POSITION").is_some()
 }

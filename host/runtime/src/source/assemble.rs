@@ -20,9 +20,9 @@ use crate::schemas::Registered;
 use crate::transforms::{Chain, Incoming};
 
 /// Kafka's default of `max.message.bytes`: most bytes of one stored record batch.
-const MESSAGE_BYTES_MAX: usize = 1_048_588;
+pub(crate) const MESSAGE_BYTES_MAX: usize = 1_048_588;
 /// A record's own framing inside a batch, at most: lengths, deltas and counts as varints.
-const RECORD_OVERHEAD_MAX: usize = 48;
+pub(crate) const RECORD_OVERHEAD_MAX: usize = 48;
 
 /// One topic this task writes.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ mod flight;
 mod task;
 mod transaction;
 
+pub(crate) use self::assemble::{MESSAGE_BYTES_MAX, RECORD_OVERHEAD_MAX};
 pub(crate) use self::creation::TopicCreation;
 pub(crate) use self::task::run;
 pub(crate) use self::transaction::Boundary;
