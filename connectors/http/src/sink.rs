@@ -5,9 +5,11 @@
 //!                                              │ delivered · refused (dead letter) · later (the same batch again) · failed
 //!        progress ◄── all of them settled ◄────┘
 //! ```
+//! What was answered is committed while the batch is still under way (`marks`), with the answers, where `response.topic` keeps them.
 //! After "later" the host puts the same batch again, and only what was not settled before is sent again.
 
 mod deliver;
+mod marks;
 mod options;
 mod plan;
 mod request;
@@ -18,6 +20,7 @@ use std::collections::HashMap;
 use linkspan_sdk::prelude::*;
 
 use self::deliver::Delivery;
+use self::marks::Marks;
 pub(crate) use self::options::HttpSinkOptions;
 use self::plan::{Settled, plan};
 use self::request::Maker;
@@ -32,7 +35,8 @@ const BOUNDED_RETRIES: i32 = 10;
 /// What became of a record.
 #[derive(Debug, Clone)]
 enum Outcome {
-    Delivered,
+    /// With what is still to be written to `response.topic`.
+    Delivered(Option<Box<NewRecord>>),
     /// Kind and message.
     Refused(ErrorKind, String),
 }
@@ -94,11 +98,12 @@ impl SinkTask for HttpSink {
         );
         for (index, settled) in planned {
             let outcome = match settled {
-                Settled::Skipped => Outcome::Delivered,
+                Settled::Skipped => Outcome::Delivered(None),
                 Settled::Refused(error) => Outcome::Refused(error.kind(), error.chain()),
             };
             settle(&outcomes, index, outcome);
         }
+        let marks = Marks::new(&self.ctx, &records, &outcomes);
         let delivery = Delivery {
             options: &self.options,
             ctx: &self.ctx,
@@ -107,8 +112,21 @@ impl SinkTask for HttpSink {
             maker: &self.maker,
             records: &records,
             outcomes: &outcomes,
+            marks: &marks,
         };
-        let delivered = delivery.run(lanes).await;
+        let mut delivered = delivery.run(lanes).await;
+        let stopped = self.ctx.stopped()
+            && matches!(&delivered, Err(error) if error.kind() == ErrorKind::Stopped);
+        // Where this batch does not come again, no answer may stay behind.
+        let last = delivered.is_ok() || stopped;
+        if !last || self.options.response_topic.is_some() {
+            let committed = marks.commit(last);
+            delivered = if last {
+                committed.and(delivered)
+            } else {
+                delivered
+            };
+        }
         let outcomes = outcomes.into_inner();
         self.settled.clear();
         if let Err(error) = delivered {

@@ -257,7 +257,9 @@ impl Member {
             })
             .collect();
         if !offsets.is_empty() {
-            self.consumer.commit(&offsets, Vec::new())?.wait()?;
+            self.consumer
+                .commit(&offsets, linkspan_log::Commit::default())?
+                .wait()?;
         }
         Ok(())
     }

@@ -7,7 +7,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::iter;
 use linkspan_sdk::prelude::*;
 use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
 
+use super::marks::Marks;
 use super::options::HttpSinkOptions;
 use super::plan::{Lane, Unit};
 use super::request::Maker;
@@ -27,11 +29,13 @@ pub(super) struct Delivery<'p, 'r> {
     pub(super) maker: &'p Maker,
     pub(super) records: &'p [Record<'r>],
     pub(super) outcomes: &'p RefCell<Vec<Option<Outcome>>>,
+    pub(super) marks: &'p Marks<'p, 'r>,
 }
 
 /// What an answer means for the records of its request.
 enum Meaning {
-    Delivered,
+    /// With what is to be kept of the answer.
+    Delivered(Option<Box<NewRecord>>),
     Refused(String),
 }
 
@@ -74,10 +78,17 @@ impl Delivery<'_, '_> {
         let mut open = vec![unit];
         while let Some(unit) = open.pop() {
             match self.send(&unit).await? {
-                Meaning::Delivered => {
-                    for index in unit.indexes {
-                        settle(self.outcomes, index, Outcome::Delivered);
+                Meaning::Delivered(answer) => {
+                    let bytes = answer.as_ref().map_or(0, |answer| answer.bytes());
+                    let last = unit.indexes.last().copied();
+                    for index in &unit.indexes {
+                        settle(self.outcomes, *index, Outcome::Delivered(None));
                     }
+                    // The answer to several records goes with the last of them.
+                    if let (Some(answer), Some(last)) = (answer, last) {
+                        settle(self.outcomes, last, Outcome::Delivered(Some(answer)));
+                    }
+                    self.marks.answered(bytes)?;
                 }
                 Meaning::Refused(_) if unit.indexes.len() > 1 => {
                     let (first, second) = halves(unit);
@@ -103,7 +114,7 @@ impl Delivery<'_, '_> {
         let record = |index: Option<&usize>| index.and_then(|index| self.records.get(*index));
         let (Some(first), Some(last)) = (record(unit.indexes.first()), record(unit.indexes.last()))
         else {
-            return Ok(Meaning::Delivered);
+            return Ok(Meaning::Delivered(None));
         };
         let bodies: Vec<&[u8]> = unit.bodies.iter().map(Vec::as_slice).collect();
         let call = match self
@@ -123,6 +134,40 @@ impl Delivery<'_, '_> {
         }
     }
 
+    /// Returns what `response.topic` keeps of an answer.
+    fn kept(&self, first: &Record<'_>, last: &Record<'_>, answer: &Answer) -> Option<NewRecord> {
+        let topic = self.options.response_topic.as_ref()?;
+        let most = self.options.response_max_bytes.as_usize();
+        let whole = answer.body.as_ref();
+        let body = whole.get(..most).unwrap_or(whole);
+        let body = match std::str::from_utf8(body) {
+            Ok(text) => self.client.mask().apply(text).into_owned().into_bytes(),
+            Err(_) => body.to_vec(),
+        };
+        let mut kept = NewRecord::to(topic)
+            .value(body)
+            .header("http.status", answer.status.as_str())
+            .header("http.topic", first.original_topic())
+            .header("http.partition", first.partition().to_string())
+            .header("http.offset", first.offset().to_string());
+        if let Some(kind) = answer.headers.get(CONTENT_TYPE) {
+            kept = kept.header("http.header.content-type", kind.as_bytes());
+        }
+        if whole.len() > most {
+            kept = kept.header("http.body.bytes", whole.len().to_string());
+        }
+        if first.offset() != last.offset() {
+            return Some(kept.header("http.last.offset", last.offset().to_string()));
+        }
+        let key = first.key();
+        let mut json = Vec::new();
+        Some(match key.as_bytes() {
+            Some(bytes) => kept.key(bytes),
+            None if !key.is_null() && key.write_json(&mut json).is_ok() => kept.key(json),
+            None => kept,
+        })
+    }
+
     fn is_templated(&self) -> bool {
         self.options.url.contains("{{")
     }
@@ -130,7 +175,9 @@ impl Delivery<'_, '_> {
     fn meaning(&self, first: &Record<'_>, last: &Record<'_>, answer: &Answer) -> Result<Meaning> {
         let (status, options) = (answer.status, self.options);
         if options.success_codes.holds(status) || options.ignore_codes.holds(status) {
-            return Ok(Meaning::Delivered);
+            return Ok(Meaning::Delivered(
+                self.kept(first, last, answer).map(Box::new),
+            ));
         }
         let place = if first.offset() == last.offset() {
             format!(

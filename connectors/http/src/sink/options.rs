@@ -141,6 +141,19 @@ pub(crate) struct HttpSinkOptions {
     /// A template of the name. Unset: `TOPIC-ID-PARTITION-OFFSET`, of a batch `TOPIC-ID-PARTITION-FIRST-LAST`.
     #[option(name = "idempotency.key", group = "delivery")]
     pub(crate) idempotency_key: Option<String>,
+    /// A topic of the log that keeps the answers: the body as value, the record's key, status and coordinates in headers. An
+    /// answer is in the same commit as the position behind its record.
+    #[option(name = "response.topic", group = "delivery")]
+    pub(crate) response_topic: Option<TopicName>,
+    /// The most bytes that are kept of an answer's body.
+    #[option(
+        name = "response.max.bytes",
+        default = "64KiB",
+        min = 0,
+        max = 1_000_000,
+        group = "delivery"
+    )]
+    pub(crate) response_max_bytes: ByteSize,
     #[option(nest = "")]
     pub(crate) auth: AuthOptions,
     #[option(nest = "")]

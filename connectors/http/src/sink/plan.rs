@@ -37,7 +37,7 @@ pub(super) fn plan(
 ) -> Vec<Lane> {
     // Keyed by the lane's number, so that lanes begin in the order of their first record's partition.
     let mut lanes: BTreeMap<u64, Lane> = BTreeMap::new();
-    let mut loose = 0_u64;
+    let mut loose: Vec<Lane> = Vec::new();
     for (index, record) in records.iter().enumerate().filter(|(index, _)| open(*index)) {
         if record.value().is_null() && options.on_null_value != OnNullValue::Delete {
             settle(
@@ -65,16 +65,12 @@ pub(super) fn plan(
         let lane = lane_of(options, record);
         if options.order == Order::None && !batched {
             // Each request is a lane of its own; those of batches follow below.
-            lanes.insert(
-                u64::MAX - loose,
-                vec![Unit {
-                    indexes: vec![index],
-                    target,
-                    bodies: vec![body],
-                    batched,
-                }],
-            );
-            loose += 1;
+            loose.push(vec![Unit {
+                indexes: vec![index],
+                target,
+                bodies: vec![body],
+                batched,
+            }]);
             continue;
         }
         let units = lanes.entry(lane).or_default();
@@ -95,11 +91,10 @@ pub(super) fn plan(
         }
     }
     if options.order == Order::None {
-        return lanes
-            .into_values()
-            .flatten()
-            .map(|unit| vec![unit])
-            .collect();
+        loose.extend(lanes.into_values().flatten().map(|unit| vec![unit]));
+        // The oldest first, so that what is committed follows closely.
+        loose.sort_by_key(|lane| lane.first().and_then(|unit| unit.indexes.first().copied()));
+        return loose;
     }
     lanes.into_values().collect()
 }

@@ -768,3 +768,69 @@ fn the_sink_conforms() {
     .rejecting(TestRecord::new("t", "refuse me"))
     .run();
 }
+
+#[test]
+fn answers_are_kept_once_with_the_position_behind_their_records() {
+    let tries = AtomicUsize::new(0);
+    let server = Server::new(move |seen: &Seen| match seen.body.as_str() {
+        "c" if tries.fetch_add(1, Ordering::SeqCst) == 0 => Reply::new(503, "later"),
+        body => Reply::new(201, format!("{{\"got\":\"{body}\"}}")),
+    });
+    let mut sink = open(
+        &server.url("/p"),
+        &[("response.topic", "answers"), ("max.in.flight", "1")],
+    );
+    let batch: Vec<TestRecord> = ["a", "b", "c", "d"]
+        .iter()
+        .map(|value| TestRecord::new("t", *value).key(format!("key {value}")))
+        .collect();
+    assert!(sink.put(&batch).unwrap_err().is_temporary());
+    // What was answered is committed although the batch is not through, and its answers with it.
+    assert_eq!(sink.position("t", 0), Some((2, "")));
+    assert_eq!(sink.written().len(), 2);
+    // A log that is full loses nothing: the batch comes again, and what was delivered is not sent again.
+    sink.refuse_commits(Some("the log is full"));
+    assert!(sink.put(&batch).unwrap_err().is_temporary());
+    assert_eq!(sink.written().len(), 2);
+    sink.refuse_commits(None);
+    sink.put(&batch).unwrap();
+    assert_eq!(bodies(&server.seen()), ["a", "b", "c", "c", "d"]);
+    let written = sink.written();
+    let values: Vec<TestData> = written.iter().map(|one| one.value.clone()).collect();
+    let wanted = ["a", "b", "c", "d"].map(|body| format!("{{\"got\":\"{body}\"}}").into_bytes());
+    assert_eq!(values, wanted.map(TestData::Bytes));
+    assert_eq!(written[3].topic, "answers");
+    assert_eq!(written[3].key, TestData::Bytes(b"key d".to_vec()));
+    let header = |name: &str| {
+        let found = written[3].headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone())
+    };
+    let bytes = |text: &str| Some(TestData::Bytes(text.as_bytes().to_vec()));
+    for (name, text) in [
+        ("http.status", "201"),
+        ("http.topic", "t"),
+        ("http.partition", "0"),
+        ("http.offset", "3"),
+    ] {
+        assert_eq!(header(name), bytes(text), "{name}");
+    }
+    assert_eq!(sink.position("t", 0), Some((4, "")));
+}
+
+#[test]
+fn a_record_that_is_not_answered_holds_the_mark_in_any_order() {
+    // With one request at a time the oldest goes first, also where no order is asked for.
+    let server = Server::new(|seen: &Seen| match seen.body.as_str() {
+        "c" => Reply::new(503, "later"),
+        _ => Reply::new(200, ""),
+    });
+    for order in ["none", "key", "partition"] {
+        let mut sink = open(
+            &server.url("/p"),
+            &[("order", order), ("max.in.flight", "1")],
+        );
+        assert!(sink.put(&records(&["a", "b", "c", "d"])).is_err());
+        assert_eq!(sink.position("t", 0), Some((2, "")), "{order}");
+        assert!(sink.written().is_empty());
+    }
+}
