@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::server::{Memory, Received, serve};
-use crate::support::{Scratch, eventually, linkspan, run, start};
+use crate::support::{Random, Scratch, eventually, linkspan, run, start};
 
 /// Pages of the API, and records of each.
 const PAGES: u64 = 200;
@@ -29,26 +29,13 @@ fn rounds() -> u64 {
     env::var("KILL_ROUNDS").map_or(4, |text| text.parse().unwrap())
 }
 
-/// A small generator of random numbers (SplitMix64), so that a seed repeats the moments.
-struct Random(u64);
-
-impl Random {
-    fn new() -> Self {
-        let seed = env::var("KILL_SEED").map_or_else(
-            |_| u64::from(std::process::id()),
-            |text| text.parse().unwrap(),
-        );
-        println!("KILL_SEED={seed}");
-        Self(seed)
-    }
-
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
+fn random() -> Random {
+    let seed = env::var("KILL_SEED").map_or_else(
+        |_| u64::from(std::process::id()),
+        |text| text.parse().unwrap(),
+    );
+    println!("KILL_SEED={seed}");
+    Random(seed)
 }
 
 /// Starts a job and kills it when `progress` has grown by a random share of what is left; returns whether it was still at work.
@@ -133,7 +120,7 @@ fn kill_http_source_over_200_pages_is_exact() {
     let (at, memory) = serve("127.0.0.1:0", PAGES * PAGE_SIZE).unwrap();
     let scratch = Scratch::new();
     let yaml = scratch.write("pipeline.yaml", source_yaml(at, "events"));
-    let mut random = Random::new();
+    let mut random = random();
     let mut landed = 0;
     for round in 0..rounds() {
         let left = PAGES * (round + 1) / (rounds() + 1);
@@ -159,7 +146,7 @@ fn kill_http_source_over_200_pages_is_exact() {
 fn kill_http_source_without_its_position_the_same_check_fails() {
     let (at, memory) = serve("127.0.0.1:0", PAGES * PAGE_SIZE).unwrap();
     let scratch = Scratch::new();
-    let mut random = Random::new();
+    let mut random = random();
     for stream in ["a", "b"] {
         // Under another name the position is not found.
         let yaml = scratch.write("pipeline.yaml", source_yaml(at, stream));
@@ -257,7 +244,7 @@ fn lost_by_webhook(ack: &str, rounds: u64, until_lost: bool) -> (usize, usize) {
         .local_addr()
         .unwrap();
     let yaml = scratch.write("pipeline.yaml", format!("connectors:\n  in:\n    connector: webhook-source\n    topic: calls\n    listen: {at}\n    ack: {ack}\n"));
-    let mut random = Random::new();
+    let mut random = random();
     let callers = Callers::start(at, 16);
     for round in 0..rounds {
         let mut host = start(
@@ -368,7 +355,7 @@ fn deliver(random: &mut Random, between: impl Fn(&Scratch)) -> (u64, Memory) {
 
 #[test]
 fn kill_http_sink_loses_no_key_and_repeats_only_under_the_same_one() {
-    let (landed, memory) = deliver(&mut Random::new(), |_| {});
+    let (landed, memory) = deliver(&mut random(), |_| {});
     let outcome = delivered(&memory.received());
     println!(
         "http-sink: {landed} of {} kills landed, {} requests for {LINES} lines, repeats: {outcome:?}",
@@ -382,7 +369,7 @@ fn kill_http_sink_loses_no_key_and_repeats_only_under_the_same_one() {
 #[test]
 fn kill_http_sink_with_another_log_the_same_check_finds_other_keys() {
     // Another log is another topic id, so that what was sent before comes under another key.
-    let (_, memory) = deliver(&mut Random::new(), |scratch| {
+    let (_, memory) = deliver(&mut random(), |scratch| {
         std::fs::remove_dir_all(scratch.path("linkspan-data")).unwrap()
     });
     let outcome = delivered(&memory.received());

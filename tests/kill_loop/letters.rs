@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::rounds::{Random, Settings};
-use crate::support::{Scratch, eventually, linkspan, run, start};
+use crate::rounds::Settings;
+use crate::support::{Random, Scratch, eventually, linkspan, run, start};
 
 /// Of so many lines one is bad.
 const ONE_IN: u32 = 5;

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::judge::{line, number, verdict};
-use crate::support::{Scratch, eventually, linkspan, run, start};
+use crate::support::{Random, Scratch, eventually, linkspan, run, start};
 
 const PARTITIONS: i32 = 4;
 /// Small batches: many commits, so that kills fall between and into them and every partition gets its share.
@@ -245,17 +245,4 @@ fn record(text: &str) -> (i32, i64, u32) {
         value["offset"].as_i64().unwrap(),
         number(line).unwrap_or_else(|| panic!("no line of ours: `{line}`")),
     )
-}
-
-/// A small generator of random numbers (SplitMix64), so that a seed repeats the moments.
-pub(crate) struct Random(pub(crate) u64);
-
-impl Random {
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }

@@ -13,8 +13,8 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::rounds::{Random, Settings};
-use crate::support::{Scratch, eventually, linkspan, run, start};
+use crate::rounds::Settings;
+use crate::support::{Random, Scratch, eventually, linkspan, run, start};
 
 /// Lines of each file.
 const LINES: u32 = 40;

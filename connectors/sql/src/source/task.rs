@@ -15,6 +15,8 @@ use crate::connect::Connector;
 /// The first pause before a server is tried again, and the longest: it is back within this time.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+/// The pause between attempts to start: nothing runs yet that would be disturbed.
+const START_RETRY: Duration = Duration::from_secs(2);
 
 /// A task of `sql-source`.
 pub(crate) struct SqlSource {
@@ -110,11 +112,21 @@ impl SourceTask for SqlSource {
     }
 }
 
+/// Gives an error of the start a pause, as those of reading have one: the host's own would grow to a minute, and a server that is
+/// back waits for nobody.
+fn soon(error: Error) -> Error {
+    if error.is_temporary() && error.retry_delay().is_none() {
+        return error.retry_after(START_RETRY);
+    }
+    error
+}
+
 /// What the connector gave this task to do; a task that runs alone asks for itself.
 async fn work(options: &SqlSourceOptions) -> Result<Work> {
     if options.work.is_empty() {
         return Ok(plan::split(options, 1)
-            .await?
+            .await
+            .map_err(soon)?
             .into_iter()
             .next()
             .unwrap_or_default());

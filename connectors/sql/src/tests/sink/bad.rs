@@ -379,6 +379,20 @@ fn names_inject_nothing() {
             sink.assign(&[("t", 0)]).unwrap();
             sink.put(std::slice::from_ref(&record)).unwrap();
         }
+        // A topic as the table's name, as it is: the log takes no such topic, a position may still name one.
+        let mut sink = TestHost::sink::<SqlSink>(db.config(&[("auto.create", "true")]));
+        sink.open().unwrap();
+        sink.assign(&[(evil, 0)]).unwrap();
+        sink.put(&[TestRecord {
+            topic: evil.to_owned(),
+            ..record
+        }])
+        .unwrap();
+        assert_eq!(
+            sink.position(evil, 0).map(|(next, _)| next),
+            Some(1),
+            "the position row has it too"
+        );
         assert_eq!(db.sql("SELECT count(*) FROM victim"), "1");
         // Values too.
         db.sql("CREATE TABLE t (id BIGINT, name VARCHAR(100), n INTEGER)");

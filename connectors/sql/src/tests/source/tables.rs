@@ -184,3 +184,38 @@ fn keys_and_topics_are_as_the_options_say() {
     assert_eq!(read(&[("key.columns", "none")]).1, "null");
     assert_eq!(read(&[]).2, value);
 }
+
+/// Names of tables and columns cannot leave their quotes, whatever they hold.
+#[test]
+fn names_inject_nothing() {
+    for db in Database::all() {
+        let evil = "x\"; DROP TABLE victim; --`'";
+        let quoted = match db.dialect {
+            Dialect::MySql => format!("`{}`", evil.replace('`', "``")),
+            Dialect::Postgres | Dialect::Sqlite => format!("\"{}\"", evil.replace('"', "\"\"")),
+        };
+        db.sql("CREATE TABLE victim (id int PRIMARY KEY)");
+        db.sql("INSERT INTO victim VALUES (1)");
+        db.sql(&format!(
+            "CREATE TABLE {quoted} ({quoted} int NOT NULL PRIMARY KEY, v int)"
+        ));
+        db.sql(&format!("INSERT INTO {quoted} VALUES (7, 8)"));
+        for mode in ["bulk", "incrementing"] {
+            let records = job(&mut db.source(&[
+                ("mode", mode),
+                ("table.exclude.list", "victim"),
+                ("incrementing.column.name", evil),
+                ("topic.name.format", "t"),
+            ]));
+            let row: serde_json::Value = serde_json::from_str(&records[0].value.text()).unwrap();
+            assert_eq!(
+                (records.len(), &row[evil]),
+                (1, &7.into()),
+                "{mode} {:?}",
+                db.dialect
+            );
+        }
+        let victims = job(&mut db.source(&[("mode", "bulk"), ("table.include.list", "victim")]));
+        assert_eq!(victims.len(), 1, "{:?}", db.dialect);
+    }
+}
