@@ -7,8 +7,8 @@ use std::path::Path;
 
 use libtest_mimic::Failed;
 use linkspan_log::{
-    Assignor, Consumer, ConsumerOptions, Error, Event, GroupOffset, GroupState, LogBackend, Start,
-    Topic, list_group,
+    Assignor, Commit, Consumer, ConsumerOptions, Error, Event, GroupOffset, GroupState, LogBackend,
+    Start, Topic, list_group,
 };
 use linkspan_types::{GroupId, LeaderEpoch, Offset, PartitionId, TopicName, TopicPartition};
 use linkspan_wire::Compression;
@@ -104,7 +104,7 @@ impl Setup {
             commit_ts: T0,
         };
         let member = self.join(group)?;
-        let ticket = member.commit(&[(self.partition(), position)], Vec::new());
+        let ticket = member.commit(&[(self.partition(), position)], Commit::default());
         Ok(ticket.and_then(linkspan_log::Ticket::wait).map(|_| ()))
     }
 

@@ -241,11 +241,12 @@ context!(
 );
 
 impl SinkContext {
-    /// Commits how far this sink is while its `put` still runs, and with it, in the same commit, records for topics of the log.
+    /// Commits how far this sink is while its `put` or `flush` still runs, and with it, in the same commit, records for topics of the log.
     ///
     /// For a sink that is long at work on a batch: after a crash it gets again what lies behind the last commit, instead of the
     /// whole batch. All records of a partition below the reported offset are outside for good, as with what `put` returns; a
-    /// refused record is not before `put` has returned. What was committed already is passed over.
+    /// refused record is not before `put` has returned. What was committed already is passed over. After a temporary error the
+    /// whole batch comes again to the same instance, with what was committed of it.
     ///
     /// Records become visible together with the positions, or neither does. A sink that commits what the other side said about
     /// a record together with the position behind that record so has it in the log exactly once, however often the record was
@@ -255,7 +256,7 @@ impl SinkContext {
     /// time, so call it at intervals: each call is a write to the log.
     ///
     /// # Errors
-    /// Of kind `unsupported` where the host does not offer it, or this is not inside of `put`; of kind `unavailable` while the log
+    /// Of kind `unsupported` where the host does not offer it, or this is not inside of `put` or `flush`; of kind `unavailable` while the log
     /// is full; permanent where a record is too large for its topic or a newer generation of the connector runs. Nothing of the
     /// call was committed then.
     pub fn commit(&self, progress: &Progress, records: &[NewRecord]) -> Result<()> {
@@ -263,6 +264,18 @@ impl SinkContext {
             return Ok(());
         }
         self.request("sink.commit", &commit_body(progress, records))?;
+        Ok(())
+    }
+
+    /// Waits until everything that was committed before is durable: by [`SinkContext::commit`], and by the host with what an
+    /// earlier `put` returned.
+    ///
+    /// For a sink whose next step must not be taken while a crash could still undo the last one.
+    ///
+    /// # Errors
+    /// As [`SinkContext::commit`]; what failed is not committed.
+    pub fn committed(&self) -> Result<()> {
+        self.request("sink.commit", &commit_body(&Progress::none(), &[]))?;
         Ok(())
     }
 }

@@ -35,7 +35,7 @@ pub struct SinkTest<T> {
     class: PhantomData<fn() -> T>,
 }
 
-/// What a sink commits while its `put` runs.
+/// What a sink commits while its `put` or `flush` runs.
 #[derive(Debug, Default)]
 pub(crate) struct Midway {
     /// Where the records of the `put` at hand end.
@@ -327,11 +327,7 @@ impl<T: SinkTask> SinkTest<T> {
             bytes: RSlice::from_slice(&bytes),
         };
         let reply = self.task()?.put(batch);
-        let mut midway = lock(&self.kept.midway);
-        midway.ends.clear();
-        let committed = std::mem::take(&mut midway.positions);
-        drop(midway);
-        self.positions.extend(committed);
+        self.take_midway();
         let reply = reply?;
         self.ends = ends;
         self.take(&reply)
@@ -355,8 +351,19 @@ impl<T: SinkTask> SinkTest<T> {
     /// # Errors
     /// As the task's `flush` answers.
     pub fn flush(&mut self) -> Result<Put> {
-        let reply = self.task()?.flush()?;
-        self.take(&reply)
+        lock(&self.kept.midway).ends = self.ends.clone();
+        let reply = self.task()?.flush();
+        self.take_midway();
+        self.take(&reply?)
+    }
+
+    /// Takes over what the task committed while it worked.
+    fn take_midway(&mut self) {
+        let mut midway = lock(&self.kept.midway);
+        midway.ends.clear();
+        let committed = std::mem::take(&mut midway.positions);
+        drop(midway);
+        self.positions.extend(committed);
     }
 
     fn take(&mut self, reply: &[u8]) -> Result<Put> {

@@ -2,7 +2,7 @@
 //!
 //! All files of a partition are published at the same record, so that one offset says which records are outside. After a crash the
 //! records from the committed offset on come again; the first record of each file is the same then, and with it the file's name,
-//! so that what was published already is written over with the same records, or more of them.
+//! so that what was published already is written over, whether the next files hold as many records, more or fewer.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -52,6 +52,14 @@ pub(super) struct Lane {
     pub(super) is_new: bool,
     /// Records came that made no file: they were rejected.
     pub(super) moved: bool,
+    /// Behind the last record that is in a published file and committed.
+    pub(super) done: i64,
+    /// Files were published whose commit may not be durable yet.
+    pub(super) uncommitted: bool,
+    /// A record of this `put` was rejected.
+    pub(super) rejected: bool,
+    /// Files were published behind a rejected record: the next wait for the next `put`, and files grow meanwhile.
+    pub(super) waits: bool,
 }
 
 impl Lane {
@@ -62,6 +70,10 @@ impl Lane {
             since: None,
             is_new,
             moved: false,
+            done: next,
+            uncommitted: false,
+            rejected: false,
+            waits: false,
         }
     }
 

@@ -1,12 +1,14 @@
 //! Many files, each finished before it has its name.
 //!
 //! ```text
-//! record ─► name by the template ─► x.csv.inprogress ─► roll: fsync, rename, fsync of the folder ─► progress
+//! record ─► name by the template ─► x.csv.inprogress ─► roll: fsync, rename, fsync of the folder ─► commit
 //! ```
 //!
 //! # Invariants
 //! - INV-F3: the committed offset never passes a record that is in no published file.
 //! - INV-F4: a file's name begins with its first record's offset after a committed offset, so that it is the same after a crash.
+//! - INV-F5: when the files of a partition get their names, those named before them are committed for good. So a crash leaves at
+//!   most one set of files behind the committed offset, and the next start writes over every one of them, wherever it rolls.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -36,6 +38,8 @@ pub(super) struct ManyFiles {
     lanes: BTreeMap<TopicPartition, Lane>,
     /// Files of all partitions that are open.
     open: usize,
+    /// The host commits while a `put` goes on.
+    commits: bool,
     name: String,
 }
 
@@ -52,6 +56,7 @@ impl ManyFiles {
             storage: Local,
             lanes: BTreeMap::new(),
             open: 0,
+            commits: true,
             name: String::new(),
         })
     }
@@ -79,6 +84,7 @@ impl ManyFiles {
 
     pub(super) fn put(&mut self, records: Records<'_>, report: &mut Report) -> Result<Progress> {
         let mut progress = Progress::none();
+        self.begin();
         let written = self.write(records, report, &mut progress);
         let rolled = written.and_then(|()| self.roll_by_time(&mut progress));
         match rolled {
@@ -90,8 +96,16 @@ impl ManyFiles {
         }
     }
 
+    /// A call begins: what earlier ones rejected is in the host's hands.
+    fn begin(&mut self) {
+        for lane in self.lanes.values_mut() {
+            (lane.rejected, lane.waits) = (false, false);
+        }
+    }
+
     pub(super) fn flush(&mut self) -> Result<Progress> {
         let mut progress = Progress::none();
+        self.begin();
         let partitions: Vec<TopicPartition> = self.lanes.keys().cloned().collect();
         for partition in partitions {
             if let Err(error) = self.publish(&partition, &mut progress) {
@@ -164,6 +178,10 @@ impl ManyFiles {
         let Some(lane) = self.lanes.get_mut(partition) else {
             return Err(Error::internal("records came before partitions"));
         };
+        if record.offset() < lane.done {
+            // The batch failed behind it and comes again.
+            return Ok(false);
+        }
         lane.next = record.offset() + 1;
         lane.since.get_or_insert_with(Instant::now);
         lane.moved = true;
@@ -174,6 +192,7 @@ impl ManyFiles {
                 .render(record, &self.zone, None, &mut self.name)
         {
             report.reject(record, error);
+            lane.rejected = true;
             return Ok(false);
         }
         let file = match constant {
@@ -204,7 +223,10 @@ impl ManyFiles {
         };
         match file.push(&record.value()) {
             Ok(()) => {}
-            Err(Refused::Record(error)) => report.reject(record, error),
+            Err(Refused::Record(error)) => {
+                report.reject(record, error);
+                lane.rejected = true;
+            }
             Err(Refused::File(error)) => return Err(error),
         }
         Ok(file.records >= self.options.roll_records
@@ -233,8 +255,12 @@ impl ManyFiles {
         let Some(lane) = self.lanes.get_mut(partition) else {
             return Ok(());
         };
-        if !lane.moved {
+        if !lane.moved || lane.waits {
             return Ok(());
+        }
+        if lane.uncommitted {
+            self.ctx.committed()?;
+            lane.uncommitted = false;
         }
         self.open -= lane.files.len();
         for Published {
@@ -248,8 +274,31 @@ impl ManyFiles {
                 tracing::debug!(%error, "the host took no file report");
             }
         }
-        progress.set(partition.clone(), lane.next, metadata);
-        Ok(())
+        progress.set(partition.clone(), lane.next, metadata.as_str());
+        if !self.commits {
+            return Ok(());
+        }
+        lane.uncommitted = true;
+        if lane.rejected {
+            // The host commits it with the dead letters, once this `put` has ended.
+            lane.waits = true;
+            return Ok(());
+        }
+        let mut done = Progress::none();
+        done.set(partition.clone(), lane.next, metadata);
+        match self.ctx.commit(&done, &[]) {
+            Ok(()) => {
+                lane.done = lane.next;
+                Ok(())
+            }
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                // A host of before: it commits what `put` returns.
+                self.commits = false;
+                lane.uncommitted = false;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn metadata(&self) -> String {

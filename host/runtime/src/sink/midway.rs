@@ -1,7 +1,7 @@
 //! What a sink commits while its `put` still runs: how far it is, and records for topics of the log.
 //!
 //! ```text
-//! put ──► request `sink.commit` ──► one frame: records + positions, fenced like every commit of the group
+//! put, flush ──► request `sink.commit` ──► one frame: records + positions, fenced like every commit of the group
 //! ```
 //! A sink that asks a slow system about each record would do a whole batch again after a crash; with this it does again what was
 //! in flight. A record that goes with the position of what it answers is in the log exactly once: both are there, or none.
@@ -27,14 +27,14 @@ use crate::error::TaskError;
 use crate::source::{MESSAGE_BYTES_MAX, RECORD_OVERHEAD_MAX};
 use crate::spec::ConnectorSpec;
 
-/// Where the positions of one partition may go during a `put`.
+/// Where the positions of one partition may go during a `put` or `flush`.
 #[derive(Debug, Clone)]
 pub(crate) struct Reach {
     pub(crate) partition: TopicPartition,
     pub(crate) topic_id: TopicId,
     /// What the group has.
     pub(crate) at: Offset,
-    /// Behind the last record of the `put`.
+    /// Behind the last record that the plugin was given.
     pub(crate) up_to: Offset,
     /// Where each leader epoch among its records begins.
     pub(crate) epochs: Vec<(Offset, LeaderEpoch)>,
@@ -58,6 +58,8 @@ struct State {
     done: BTreeMap<TopicPartition, GroupOffset>,
     /// The last commit, until it is known to be durable. A failed one is not followed by another.
     open: Option<Ticket>,
+    /// The last commit that the host made by itself, likewise.
+    before: Option<Ticket>,
     targets: BTreeMap<String, Target>,
 }
 
@@ -107,12 +109,17 @@ impl Midway {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A `put` begins.
+    /// A `put` or `flush` begins.
     pub(crate) fn begin(&self, reach: Vec<Reach>) {
         self.lock().reach = reach;
     }
 
-    /// A `put` has ended: returns what was committed meanwhile, for good.
+    /// Has the next commit wait for one that the host made.
+    pub(crate) fn follow(&self, ticket: Ticket) {
+        self.lock().before = Some(ticket);
+    }
+
+    /// It has ended: returns what was committed meanwhile, for good.
     pub(crate) fn end(&self) -> Result<Vec<(TopicPartition, GroupOffset)>, TaskError> {
         let mut state = self.lock();
         state.reach.clear();
@@ -132,6 +139,9 @@ impl Midway {
             .map_err(|error| TaskError::data(format!("commit of a sink: {error}")))?;
         let now_ms = self.runtime.clock.now_ms();
         let mut state = self.lock();
+        if let Some(ticket) = state.before.take() {
+            ticket.wait()?;
+        }
         state.wait()?;
         let mut offsets = state.positions(&wanted.progress, now_ms)?;
         if skip_positions() {

@@ -199,25 +199,22 @@ impl Positions {
         Ok(news)
     }
 
-    /// How far the plugin may commit by itself during a `put`, of which `pending` says where its partitions end.
+    /// How far the plugin may commit by itself in a call; `pending` says where the partitions of a `put` end, the others end
+    /// behind what was given before.
     pub(crate) fn reach(&self, pending: &[(TopicPartition, Offset)]) -> Vec<Reach> {
-        let mut reach: Vec<Reach> = Vec::with_capacity(pending.len());
-        for (partition, up_to) in pending {
-            if let Some(known) = reach.iter_mut().find(|known| known.partition == *partition) {
-                known.up_to = *up_to;
-            } else if let Some(position) = self.map.get(partition) {
-                let committed = position.committed.as_ref();
-                reach.push(Reach {
-                    partition: partition.clone(),
-                    topic_id: position.assignment.topic_id,
-                    at: committed.map_or(position.assignment.next, |(offset, _)| *offset),
-                    up_to: *up_to,
-                    epochs: position.epochs.clone(),
-                    epoch_before: position.assignment.leader_epoch,
-                });
+        let of = |(partition, position): (&TopicPartition, &Position)| {
+            let ends = pending.iter().filter(|(at, _)| at == partition);
+            let committed = position.committed.as_ref();
+            Reach {
+                partition: partition.clone(),
+                topic_id: position.assignment.topic_id,
+                at: committed.map_or(position.assignment.next, |(offset, _)| *offset),
+                up_to: ends.map(|(_, end)| *end).max().unwrap_or(position.given),
+                epochs: position.epochs.clone(),
+                epoch_before: position.assignment.leader_epoch,
             }
-        }
-        reach
+        };
+        self.map.iter().map(of).collect()
     }
 
     /// What a sink rejects, with its place in the log.

@@ -561,7 +561,10 @@ impl Delivery<'_> {
     }
 
     fn flush(&mut self) -> Result<(), TaskError> {
-        let Some(answer) = self.insist(Task::flush)? else {
+        self.midway.begin(self.positions.reach(&[]));
+        let answer = self.insist(Task::flush);
+        self.take_midway()?;
+        let Some(answer) = answer? else {
             return Ok(());
         };
         let reply = Reply::parse(&answer)?;
@@ -647,7 +650,7 @@ impl Delivery<'_> {
             // Tickets answer in order: a failed one shows as the failure of the next commit or fetch.
             self.positions.committed(&offsets);
             self.count();
-            drop(ticket);
+            self.midway.follow(ticket);
         }
         Ok(())
     }
