@@ -65,6 +65,8 @@ fn a_backup_under_load_restores_to_one_moment_and_the_job_goes_on_there() {
     place.start_host();
     let pipeline = Rc::clone(&place.pipeline);
     let scratch = &pipeline.scratch;
+    let described = || run(place.command(&["topic", "describe"]).arg("lines"));
+    assert!(eventually(SOON, || described().status.success()));
     let mut held = Vec::new();
     for n in 0..3 {
         let (backup, data) = (

@@ -105,7 +105,9 @@ fn connector(
     let letters_hold = letters_hold(report, entry, around.catalog, &settings);
     let converters_hold = converters_hold(report, entry, around.catalog, &settings);
     let steps_hold = steps_hold(report, entry, around.catalog, &settings);
-    let creation_holds = creation_holds(report, entry, around.catalog, &settings);
+    // A sink may have options of its own under that name, for what it makes outside.
+    let creation_holds =
+        class.kind != ClassKind::Source || creation_holds(report, entry, around.catalog, &settings);
     if let Some(own) = settings.get("name").filter(|own| own.text != name) {
         report.push(
             Draft::error(
