@@ -21,6 +21,7 @@ use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::connectors::{self, ConnectorCommand};
+use crate::fleet::Fleet;
 use crate::jobs::{self, JobEvents};
 use crate::members::{Join, Member, Members};
 use crate::operation::Operation;
@@ -42,6 +43,12 @@ const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 pub trait HostView: Send + Sync + fmt::Debug + 'static {
     /// Connectors with their states, as JSON.
     fn connectors(&self) -> Value;
+
+    /// What to do about an error of this code, where that is known.
+    fn remedy(&self, code: &str) -> Option<String> {
+        let _ = code;
+        None
+    }
 
     /// Takes over the changed files that the host runs; answers with what that did to which connector.
     ///
@@ -104,13 +111,14 @@ pub(crate) struct Host {
     log: Arc<dyn LogBackend>,
     pub(crate) view: Arc<dyn HostView>,
     members: Arc<Members>,
+    pub(crate) fleet: Arc<Fleet>,
 }
 
 /// Numbers members, so that two commands never share a name.
 static NEXT_MEMBER: AtomicU64 = AtomicU64::new(1);
 
-/// Returns the router over a log and a view of the host.
-pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>) -> Router {
+/// Returns the router over a log, a view of the host and the fleet over both.
+pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>, fleet: Arc<Fleet>) -> Router {
     let members = Arc::<Members>::default();
     Router::new()
         .route("/api/v1/topics", get(topics).post(create_topic))
@@ -143,9 +151,15 @@ pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>) -> Router {
         .route("/api/v1/log/stat", get(log_stat))
         .merge(connectors::routes())
         .merge(jobs::routes())
+        .merge(crate::fleet::routes())
         .fallback(|| async { Refusal::new(404, "LS0601", "there is nothing at this path") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Host { log, view, members })
+        .with_state(Host {
+            log,
+            view,
+            members,
+            fleet,
+        })
 }
 
 /// Performs an operation on a thread that may block.

@@ -36,6 +36,10 @@ impl HostView for Starting {
         self.0.get().map_or_else(|| json!([]), Commands::connectors)
     }
 
+    fn remedy(&self, code: &str) -> Option<String> {
+        linkspan_config::codes::find(code).map(|code| code.explanation.to_owned())
+    }
+
     fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
         let commands = self.commands()?;
         commands.perform(name, command).map_err(refusal)

@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 
 use linkspan_config::{Diagnostics, Plan};
 use linkspan_log::{DiskFs, LogBackend, Opened};
+use linkspan_rest::Fleet;
 use linkspan_runtime::{
     ConnectorStatus, Control, Outcome, Run, RunReport, Runtime, StartError, WarningReport,
 };
@@ -321,8 +322,19 @@ impl<'a> Host<'a, '_> {
         let topics = plan::topics(self.plan)?;
         // The socket comes first, as a host that starts slowly shall answer; it takes commands once it has started.
         let view = Arc::new(Starting::default());
-        self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
-        let hub = self.listen(&view)?;
+        let fleet = Fleet::watched(
+            Arc::clone(&self.log),
+            Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
+        )
+        .map_err(|error| {
+            let message = format!("could not start the thread that watches connectors: {error}");
+            Failure::new(Exit::Environment, "LS0704", message)
+        })?;
+        self.serve(
+            Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
+            &fleet,
+        )?;
+        let hub = self.listen(&view, &fleet)?;
         let control =
             Control::start(&engine, specs, hub.made_specs(), &topics).map_err(start_failure)?;
         let now_ms = SystemClock::default().now_ms();
@@ -354,7 +366,7 @@ impl<'a> Host<'a, '_> {
     }
 
     /// Serves the network, if wanted, from the first moment on.
-    fn listen(&self, view: &Arc<Starting>) -> Result<Arc<Hub>, Failure> {
+    fn listen(&self, view: &Arc<Starting>, fleet: &Arc<Fleet>) -> Result<Arc<Hub>, Failure> {
         let bound = match &self.listen {
             Some(wish) => listen::bind(self.tokio, wish)?,
             None => None,
@@ -369,6 +381,7 @@ impl<'a> Host<'a, '_> {
             let api = linkspan_rest::router(
                 Arc::clone(&self.log),
                 Arc::clone(view) as Arc<dyn linkspan_rest::HostView>,
+                Arc::clone(fleet),
             );
             listen::serve(self.tokio, bound, api, Arc::clone(&hub) as _);
         }
@@ -388,7 +401,15 @@ impl<'a> Host<'a, '_> {
         timeout: Option<Duration>,
     ) -> Result<Ran<'a>, Failure> {
         let view = Arc::new(View::default());
-        self.serve(Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>)?;
+        // Looked at when somebody asks: a job is over before rates say much.
+        let fleet = Fleet::new(
+            Arc::clone(&self.log),
+            Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
+        );
+        self.serve(
+            Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
+            &fleet,
+        )?;
         let job = Job {
             engine: self.engine(),
             plan: self.plan,
@@ -421,8 +442,12 @@ impl<'a> Host<'a, '_> {
         }
     }
 
-    fn serve(&self, view: Arc<dyn linkspan_rest::HostView>) -> Result<(), Failure> {
-        let router = linkspan_rest::router(Arc::clone(&self.log), view);
+    fn serve(
+        &self,
+        view: Arc<dyn linkspan_rest::HostView>,
+        fleet: &Arc<Fleet>,
+    ) -> Result<(), Failure> {
+        let router = linkspan_rest::router(Arc::clone(&self.log), view, Arc::clone(fleet));
         socket::serve(self.tokio, self.data, router)
     }
 

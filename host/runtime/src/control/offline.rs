@@ -70,6 +70,8 @@ impl Offline {
             records: 0,
             bytes: 0,
             filtered: 0,
+            dead_letters: 0,
+            skipped: 0,
             restarts: 0,
             lost: 0,
             zombies: 0,

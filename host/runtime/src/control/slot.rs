@@ -87,6 +87,8 @@ pub(crate) struct Past {
     pub(crate) filtered: u64,
     pub(crate) restarts: u64,
     pub(crate) lost: u64,
+    pub(crate) dead_letters: u64,
+    pub(crate) skipped: u64,
 }
 
 /// One connector.

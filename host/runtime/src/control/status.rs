@@ -47,6 +47,12 @@ pub struct ConnectorStatus {
     pub bytes: u64,
     /// Records that transforms dropped.
     pub filtered: u64,
+    /// Records that became dead letters since the host started.
+    #[serde(default)]
+    pub dead_letters: u64,
+    /// Bad records that were skipped since the host started.
+    #[serde(default)]
+    pub skipped: u64,
     /// Restarts after failures.
     pub restarts: u64,
     /// Records that were gone before this sink had read them.
@@ -150,6 +156,12 @@ impl ConnectorStatus {
             filtered: sum(shown.past.filtered, |t| {
                 t.counters.filtered.load(Ordering::Relaxed)
             }),
+            dead_letters: sum(shown.past.dead_letters, |t| {
+                t.counters.dead_letters.load(Ordering::Relaxed)
+            }),
+            skipped: sum(shown.past.skipped, |t| {
+                t.counters.skipped.load(Ordering::Relaxed)
+            }),
             restarts: sum(shown.past.restarts, |t| {
                 t.counters.restarts.load(Ordering::Relaxed)
             }),
@@ -172,6 +184,7 @@ impl ConnectorStatus {
     pub(crate) fn worth(&self) -> Self {
         let mut worth = self.clone();
         (worth.records, worth.bytes, worth.filtered) = (0, 0, 0);
+        (worth.dead_letters, worth.skipped) = (0, 0);
         (worth.stage_ms, worth.next_attempt_ms) = (None, None);
         for task in &mut worth.tasks {
             task.records = 0;

@@ -185,6 +185,8 @@ fn stop_tasks(inner: &Inner, slot: &Slot, tasks: Vec<TaskSlot>) {
         past.filtered += counters.filtered.load(Ordering::Relaxed);
         past.restarts += counters.restarts.load(Ordering::Relaxed);
         past.lost += counters.lost.load(Ordering::Relaxed);
+        past.dead_letters += counters.dead_letters.load(Ordering::Relaxed);
+        past.skipped += counters.skipped.load(Ordering::Relaxed);
         if !ended {
             shown.zombies.push(Arc::clone(&task.shared));
         }

@@ -1,0 +1,155 @@
+//! What a fleet shows of made-up statuses and a log in memory.
+
+use std::path::Path;
+
+use linkspan_log::{Append, Commit, LocalOptions, MemFs, TopicSpec, open_local};
+use linkspan_types::{GroupId, Offset, OwnerId, PartitionId, TopicName, TopicPartition};
+use linkspan_wire::{BatchBuilder, Compression};
+
+use super::*;
+
+#[derive(Debug)]
+struct Told(Mutex<Value>);
+
+impl HostView for Told {
+    fn connectors(&self) -> Value {
+        self.0.lock().unwrap().clone()
+    }
+
+    fn remedy(&self, code: &str) -> Option<String> {
+        (code == "LS0412").then(|| "mend it".to_owned())
+    }
+}
+
+fn log() -> Arc<dyn LogBackend> {
+    let options = LocalOptions {
+        journal_file_bytes: 3 << 20,
+        commit_bytes_max: 1 << 20,
+        ..LocalOptions::new(Path::new("/data"))
+    };
+    open_local(
+        Arc::new(MemFs::new()),
+        Arc::new(SystemClock::default()),
+        options,
+    )
+    .unwrap()
+}
+
+fn status(name: &str, kind: &str, state: &str, task: &str, trace: Option<&str>) -> Value {
+    json!({
+        "name": name, "type": kind, "class": "some", "origin": "a.yaml:3", "target": "RUNNING", "state": state,
+        "records": 5, "bytes": 50, "topics": ["lines"],
+        "tasks": [{ "id": 0, "state": task, "connect_state": task, "trace": trace, "records": 5 }],
+    })
+}
+
+#[test]
+fn what_failed_comes_first_with_its_remedy() {
+    let told = json!([
+        status("a", "source", "RUNNING", "RUNNING", None),
+        status(
+            "b",
+            "sink",
+            "RUNNING",
+            "FAILED",
+            Some("LS0412: duplicate key")
+        ),
+        status("c", "sink", "RUNNING", "RETRYING", Some("LS0430: later")),
+        status("d", "sink", "PAUSED", "PAUSED", None),
+    ]);
+    let fleet = Fleet::new(log(), Arc::new(Told(Mutex::new(told))));
+    let page = fleet.page();
+    let names: Vec<_> = page["connectors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            format!(
+                "{}:{}",
+                row["name"].as_str().unwrap(),
+                row["health"].as_str().unwrap()
+            )
+        })
+        .collect();
+    assert_eq!(names, ["b:failed", "c:retrying", "a:running", "d:paused"]);
+    assert_eq!(
+        page["connectors"][0]["error"],
+        json!({ "code": "LS0412", "message": "duplicate key", "remedy": "mend it" })
+    );
+    assert_eq!(page["connectors"][2]["error"], Value::Null);
+    assert_eq!(page["totals"]["failed"], 1);
+    assert_eq!(page["totals"]["tasks_failed"], 1);
+    assert_eq!(page["totals"]["connectors"], 4);
+}
+
+#[test]
+fn a_job_tells_states_of_tasks_alone() {
+    let row =
+        json!({ "name": "in", "type": "source", "tasks": ["RUNNING", "COMPLETED"], "records": 7 });
+    let status = Status::of(row);
+    assert_eq!((status.health(), status.records), ("running", 7));
+    assert_eq!(Status::of(json!({ "name": "x", "tasks": 3 })).name, "x");
+}
+
+#[test]
+fn a_rate_is_the_growth_over_the_time_and_forgets_what_went_back() {
+    let start = Instant::now();
+    let at = |ms: u64| start + Duration::from_millis(ms);
+    let mut rate = Rate::default();
+    assert!(rate.add(at(0), 100).abs() < 0.01);
+    assert!((rate.add(at(2000), 300) - 100.0).abs() < 0.01);
+    // A new life of the counter.
+    assert!(rate.add(at(3000), 10).abs() < 0.01);
+    assert!((rate.add(at(4000), 20) - 10.0).abs() < 0.01);
+    // What is older than the window does not count.
+    for second in 5..40 {
+        rate.add(at(second * 1000), 20);
+    }
+    assert!(rate.mean().abs() < 0.01);
+}
+
+#[test]
+fn a_sink_is_behind_by_what_it_has_not_committed() {
+    let log = log();
+    let name = TopicName::try_new("lines").unwrap();
+    let topic = log
+        .create_topic(&name, &TopicSpec::with_partitions(1))
+        .unwrap();
+    let producer = log.open_producer(&OwnerId::from("t")).unwrap();
+    let now = SystemClock::default().now_ms();
+    for age_ms in [90_000, 60_000, 30_000] {
+        let mut builder = BatchBuilder::new(Compression::None);
+        builder.push_plain(now - age_ms, None, Some(b"v")).unwrap();
+        let commit = Commit {
+            appends: vec![Append {
+                topic: topic.id,
+                partition: PartitionId(0),
+                batch: builder.finish().unwrap(),
+            }],
+            puts: Vec::new(),
+        };
+        producer.submit(commit).unwrap().wait().unwrap();
+    }
+    let group = GroupId::from("connect-out");
+    let place = TopicPartition::new(name, PartitionId(0));
+    log.set_group_offsets(&group, &[(place.clone(), Some(Offset(1)))])
+        .unwrap();
+    let told = json!([status("out", "sink", "RUNNING", "RUNNING", None)]);
+    let fleet = Fleet::new(Arc::clone(&log), Arc::new(Told(Mutex::new(told))));
+    let row = fleet.page()["connectors"][0].clone();
+    assert_eq!(row["lag"]["records"], 2);
+    let seconds = row["lag"]["seconds"].as_f64().unwrap();
+    assert!((60.0..90.0).contains(&seconds), "{seconds}");
+    let graph = fleet.graph();
+    assert_eq!(graph["edges"][0]["from"], "t:lines");
+    assert_eq!(graph["edges"][0]["to"], "c:out");
+    assert_eq!(graph["edges"][0]["lag_records"], 2);
+
+    log.set_group_offsets(&group, &[(place, Some(Offset(3)))])
+        .unwrap();
+    fleet.look();
+    assert_eq!(
+        fleet.page()["connectors"][0]["lag"],
+        json!({ "records": 0, "seconds": 0.0, "partitions": 1 })
+    );
+}
