@@ -39,7 +39,7 @@ mod rules {
         ),
         (
             "linkspan-rest",
-            &["linkspan-types", "linkspan-wire", "linkspan-log"],
+            &["linkspan-types", "linkspan-wire", "linkspan-log", "linkspan-ui"],
         ),
         (
             "linkspan",

@@ -36,6 +36,9 @@ impl Front {
         if let Err(refusal) = self.names.check(request.method(), request.headers()) {
             return connect::error(&refusal);
         }
+        if crate::ui::wants(&request) {
+            return crate::ui::respond(&request);
+        }
         let path = request.uri().path();
         if path == "/api/v1/backup" {
             // It writes a folder of this machine: for those who may write there anyway.

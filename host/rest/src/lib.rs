@@ -20,6 +20,7 @@ mod records;
 mod refusal;
 mod start;
 mod topics;
+mod ui;
 
 pub use crate::api::{HostView, refuse, router};
 pub use crate::connectors::ConnectorCommand;

@@ -1,0 +1,37 @@
+//! Every file of `web/` but its notes; a test compares this list with the folder.
+
+macro_rules! files {
+    ($($path:literal),* $(,)?) => {
+        /// Paths below `/ui/` and bytes.
+        pub(crate) const FILES: &[(&str, &[u8])] = &[
+            $(($path, include_bytes!(concat!("../web/", $path)).as_slice()),)*
+        ];
+    };
+}
+
+files! {
+    "icon.svg",
+    "index.html",
+    "lib/api.js",
+    "lib/format.js",
+    "lib/h.js",
+    "lib/i18n.js",
+    "lib/live.js",
+    "lib/load.js",
+    "lib/route.js",
+    "lib/settings.js",
+    "main.js",
+    "parts/basic.js",
+    "parts/chart.js",
+    "parts/dialog.js",
+    "parts/icons.js",
+    "parts/rows.js",
+    "style/base.css",
+    "style/pages.css",
+    "style/parts.css",
+    "vendor/LICENSE-htm.txt",
+    "vendor/LICENSE-preact.txt",
+    "vendor/hooks.js",
+    "vendor/htm.js",
+    "vendor/preact.js",
+}
