@@ -10,6 +10,8 @@ macro_rules! files {
 }
 
 files! {
+    "i18n/en.js",
+    "i18n/ko.js",
     "icon.svg",
     "index.html",
     "lib/api.js",
@@ -21,8 +23,11 @@ files! {
     "lib/route.js",
     "lib/settings.js",
     "main.js",
+    "pages/connector.js",
+    "pages/fleet.js",
+    "pages/topics.js",
+    "parts/acts.js",
     "parts/basic.js",
-    "parts/chart.js",
     "parts/dialog.js",
     "parts/icons.js",
     "parts/rows.js",

@@ -15,13 +15,9 @@ import { Fleet } from "./pages/fleet.js";
 const PAGES = {
   fleet: () => Fleet,
   connectors: async () => (await import("./pages/connector.js")).Connector,
-  new: async () => (await import("./pages/edit.js")).Create,
   topics: async () => (await import("./pages/topics.js")).Topics,
-  dlq: async () => (await import("./pages/dlq.js")).DeadLetters,
-  groups: async () => (await import("./pages/groups.js")).Groups,
-  plugins: async () => (await import("./pages/plugins.js")).Plugins,
 };
-const LINKS = ["fleet", "topics", "dlq", "groups", "plugins"];
+const LINKS = ["fleet", "topics"];
 
 function Side({ current }) {
   const [open, set] = useState(false);
@@ -91,7 +87,7 @@ function useKeys(help) {
     let after = null;
     function press(event) {
       if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
-      const target = { f: "fleet", t: "topics", d: "dlq", g: "groups", p: "plugins", n: "new" }[event.key];
+      const target = { f: "fleet", t: "topics" }[event.key];
       if (after === "g" && target) go([target]);
       else if (event.key === "/") {
         event.preventDefault();
@@ -122,7 +118,7 @@ function App() {
         <${Page} route=${route} />
       </main></div>
     ${help && html`<${Modal} title=${t("keys.title")} onClose=${() => show(false)}>
-      <div class="keys">${[["/", "search"], ["g f", "fleet"], ["g t", "topics"], ["g d", "dlq"], ["g g", "groups"], ["g p", "plugins"], ["g n", "new"], ["↑ ↓ PgUp PgDn Home End", "rows"], ["?", "help"]]
+      <div class="keys">${[["/", "search"], ["g f", "fleet"], ["g t", "topics"], ["↑ ↓ PgUp PgDn Home End", "rows"], ["?", "help"]]
         .map(([key, word]) => html`<span><kbd>${key}</kbd></span><span>${t(`keys.${word}`)}</span>`)}</div>
       <div class="dialog-foot"><button class="button" onClick=${() => show(false)}>${t("close")}</button></div><//>`}
     <${Overlay} />`;

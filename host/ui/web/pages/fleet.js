@@ -35,14 +35,13 @@ export function Fleet({ route }) {
   const topics = useMemo(() => [...new Set(rows.flatMap((row) => row.topics ?? []))].sort(), [rows]);
   useEffect(() => { performance.mark?.("fleet"); }, []);
   if (!fleet) return html`<${Head} title=${t("nav.fleet")} /><p class="soft" role="status">${t("loading")}</p>`;
-  const add = html`<a class="button main" href="#/new">${t("fleet.create")}</a>`;
   if (rows.length === 0) {
     return html`<${Head} title=${t("nav.fleet")} />
-      <${Empty} title=${t("fleet.empty")} text=${t("fleet.empty-text")} command=${"linkspan run configs/quickstart.yaml"}>${add}<//>`;
+      <${Empty} title=${t("fleet.empty")} text=${t("fleet.empty-text")} command=${"linkspan run configs/quickstart.yaml"} />`;
   }
   const { totals } = fleet;
   return html`
-    <${Head} title=${t("nav.fleet")}>${add}<//>
+    <${Head} title=${t("nav.fleet")} />
     <div class="tallies">
       ${[["trouble", "bad"], ["lagging", "warn"], ["running", "good"], ["still", ""]].map(([group, colour]) => {
         const n = rows.filter(GROUPS[group]).length;

@@ -23,13 +23,6 @@ function Ago({ ms }) {
   return t("time.ago", { span: span(hostNow() - ms) });
 }
 
-/** How long something lasts by now. */
-export function Since({ at }) {
-  useNow();
-  const ms = instant(at);
-  return ms === null ? "–" : html`<span title=${both(ms).join(" · ")} class="num nowrap">${span(hostNow() - ms)}</span>`;
-}
-
 /** Everything an error says: what, where, why; its code with the page that explains it; what to do. */
 export function Trouble({ error, title }) {
   if (!error) return null;
@@ -130,8 +123,3 @@ export const Table = ({ label, heads, children }) => html`
       <tbody>${children}</tbody>
     </table>
   </div>`;
-
-export function Copy({ text }) {
-  const [done, set] = useState(false);
-  return html`<button type="button" class="button tiny" onClick=${() => navigator.clipboard?.writeText(text).then(() => set(true))}>${done ? t("copied") : t("copy")}</button>`;
-}
