@@ -63,7 +63,7 @@ function SignIn({ asked }) {
         : html`<${Field} label=${t("login.user")} name="user" autocomplete="username" required />
                <${Field} label=${t("login.password")} name="password" type="password" autocomplete="current-password" required />`}
       <button class="button main">${t("login.go")}</button>
-      <button type="button" class="button plain" onClick=${() => byToken(!token)}>${t(token ? "login.with-password" : "login.with-token")}</button>
+      <button type="button" class="button plain" onClick=${() => byToken(!token)}>${token ? t("login.with-password") : t("login.with-token")}</button>
     </form></main>`;
 }
 

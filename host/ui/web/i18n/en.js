@@ -73,7 +73,7 @@ export default {
   "fleet.lagging": "lagging",
   "fleet.running": "running",
   "fleet.still": "paused or stopped",
-  "fleet.rate": "Records per second",
+  "fleet.rate": "Rate",
   "fleet.lag": "Lag",
   "fleet.fresh": "Last record",
   "fleet.restarts": "Restarts",

@@ -73,7 +73,7 @@ export default {
   "fleet.lagging": "지연",
   "fleet.running": "실행 중",
   "fleet.still": "멈춰 있음",
-  "fleet.rate": "초당 레코드",
+  "fleet.rate": "처리 속도",
   "fleet.lag": "지연",
   "fleet.fresh": "마지막 레코드",
   "fleet.restarts": "재시작",

@@ -1,4 +1,4 @@
-// Words: `t("fleet.title")` in the chosen language, English where the other one is not loaded yet.
+// Words: the text of a key in the chosen language, English where the other one is not loaded yet.
 
 import { cell } from "./h.js";
 import { language } from "./settings.js";

@@ -21,7 +21,8 @@ function related(row) {
 function effects(row) {
   const others = related(row);
   const list = [row.type === "source" ? t("act.source-idle", { topics: row.topics?.join(", ") || "–" }) : t("act.sink-idle")];
-  if (others.length) list.push(t(row.type === "source" ? "act.readers" : "act.writers", { names: others.slice(0, 8).join(", ") }));
+  const names = others.slice(0, 8).join(", ");
+  if (others.length) list.push(row.type === "source" ? t("act.readers", { names }) : t("act.writers", { names }));
   return list;
 }
 
