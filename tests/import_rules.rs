@@ -39,7 +39,12 @@ mod rules {
         ),
         (
             "linkspan-rest",
-            &["linkspan-types", "linkspan-wire", "linkspan-log", "linkspan-ui"],
+            &[
+                "linkspan-types",
+                "linkspan-wire",
+                "linkspan-log",
+                "linkspan-ui",
+            ],
         ),
         (
             "linkspan",

@@ -36,7 +36,10 @@ pub(crate) fn respond(request: &Request<Body>) -> Response {
         return crate::connect::error(&refusal.help("The dashboard is at /ui/"));
     };
     let has = |name: HeaderName, text: &str| {
-        let value = request.headers().get(name).and_then(|value| value.to_str().ok());
+        let value = request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok());
         value.is_some_and(|value| value.split(',').any(|part| part.trim().starts_with(text)))
     };
     // A tag of the bytes: a browser asks again each time, and gets nothing when nothing changed.
@@ -46,7 +49,10 @@ pub(crate) fn respond(request: &Request<Body>) -> Response {
         (VARY, "accept-encoding"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
-        (CONTENT_SECURITY_POLICY, linkspan_ui::CONTENT_SECURITY_POLICY),
+        (
+            CONTENT_SECURITY_POLICY,
+            linkspan_ui::CONTENT_SECURITY_POLICY,
+        ),
     ];
     if has(IF_NONE_MATCH, &asset.tag) {
         return (StatusCode::NOT_MODIFIED, head).into_response();
@@ -84,17 +90,32 @@ mod tests {
         let tag = plain.headers()[ETAG].to_str().unwrap().to_owned();
         let again = ask("/ui/", &[("if-none-match", &tag)]);
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(ask("/ui/../Cargo.toml", &[]).status(), StatusCode::NOT_FOUND);
+        assert_eq!(
+            ask("/ui/../Cargo.toml", &[]).status(),
+            StatusCode::NOT_FOUND
+        );
         assert_eq!(ask("/ui", &[]).headers()[LOCATION], "/ui/");
     }
 
     #[test]
     fn only_a_person_in_a_browser_is_led_from_the_root() {
         let visit = |mode: &str| {
-            wants(&Request::builder().uri("/").header("sec-fetch-mode", mode).body(Body::empty()).unwrap())
+            wants(
+                &Request::builder()
+                    .uri("/")
+                    .header("sec-fetch-mode", mode)
+                    .body(Body::empty())
+                    .unwrap(),
+            )
         };
         assert!(visit("navigate"));
         assert!(!visit("cors"));
-        assert!(!wants(&Request::builder().uri("/").header("accept", "text/html").body(Body::empty()).unwrap()));
+        assert!(!wants(
+            &Request::builder()
+                .uri("/")
+                .header("accept", "text/html")
+                .body(Body::empty())
+                .unwrap()
+        ));
     }
 }

@@ -6,7 +6,6 @@
 
 mod files;
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::sync::OnceLock;
 
@@ -83,13 +82,8 @@ fn compress(body: &[u8]) -> Vec<u8> {
 }
 
 fn tag(body: &[u8]) -> String {
-    let mut tag = String::from("\"");
-    for byte in Sha256::digest(body).iter().take(TAG_DIGITS / 2) {
-        // Writing into a string cannot fail.
-        drop(write!(tag, "{byte:02x}"));
-    }
-    tag.push('"');
-    tag
+    let hash = format!("{:x}", Sha256::digest(body));
+    format!("\"{}\"", hash.get(..TAG_DIGITS).unwrap_or(&hash))
 }
 
 #[cfg(test)]

@@ -67,7 +67,10 @@ fn the_whole_dashboard_is_small() {
     let code = |asset: &&Asset| !asset.path.ends_with(".txt");
     let sum = |of: fn(&Asset) -> usize| assets().iter().filter(code).map(of).sum::<usize>();
     let (plain, gzip) = (sum(|a| a.body.len()), sum(|a| a.gzip.len()));
-    println!("dashboard: {} files, {plain} bytes, {gzip} as gzip", assets().len());
+    println!(
+        "dashboard: {} files, {plain} bytes, {gzip} as gzip",
+        assets().len()
+    );
     assert!(gzip <= GZIP_BYTES_MAX, "{gzip} bytes");
 }
 
@@ -96,14 +99,19 @@ fn nothing_turns_data_into_markup_or_code() {
         assert!(!page.contains(inline), "index.html holds `{inline}`");
     }
     let scripts = page.matches("<script").count();
-    assert_eq!(scripts, page.matches("<script type=\"module\" src=").count());
+    assert_eq!(
+        scripts,
+        page.matches("<script type=\"module\" src=").count()
+    );
 }
 
 #[test]
 fn every_import_leads_to_a_file() {
     for asset in own_modules() {
         for (line, code) in text(asset.path).lines().enumerate() {
-            let Some(target) = imported(code) else { continue };
+            let Some(target) = imported(code) else {
+                continue;
+            };
             let folder = Path::new(asset.path).parent().unwrap();
             let mut at = PathBuf::new();
             for part in folder.join(target).components() {
@@ -153,7 +161,10 @@ fn both_languages_are_complete() {
     let keys = |words: &BTreeMap<String, String>| words.keys().cloned().collect::<BTreeSet<_>>();
     let singular = |key: &&String| key.ends_with(".one");
     let (en_keys, ko_keys) = (keys(&en), keys(&ko));
-    let missing: Vec<_> = en_keys.difference(&ko_keys).filter(|k| !singular(k)).collect();
+    let missing: Vec<_> = en_keys
+        .difference(&ko_keys)
+        .filter(|k| !singular(k))
+        .collect();
     assert!(missing.is_empty(), "not in Korean: {missing:?}");
     let more: Vec<_> = ko_keys.difference(&en_keys).collect();
     assert!(more.is_empty(), "not in English: {more:?}");
@@ -175,23 +186,26 @@ fn every_word_that_is_used_is_in_the_dictionary_and_the_other_way_round() {
     let en = dictionary("en");
     let mut used = BTreeSet::new();
     let mut prefixes = BTreeSet::new();
-    for asset in own_modules().iter().filter(|a| !a.path.starts_with("i18n/")) {
+    for asset in own_modules()
+        .iter()
+        .filter(|a| !a.path.starts_with("i18n/"))
+    {
         let code = text(asset.path);
         for mark in ["t(\"", "tn(\"", "word: \"", "empty: \""] {
             for (at, _) in code.match_indices(mark) {
-                let before = code[..at].chars().next_back();
+                let (before, from) = code.split_at(at);
+                let before = before.chars().next_back();
                 if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
                     continue;
                 }
-                let rest = &code[at + mark.len()..];
+                let rest = from.strip_prefix(mark).unwrap();
                 let (key, _) = rest.split_once('"').unwrap();
                 assert!(en.contains_key(key), "{}: `{key}`", asset.path);
                 used.insert(key.to_owned());
             }
         }
         for mark in ["t(`", "tn(`"] {
-            for (at, _) in code.match_indices(mark) {
-                let rest = &code[at + mark.len()..];
+            for rest in code.split(mark).skip(1) {
                 prefixes.insert(rest.split(['$', '`']).next().unwrap().to_owned());
             }
         }

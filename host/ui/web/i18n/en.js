@@ -126,7 +126,7 @@ export default {
   "config.apply-title": "Change the configuration of {name}",
   "config.restarts": "The connector starts anew with it.",
   "config.owned": "Read only: {file} owns it",
-  "config.owned-fix": "Change the file; a running host takes the change over by itself.",
+  "config.owned-fix": "Change the file, then run `linkspan apply`.",
   "topics.empty": "No topics yet",
   "topics.empty-text": "A source makes its topic with its first record.",
   "topics.records": "Records",

@@ -126,7 +126,7 @@ export default {
   "config.apply-title": "{name}의 설정 변경",
   "config.restarts": "커넥터가 새 설정으로 다시 시작합니다.",
   "config.owned": "읽기 전용: {file}의 것입니다",
-  "config.owned-fix": "파일을 고치면 실행 중인 호스트가 자동으로 반영합니다.",
+  "config.owned-fix": "파일을 고친 뒤 `linkspan apply`를 실행하십시오.",
   "topics.empty": "아직 토픽이 없습니다",
   "topics.empty-text": "소스가 첫 레코드를 쓸 때 토픽을 만듭니다.",
   "topics.records": "레코드",

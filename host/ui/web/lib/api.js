@@ -141,8 +141,8 @@ export function follow(path, { event, state }) {
         });
       } catch (error) {
         if (stop.signal.aborted) return;
-        // A host without this stream: asking again is all that helps.
-        if (error.status === 404) state?.("none");
+        // A host without this stream: it has to be asked instead.
+        if (error.status === 404) return state?.("none");
       }
       if (stop.signal.aborted) return;
       state?.("lost");

@@ -88,6 +88,8 @@ function rowOf(status, now) {
 export async function refresh() {
   try {
     take(await get("/api/v1/fleet"), true);
+    stream.set("live");
+    reach.set("ok");
     return true;
   } catch (error) {
     if (error.status !== 404) throw error;
@@ -116,7 +118,8 @@ export async function start() {
   if (!streams) return ask();
   follow("/api/v1/events", {
     state: (now) => {
-      if (now === "live") reach.set("ok");
+      if (now === "none") ask();
+      else if (now === "live") reach.set("ok");
       else if (!signIn.get()) {
         stream.set("lost");
         reach.set("lost");
