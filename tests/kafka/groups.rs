@@ -12,7 +12,7 @@ use crate::support::{eventually, linkspan, start};
 /// it joined can be counted in once more and hold partitions for as long again. [`SESSION`] makes that short.
 const LIMIT: Duration = Duration::from_secs(90);
 /// The shortest session that a broker takes by default.
-const SESSION: &str = "librdkafka: {session.timeout.ms: 6000}";
+const SESSION: &str = "librdkafka.session.timeout.ms: 6000";
 
 #[test]
 fn tasks_of_a_group_share_partitions_and_nothing_is_doubled() {

@@ -1,9 +1,10 @@
 //! Maps of a document → flat, checked options. Connectors, topics, the host and parameters are all read by this.
 //!
 //! `errors: {tolerance: all}` and `errors.tolerance: all` are one option. Nesting ends at an option that is declared as
-//! a map: below it the keys are data. Lists and maps become canonical JSON text whose scalars are all strings, because a
+//! a map: below it the keys are data, and `map.key: value` is one entry of it. Lists and maps become canonical JSON text whose scalars are all strings, because a
 //! scalar keeps its source text (`004`, `1.10`); `topics` is stored with commas, as Connect does.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -94,19 +95,34 @@ struct Flat<'n> {
     def: &'n OptionDef,
     built: Built,
     key_span: Span,
-    node: &'n Node,
+    node: Cow<'n, Node>,
     priority: (bool, usize),
+}
+
+/// What the bodies say.
+#[derive(Default)]
+struct Found<'n> {
+    flats: Vec<Flat<'n>>,
+    /// Options that need not be reported as missing.
+    meant: BTreeSet<String>,
+}
+
+impl Flat<'_> {
+    /// Whether this is one entry of a map, written as `map.key`.
+    fn is_entry(&self) -> bool {
+        matches!(self.node, Cow::Owned(_))
+    }
 }
 
 impl<'a> Reader<'a> {
     /// Reads all bodies into one set of options and reports everything that is wrong.
     pub(crate) fn read(&mut self, bodies: &[Body<'a>]) -> BTreeMap<String, Setting> {
-        let mut found = Vec::new();
-        let mut meant = BTreeSet::new();
+        let mut found = Found::default();
         for body in bodies {
-            self.flatten("", *body, &mut found, &mut meant);
+            self.flatten("", *body, &mut found);
         }
-        let chosen = self.choose(found);
+        let Found { flats, mut meant } = found;
+        let chosen = self.choose(flats);
         let mut settings = BTreeMap::new();
         for (name, flat) in chosen {
             meant.insert(name.clone());
@@ -118,13 +134,7 @@ impl<'a> Reader<'a> {
         settings
     }
 
-    fn flatten(
-        &mut self,
-        prefix: &str,
-        body: Body<'a>,
-        found: &mut Vec<Flat<'a>>,
-        meant: &mut BTreeSet<String>,
-    ) {
+    fn flatten(&mut self, prefix: &str, body: Body<'a>, found: &mut Found<'a>) {
         for entry in body.entries {
             if entry.key.starts_with("x-") {
                 continue;
@@ -141,7 +151,7 @@ impl<'a> Reader<'a> {
             if STEP_LISTS.contains(&name.as_str())
                 && let Kind::List(items) = &entry.value.kind
             {
-                self.steps(&name, items, body, found, meant);
+                self.steps(&name, items, body, found);
             }
             match (self.vocabulary.find(&name), nested) {
                 // A predicate, or a group of topics, written as a map below its name.
@@ -150,35 +160,43 @@ impl<'a> Reader<'a> {
                         || (name.starts_with(topic_creation::PREFIX)
                             && name.matches('.').count() == 2) =>
                 {
-                    self.flatten(&name, Body { entries, ..body }, found, meant);
+                    self.flatten(&name, Body { entries, ..body }, found);
                 }
                 (Some((term, _)), Some(entries))
                     if term.def.kind != OptionType::Map
                         && term.built != Built::No
                         && self.vocabulary.has_below(&name) =>
                 {
-                    self.flatten(&name, Body { entries, ..body }, found, meant);
+                    self.flatten(&name, Body { entries, ..body }, found);
                 }
                 (Some((term, canonical)), _) => {
-                    self.known(term, canonical, entry, body, found, meant)
+                    let node = Cow::Borrowed(&entry.value);
+                    self.known(term, canonical, entry, node, body, found);
                 }
                 (None, Some(entries)) if self.vocabulary.has_below(&name) => {
-                    self.flatten(&name, Body { entries, ..body }, found, meant);
+                    self.flatten(&name, Body { entries, ..body }, found);
                 }
-                (None, _) => self.unknown(&name, prefix, entry, meant),
+                (None, _) => match self.vocabulary.below_map(&name) {
+                    Some((term, key)) => {
+                        let inner = Entry {
+                            key: key.to_owned(),
+                            ..entry.clone()
+                        };
+                        let node = Node {
+                            kind: Kind::Map(vec![inner]),
+                            span: entry.value.span,
+                        };
+                        let canonical = term.def.name.clone();
+                        self.known(term, canonical, entry, Cow::Owned(node), body, found);
+                    }
+                    None => self.unknown(&name, prefix, entry, &mut found.meant),
+                },
             }
         }
     }
 
     /// The options of steps that are written as maps.
-    fn steps(
-        &mut self,
-        list: &str,
-        items: &'a [Node],
-        body: Body<'a>,
-        found: &mut Vec<Flat<'a>>,
-        meant: &mut BTreeSet<String>,
-    ) {
+    fn steps(&mut self, list: &str, items: &'a [Node], body: Body<'a>, found: &mut Found<'a>) {
         for item in items {
             let Kind::Map(entries) = &item.kind else {
                 continue;
@@ -191,12 +209,7 @@ impl<'a> Reader<'a> {
             };
             for entry in entries.iter().filter(|entry| entry.key != "name") {
                 let entries = std::slice::from_ref(entry);
-                self.flatten(
-                    &format!("{list}.{name}"),
-                    Body { entries, ..body },
-                    found,
-                    meant,
-                );
+                self.flatten(&format!("{list}.{name}"), Body { entries, ..body }, found);
             }
         }
     }
@@ -205,17 +218,19 @@ impl<'a> Reader<'a> {
         &mut self,
         term: Term<'a>,
         name: String,
-        entry: &'a Entry,
+        entry: &Entry,
+        node: Cow<'a, Node>,
         body: Body<'a>,
-        found: &mut Vec<Flat<'a>>,
-        meant: &mut BTreeSet<String>,
+        found: &mut Found<'a>,
     ) {
         if term.def.is_secret() {
             self.report.conceal(entry.value.span);
         }
         if let Some(why) = term.misplaced {
             if body.explicit {
-                meant.extend((name == "topics").then(|| "topic".to_owned()));
+                found
+                    .meant
+                    .extend((name == "topics").then(|| "topic".to_owned()));
                 self.report.push(Draft::error(
                     &codes::WRONG_KIND,
                     entry.key_span,
@@ -226,12 +241,12 @@ impl<'a> Reader<'a> {
         }
         self.account(&name, &term, entry);
         let layer = self.report.sources.layer(entry.value.span.file);
-        found.push(Flat {
+        found.flats.push(Flat {
             name,
             def: term.def,
             built: term.built,
             key_span: entry.key_span,
-            node: &entry.value,
+            node,
             priority: (body.explicit, layer),
         });
     }
@@ -302,9 +317,6 @@ impl<'a> Reader<'a> {
                 .filter(|_| !prefix.is_empty());
             draft = draft.label(format!("did you mean `{}`?", short.unwrap_or(known)));
         }
-        if let Some(map) = self.vocabulary.map_above(name) {
-            draft = draft.help(format!("`{map}` is a map: write its keys nested below it"));
-        }
         self.report.push(draft.note(format!(
             "known here: {}",
             listing(self.vocabulary.names(prefix))
@@ -315,11 +327,13 @@ impl<'a> Reader<'a> {
     fn choose(&mut self, found: Vec<Flat<'a>>) -> BTreeMap<String, Flat<'a>> {
         let mut chosen: BTreeMap<String, Flat<'a>> = BTreeMap::new();
         for flat in found {
-            let Some(earlier) = chosen.get(&flat.name) else {
+            let Some(earlier) = chosen.get_mut(&flat.name) else {
                 chosen.insert(flat.name.clone(), flat);
                 continue;
             };
-            if earlier.priority == flat.priority {
+            if earlier.is_entry() || flat.is_entry() {
+                self.join(earlier, flat);
+            } else if earlier.priority == flat.priority {
                 let draft = Draft::error(
                     &codes::SET_TWICE,
                     flat.key_span,
@@ -332,6 +346,31 @@ impl<'a> Reader<'a> {
             }
         }
         chosen
+    }
+
+    /// Puts the entries of two settings of one map together, where at least one was written as `map.key`.
+    fn join(&mut self, into: &mut Flat<'a>, flat: Flat<'a>) {
+        let wins = flat.priority > into.priority;
+        let (Kind::Map(entries), Kind::Map(more)) = (&mut into.node.to_mut().kind, &flat.node.kind)
+        else {
+            // Its own error says what a map is.
+            return;
+        };
+        for entry in more {
+            let Some(earlier) = entries.iter_mut().find(|known| known.key == entry.key) else {
+                entries.push(entry.clone());
+                continue;
+            };
+            if flat.priority == into.priority {
+                let message = format!("{}: `{}.{}` is set twice", self.owner, flat.name, entry.key);
+                let draft = Draft::error(&codes::SET_TWICE, entry.key_span, message);
+                self.report
+                    .push(draft.related(earlier.key_span, "first set at"));
+            } else if wins {
+                *earlier = entry.clone();
+            }
+        }
+        into.priority = into.priority.max(flat.priority);
     }
 
     fn setting(&mut self, flat: &Flat<'a>) -> Option<Setting> {

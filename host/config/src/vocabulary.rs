@@ -1,6 +1,6 @@
 //! The options that are known at one place of the configuration: found by name or alias, suggested when misspelt.
 
-use crate::option::OptionDef;
+use crate::option::{OptionDef, OptionType};
 
 /// How much of an option this version does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,16 +79,20 @@ impl<'a> Vocabulary<'a> {
             .any(|term| under(&term.def.name) || term.def.aliases.iter().any(|alias| under(alias)))
     }
 
-    /// Returns the map option that the name reaches into.
-    pub(crate) fn map_above(&self, name: &str) -> Option<&str> {
-        self.terms
+    /// Returns the map option that the name reaches into, and the key there.
+    pub(crate) fn below_map<'n>(&self, name: &'n str) -> Option<(Term<'a>, &'n str)> {
+        let maps = self
+            .terms
             .iter()
-            .filter(|term| term.def.kind == crate::option::OptionType::Map)
-            .map(|term| term.def.name.as_str())
-            .find(|known| {
-                name.strip_prefix(known)
-                    .is_some_and(|rest| rest.starts_with('.'))
-            })
+            .filter(|term| term.def.kind == OptionType::Map);
+        maps.flat_map(|term| {
+            let names = std::iter::once(&term.def.name).chain(&term.def.aliases);
+            names.map(move |known| (*term, known))
+        })
+        .find_map(|(term, known)| {
+            Some((term, name.strip_prefix(known.as_str())?.strip_prefix('.')?))
+        })
+        .filter(|(_, key)| !key.is_empty())
     }
 
     /// Returns the names that may be used below `prefix`, in the order of declaration.

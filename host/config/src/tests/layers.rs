@@ -219,3 +219,31 @@ fn converters_of_the_host_serve_connectors_that_name_none() {
     assert_eq!(config["value.converter"], "row");
     assert!(!config.contains_key("value.converter.schemas.enable"));
 }
+
+#[test]
+fn an_entry_of_a_map_may_be_written_with_its_dot() {
+    let one = |body: &str| super::config(&source(body))["csv.types"].clone();
+    assert_eq!(one("csv.types.a: int32"), r#"{"a":"int32"}"#);
+    assert_eq!(
+        one("csv: { types.a.b: date, types: { c: string } }\ncsv.types.d: int64"),
+        r#"{"a.b":"date","c":"string","d":"int64"}"#
+    );
+    // `defaults:` fill in what the connector does not say.
+    let text = format!(
+        "defaults: {{ file-source: {{ csv.types.a: date, csv.types.b: date }} }}\n{}",
+        source("csv.types.b: int8\ncsv.types.c: time")
+    );
+    assert_eq!(
+        super::config(&text)["csv.types"],
+        r#"{"a":"date","b":"int8","c":"time"}"#
+    );
+    super::check(
+        &source("csv.types.a: int8\ncsv: { types: { a: int16 } }"),
+        "error[LS0106]: connector `in`: `csv.types.a` is set twice
+  --> a.yaml:7:21
+   |
+ 7 |     csv: { types: { a: int16 } }
+   |                     ^
+   = first set at: a.yaml:6:5",
+    );
+}
