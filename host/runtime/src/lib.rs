@@ -12,6 +12,7 @@
 //! Start reading at [`Runtime`], then `source/task.rs` and `sink/task.rs`.
 
 mod budget;
+mod conceal;
 mod connector;
 mod control;
 mod convert;
@@ -34,6 +35,7 @@ mod task;
 mod transforms;
 mod used;
 
+pub use crate::conceal::conceal;
 pub use crate::control::{
     Applied, ConnectorStatus, Control, Offline, Record, Refused, Restart, Target, TaskStatus,
     made_connectors,
@@ -46,7 +48,7 @@ pub use crate::report::{ConnectorReport, FileReport, RunReport, WarningReport};
 pub use crate::schemas::SchemaRegistry;
 pub use crate::services::Services;
 pub use crate::spec::{
-    ConnectorSpec, KindOfConnector, Mode, ResolveConfig, Resolved, Settings, TopicSpecs, conceal,
+    ConnectorSpec, KindOfConnector, Mode, ResolveConfig, Resolved, Settings, TopicSpecs,
 };
 pub use crate::supervisor::{Run, Runtime, Snapshot};
 pub use crate::task::TaskState;

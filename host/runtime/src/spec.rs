@@ -33,20 +33,6 @@ impl fmt::Debug for Resolved {
     }
 }
 
-/// Replaces every concealed value in a text by `***`. Values of one or two characters stay: they hide nothing and occur
-/// everywhere.
-#[must_use]
-pub fn conceal(text: &str, concealed: &[String]) -> String {
-    const SHORTEST: usize = 3;
-    let mut text = text.to_owned();
-    for value in concealed.iter().filter(|value| value.len() >= SHORTEST) {
-        if text.contains(value.as_str()) {
-            text = text.replace(value.as_str(), "***");
-        }
-    }
-    text
-}
-
 /// Whether a connector reads from outside or writes to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KindOfConnector {
@@ -220,19 +206,5 @@ impl Default for Settings {
             stop_deadline: Duration::from_secs(10),
             job_restarts_max: 3,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn concealed_values_leave_no_trace_in_a_text() {
-        let secrets = vec!["hunter2".to_owned(), "ab".to_owned()];
-        assert_eq!(
-            conceal("login hunter2/hunter2 failed, ab stays", &secrets),
-            "login ***/*** failed, ab stays"
-        );
     }
 }

@@ -13,6 +13,7 @@ use linkspan_types::{Clock, OwnerId, TopicName};
 use serde::Serialize;
 
 use crate::budget::Budget;
+use crate::conceal::conceal;
 use crate::connector::{FEATURE_TRANSACTIONS, Shared, TaskContext};
 use crate::control::{Keeper, Refused, ownership};
 use crate::convert::Converters;
@@ -21,7 +22,7 @@ use crate::errors::{ErrorPolicy, ensure_topic};
 use crate::services::Services;
 use crate::sink::group_of;
 use crate::source::Boundary;
-use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs, conceal};
+use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs};
 use crate::stop::Pulse;
 use crate::task::{TaskShared, TaskState};
 use crate::transforms::Chain;

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use linkspan_plugin::TaskControl;
 use serde::Serialize;
 
+use crate::conceal::conceal;
 use crate::error::TaskError;
 use crate::job::JobEnds;
 use crate::report::FileReport;
 use crate::sink::{Message, Midway, Waker};
-use crate::spec::conceal;
 use crate::stop::{Pulse, StopToken};
 use crate::used::UsedTopics;
 
