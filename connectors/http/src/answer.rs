@@ -27,11 +27,7 @@ pub(crate) struct Answer {
 impl Answer {
     /// Returns the content type, or `no content type`.
     pub(crate) fn content_type(&self) -> &str {
-        let kind = self
-            .headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok());
-        kind.unwrap_or("no content type")
+        content_type(&self.headers)
     }
 
     /// Returns the label of `charset=` in the content type.
@@ -81,6 +77,14 @@ impl Answer {
             .or_else(|| if exhausted { reset() } else { None })
             .map(|wait| wait.min(RETRY_AFTER_MAX))
     }
+}
+
+/// Returns the content type, or `no content type`.
+pub(crate) fn content_type(headers: &HeaderMap) -> &str {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    kind.unwrap_or("no content type")
 }
 
 /// Returns the beginning of a body as one line, without secrets.

@@ -19,7 +19,7 @@ use reqwest::{Method, StatusCode, redirect};
 use tokio::time::timeout;
 use url::Url;
 
-use crate::answer::{Answer, excerpt};
+use crate::answer::{Answer, content_type, excerpt};
 use crate::auth::Auth;
 use crate::egress::{Egress, EgressOptions};
 use crate::error::{CallError, chain, find};
@@ -87,6 +87,24 @@ pub(crate) struct Call {
     pub(crate) url: Url,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+/// What came of an answer so far.
+struct Begun {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: BytesMut,
+}
+
+impl Begun {
+    fn answer(&self, request: &str, body: Bytes) -> Answer {
+        Answer {
+            status: self.status,
+            headers: self.headers.clone(),
+            body,
+            request: request.to_owned(),
+        }
+    }
 }
 
 /// Makes requests. Clones share connections.
@@ -166,13 +184,13 @@ impl Client {
                 renewed = true;
                 continue;
             }
-            let Some(next) = redirected(&answer, &call)? else {
+            let Some(next) = redirected(&answer, &call, &self.mask)? else {
                 return Ok(answer);
             };
             hops.push(self.named(&next.method, &next.url));
             if hops.len() > usize::try_from(self.options.redirects_max).unwrap_or(0) {
                 return Err(CallError::Redirects {
-                    request: answer.request,
+                    answer: answer.told(&self.mask),
                     most: self.options.redirects_max,
                     chain: hops.join(" → "),
                 });
@@ -203,66 +221,95 @@ impl Client {
         if !call.body.is_empty() {
             *sent.body_mut() = Some(call.body.into());
         }
-        match timeout(self.request_timeout, self.talk(sent, &request)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(CallError::TimeOut {
+        let mut begun = None;
+        let talk = self.talk(sent, &request, &mut begun);
+        let outcome = timeout(self.request_timeout, talk).await;
+        outcome.unwrap_or_else(|_| {
+            Err(CallError::TimeOut {
+                so_far: self.so_far(begun.as_ref()),
                 request,
                 limit: self.request_timeout,
                 option: "request.timeout",
-            }),
-        }
+            })
+        })
     }
 
-    async fn talk(&self, sent: reqwest::Request, request: &str) -> Result<Answer, CallError> {
+    /// Sends and reads; what came so far is in `begun` when the time is over.
+    async fn talk(
+        &self,
+        sent: reqwest::Request,
+        request: &str,
+        begun: &mut Option<Begun>,
+    ) -> Result<Answer, CallError> {
         let mut response = self
             .inner
             .execute(sent)
             .await
-            .map_err(|error| self.failed(request, error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let answered = |body: Bytes| Answer {
-            status,
-            headers: headers.clone(),
-            body,
-            request: request.to_owned(),
-        };
+            .map_err(|error| self.failed(request, error, None))?;
         let most = self.options.max_response_bytes;
-        let too_large = || CallError::TooLarge {
-            request: request.to_owned(),
-            status: status.as_u16(),
-            content_type: answered(Bytes::new()).content_type().to_owned(),
-            limit: most.as_u64(),
-        };
-        if response
-            .content_length()
-            .is_some_and(|length| length > most.as_u64())
-        {
-            return Err(too_large());
-        }
-        let mut body = BytesMut::new();
+        let announced = response.content_length();
+        let begun = begun.insert(Begun {
+            status: response.status(),
+            headers: response.headers().clone(),
+            body: BytesMut::new(),
+        });
         loop {
-            match response.chunk().await {
-                Ok(Some(chunk)) if body.len() + chunk.len() > most.as_usize() => {
-                    return Err(too_large());
+            let chunk = response.chunk().await;
+            let more = chunk
+                .as_ref()
+                .map_or(0, |chunk| chunk.as_ref().map_or(0, Bytes::len));
+            if begun.body.len() + more > most.as_usize()
+                || announced.is_some_and(|length| length > most.as_u64())
+            {
+                let shown = chunk.ok().flatten().unwrap_or_default();
+                let body = if begun.body.is_empty() {
+                    shown
+                } else {
+                    begun.body.split().freeze()
+                };
+                return Err(CallError::TooLarge {
+                    answer: begun.answer(request, body).told(&self.mask),
+                    limit: most.as_u64(),
+                });
+            }
+            match chunk {
+                Ok(Some(chunk)) => begun.body.extend_from_slice(&chunk),
+                Ok(None) => {
+                    let body = begun.body.split().freeze();
+                    return Ok(begun.answer(request, body));
                 }
-                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
-                Ok(None) => return Ok(answered(body.freeze())),
-                Err(error) if error.is_timeout() => return Err(self.failed(request, error)),
+                Err(error) if error.is_timeout() => {
+                    return Err(self.failed(request, error, Some(begun)));
+                }
                 Err(error) => {
+                    let body = begun.body.split().freeze();
                     return Err(CallError::Cut {
-                        request: request.to_owned(),
-                        status: status.as_u16(),
-                        content_type: answered(Bytes::new()).content_type().to_owned(),
                         received: body.len(),
+                        answer: begun.answer(request, body).told(&self.mask),
                         told: self.mask.apply(&chain(&error.without_url())).into_owned(),
-                        excerpt: excerpt(&body, &self.mask),
                     });
                 }
             }
         }
     }
 
-    fn failed(&self, request: &str, error: reqwest::Error) -> CallError {
+    /// Tells what came of an answer before its time was over.
+    fn so_far(&self, begun: Option<&Begun>) -> String {
+        begun.map_or_else(
+            || "nothing came".to_owned(),
+            |begun| {
+                format!(
+                    "it began with {} ({}), {} bytes `{}`",
+                    begun.status,
+                    content_type(&begun.headers),
+                    begun.body.len(),
+                    excerpt(&begun.body, &self.mask)
+                )
+            },
+        )
+    }
+
+    fn failed(&self, request: &str, error: reqwest::Error, begun: Option<&Begun>) -> CallError {
         let request = request.to_owned();
         let error = error.without_url();
         let told = self.mask.apply(&chain(&error)).into_owned();
@@ -276,6 +323,7 @@ impl Client {
                 request,
                 limit,
                 option,
+                so_far: self.so_far(begun),
             };
         }
         if find::<rustls::Error>(&error)
@@ -305,14 +353,13 @@ impl Client {
 
 /// Returns the request that a redirect asks for. 301, 302 and 303 make a GET of anything but HEAD (RFC 9110 §15.4), which a request that
 /// changes something must not become.
-fn redirected(answer: &Answer, call: &Call) -> Result<Option<Call>, CallError> {
+fn redirected(answer: &Answer, call: &Call, mask: &Mask) -> Result<Option<Call>, CallError> {
     let status = answer.status;
     if !matches!(status.as_u16(), 301 | 302 | 303 | 307 | 308) {
         return Ok(None);
     }
     let refuse = |why: &str| CallError::Redirect {
-        request: answer.request.clone(),
-        status: status.as_u16(),
+        answer: answer.told(mask),
         why: why.to_owned(),
     };
     let location = answer

@@ -7,7 +7,8 @@ use linkspan_sdk::{Error, ErrorKind};
 
 use crate::egress::EgressError;
 
-/// A request that got no answer, or none that can be used. `request` is method and URL, without secrets.
+/// A request that got no answer, or none that can be used. `request` is method and URL, `answer` also status, content type and the
+/// beginning of the body, all without secrets.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CallError {
     #[error("`{request}` is not sent")]
@@ -21,44 +22,29 @@ pub(crate) enum CallError {
         "`{request}`: TLS failed: {told}; `tls.ca` names the authority of a private certificate"
     )]
     Tls { request: String, told: String },
-    #[error("`{request}` was not answered in full within {limit:?} (`{option}`)")]
+    #[error("`{request}` was not answered in full within {limit:?} (`{option}`): {so_far}")]
     TimeOut {
         request: String,
         limit: Duration,
         option: &'static str,
+        so_far: String,
     },
-    #[error(
-        "`{request}` answered {status} ({content_type}) with a body of more than {limit} bytes (`max.response.bytes`)"
-    )]
-    TooLarge {
-        request: String,
-        status: u16,
-        content_type: String,
-        limit: u64,
-    },
-    #[error(
-        "`{request}` answered {status} ({content_type}), and its body ends early or cannot be decompressed after {received} bytes: {told}; it begins `{excerpt}`"
-    )]
+    #[error("{answer}: that is more than {limit} bytes (`max.response.bytes`)")]
+    TooLarge { answer: String, limit: u64 },
+    #[error("{answer}, and it ends early or cannot be decompressed after {received} bytes: {told}")]
     Cut {
-        request: String,
-        status: u16,
-        content_type: String,
+        answer: String,
         received: usize,
         told: String,
-        excerpt: String,
     },
-    #[error("`{request}` is redirected more than {most} times (`redirects.max`): {chain}")]
+    #[error("{answer}; there were more than {most} redirects (`redirects.max`): {chain}")]
     Redirects {
-        request: String,
+        answer: String,
         most: u32,
         chain: String,
     },
-    #[error("`{request}` answered {status}, a redirect that is not followed: {why}")]
-    Redirect {
-        request: String,
-        status: u16,
-        why: String,
-    },
+    #[error("{answer}; this redirect is not followed: {why}")]
+    Redirect { answer: String, why: String },
     #[error("the access token could not be had: {0}")]
     Token(String),
     #[error("the access token could not be had for now: {0}")]

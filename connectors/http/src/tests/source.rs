@@ -895,7 +895,7 @@ fn endless_things_end() {
     told(
         &failed(&[("url", &redirects.url("/r"))]),
         false,
-        &["redirects.max", "/rx", "/rxxxx"],
+        &["answered 302", "redirects.max", "/rx", "/rxxxx"],
     );
     let circle = Server::new(|seen| {
         let next = if seen.query("cursor").as_deref() == Some("b") {
@@ -961,6 +961,7 @@ fn large_and_slow_answers_are_given_up_in_bounded_memory_and_time() {
         &[
             "200",
             "application/json",
+            "body `[1]`",
             "more than 33554432 bytes",
             "max.response.bytes",
         ],
@@ -970,7 +971,12 @@ fn large_and_slow_answers_are_given_up_in_bounded_memory_and_time() {
     told(
         &failed(&[("url", &long.url("/")), ("max.response.bytes", "100KiB")]),
         false,
-        &["text/plain", "more than 102400 bytes"],
+        &[
+            "answered 200",
+            "text/plain",
+            "body `",
+            "more than 102400 bytes",
+        ],
     );
     let dripping = Server::new(|_| Reply {
         drip: Some(Duration::from_secs(10)),
@@ -980,7 +986,11 @@ fn large_and_slow_answers_are_given_up_in_bounded_memory_and_time() {
     told(
         &failed(&[("url", &dripping.url("/")), ("read.timeout", "300ms")]),
         false,
-        &["300ms", "read.timeout"],
+        &[
+            "300ms",
+            "read.timeout",
+            "began with 200 OK (application/json), 1 bytes `[`",
+        ],
     );
     let steady = Server::new(|_| Reply {
         drip: Some(Duration::from_millis(50)),
@@ -989,7 +999,11 @@ fn large_and_slow_answers_are_given_up_in_bounded_memory_and_time() {
     told(
         &failed(&[("url", &steady.url("/")), ("request.timeout", "400ms")]),
         false,
-        &["400ms", "request.timeout"],
+        &[
+            "400ms",
+            "request.timeout",
+            "began with 200 OK (application/json)",
+        ],
     );
     assert!(
         begin.elapsed() < Duration::from_secs(10),
