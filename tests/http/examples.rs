@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::server::serve;
 use crate::support::{
-    Ran, Scratch, eventually, linkspan, plugins, repository, run_once, skip, start, wait,
+    Ran, Scratch, eventually, linkspan, plugins, repository, run_once, skip, skip_outside_ci,
+    start, wait,
 };
 
 fn copied(scratch: &Scratch) -> PathBuf {
@@ -122,6 +123,55 @@ fn a_table_of_a_database_goes_to_an_endpoint() {
         .collect();
     assert_eq!(rows.len(), 3, "{rows:?}");
     assert!(rows.iter().any(|row| row.contains("Mitte")), "{rows:?}");
+}
+
+#[test]
+fn an_api_goes_into_a_table() {
+    let recipe = "configs/http/api-to-sql.yaml";
+    if !plugins()
+        .iter()
+        .any(|(name, _)| name.contains("connector_sql"))
+    {
+        return skip(recipe, "this build has no SQL plugin");
+    }
+    if std::process::Command::new("sqlite3")
+        .arg("-version")
+        .output()
+        .is_err()
+    {
+        return skip_outside_ci(recipe, "sqlite3 not found");
+    }
+    let (at, _) = serve("127.0.0.1:0", 0).unwrap();
+    let scratch = Scratch::new();
+    let folder = copied(&scratch);
+    let (yaml, server) = (folder.join("api-to-sql.yaml"), format!("http://{at}"));
+    // Without the table nothing is made up: the error says what to do.
+    run_once(
+        &yaml,
+        &["--timeout", "60s", "--param", &format!("server={server}")],
+    )
+    .expect_code(1)
+    .says(&["table `issues`", "make the table"]);
+    let ask = |sql: &str| {
+        let answer = std::process::Command::new("sqlite3")
+            .arg(folder.join("out/issues.db"))
+            .arg(sql)
+            .output()
+            .unwrap();
+        assert!(answer.status.success(), "{answer:?}");
+        String::from_utf8(answer.stdout).unwrap()
+    };
+    ask(&fs::read_to_string(folder.join("data/issues.sql")).unwrap());
+    let rows = "SELECT id, title, updated_at FROM issues ORDER BY id";
+    once(&yaml, &server);
+    let found = ask(rows);
+    assert_eq!(found.lines().count(), 7, "{found}");
+    assert!(
+        found.starts_with("0|issue 0|2024-01-01T00:00:00Z\n"),
+        "{found}"
+    );
+    once(&yaml, &server);
+    assert_eq!(ask(rows), found);
 }
 
 #[test]

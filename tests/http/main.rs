@@ -7,6 +7,8 @@ mod examples;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod secrets;
+#[cfg(test)]
 mod server;
 #[cfg(test)]
 #[path = "../support/mod.rs"]

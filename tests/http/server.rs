@@ -6,6 +6,8 @@
 //! GET  /shopify/orders.json?limit=&page_info=          a token in the `Link` header, needs `X-Shopify-Access-Token`
 //! GET  /events?since=&page=&size=                      ids from `since` on, in pages
 //! POST /in/…                                           remembers `Idempotency-Key` and body
+//! any  /echo/STATUS/…                                  answers with that status and repeats the whole request
+//! POST /token                                          an access token
 //! ```
 //! To look around by hand: `cargo run -p linkspan-benches --bin http-server -- 127.0.0.1:8090`.
 
@@ -17,6 +19,8 @@ use std::thread;
 
 /// Records of the lists.
 const LISTED: u64 = 7;
+/// What `/token` hands out.
+pub(crate) const ACCESS_TOKEN: &str = "canary-access-token-9d1f";
 /// The longest body that is taken.
 const BODY_MAX: usize = 16 << 20;
 
@@ -77,6 +81,8 @@ pub(crate) fn serve(at: &str, events: u64) -> std::io::Result<(SocketAddr, Memor
 }
 
 struct Request {
+    /// Request line and headers as they came.
+    head: String,
     method: String,
     path: String,
     query: BTreeMap<String, String>,
@@ -120,9 +126,11 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
         words.next().unwrap_or_default(),
     );
     let mut headers = BTreeMap::new();
+    let mut head = line.clone();
     loop {
         let mut line = String::new();
         reader.read_line(&mut line)?;
+        head.push_str(&line);
         let Some((name, value)) = line.trim_end().split_once(':') else {
             break;
         };
@@ -141,6 +149,7 @@ fn read(reader: &mut impl BufRead) -> std::io::Result<Option<Request>> {
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     Ok(Some(Request {
+        head,
         method,
         path: path.to_owned(),
         query,
@@ -173,6 +182,19 @@ fn answer(request: &Request, memory: &Memory) -> Answer {
             plain("401 Unauthorized", "{\"errors\":\"invalid access token\"}")
         }
         ("GET", "/events") => events(request, memory),
+        ("POST", "/token") => plain(
+            "200 OK",
+            &format!("{{\"access_token\":\"{ACCESS_TOKEN}\"}}"),
+        ),
+        (_, path) if path.starts_with("/echo/") => Answer {
+            status: match path.split('/').nth(2) {
+                Some("400") => "400 Bad Request",
+                Some("401") => "401 Unauthorized",
+                _ => "500 Internal Server Error",
+            },
+            link: None,
+            body: format!("{}{}", request.head, String::from_utf8_lossy(&request.body)),
+        },
         ("POST" | "PUT" | "DELETE", path) if path.starts_with("/in") => {
             let body = String::from_utf8_lossy(&request.body).into_owned();
             memory.kept().received.push(Received {
