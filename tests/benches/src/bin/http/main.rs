@@ -83,6 +83,11 @@ fn main() -> Result<()> {
     for connections in &options.connections {
         let (ours, bare) = sink::compare(&options, *connections, &runtime)?;
         row("http-sink", *connections, ours, "bare reqwest", bare);
+        let (median, p99) = sink::ages(&options, *connections, &runtime)?;
+        println!(
+            "http-sink x{connections} at {} records/s: age at arrival, from the log on: median {median} ms, p99 {p99} ms",
+            sink::AGES_RATE
+        );
     }
     Ok(())
 }

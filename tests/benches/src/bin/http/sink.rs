@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use tokio::runtime::Runtime;
 
 use crate::endpoint::Endpoint;
@@ -14,6 +14,8 @@ use crate::{Measured, Options, median};
 
 /// How long a host may take until its first request.
 const START_LIMIT: Duration = Duration::from_secs(60);
+/// Records per second of the measurement of ages.
+pub(crate) const AGES_RATE: u32 = 1000;
 /// How long it runs in before it is measured.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -30,30 +32,27 @@ pub(crate) fn compare(
     Ok((median(ours), median(theirs)))
 }
 
+/// Returns median and 99th percentile, in ms, of how old records are when they arrive, at a rate that leaves room.
+pub(crate) fn ages(
+    options: &Options,
+    connections: usize,
+    runtime: &Runtime,
+) -> Result<(String, String)> {
+    let endpoint = Endpoint::start()?;
+    let more = "headers: { x-time: \"{{ timestamp }}\" }";
+    let _host = begin(options, connections, runtime, &endpoint, AGES_RATE, more)?;
+    // Those of the warm-up are forgotten.
+    get(runtime, &endpoint, "ages")?;
+    thread::sleep(Duration::from_secs(options.seconds));
+    let answer = get(runtime, &endpoint, "ages")?;
+    let (median, p99) = answer.split_once(' ').context("two figures")?;
+    Ok((median.to_owned(), p99.to_owned()))
+}
+
 fn sink(options: &Options, connections: usize, runtime: &Runtime) -> Result<Measured> {
     let endpoint = Endpoint::start()?;
-    let yaml = format!(
-        "connectors:\n  in: {{ connector: generator-source, topic: lines, count: 2000000, size: \"{} B\", rate: 30000 }}\n  \
-         out: {{ connector: http-sink, topics: [lines], url: \"http://{}/post\", order: none, max.in.flight: {connections} }}\n",
-        options.size, endpoint.address
-    );
-    let host = Host::start(&options.binary, "sink", &yaml)?;
-    let count = || -> Result<u64> {
-        let url = format!("http://{}/count", endpoint.address);
-        Ok(runtime
-            .block_on(async { reqwest::get(url).await?.text().await })?
-            .parse()?)
-    };
-    let begin = Instant::now();
-    while count()? == 0 {
-        ensure!(
-            begin.elapsed() < START_LIMIT,
-            "no request came:\n{}",
-            host.log()
-        );
-        thread::sleep(Duration::from_millis(20));
-    }
-    thread::sleep(WARM_UP);
+    let host = begin(options, connections, runtime, &endpoint, 30_000, "")?;
+    let count = || -> Result<u64> { Ok(get(runtime, &endpoint, "count")?.parse()?) };
     let (begin, before) = (Instant::now(), count()?);
     thread::sleep(Duration::from_secs(options.seconds));
     let delivered = u32::try_from(count()? - before)?;
@@ -62,6 +61,39 @@ fn sink(options: &Options, connections: usize, runtime: &Runtime) -> Result<Meas
         p99_ms: 0.0,
         resident_kib: host.resident_kib()?,
     })
+}
+
+/// Starts a host that generates records at a rate and delivers them, and lets it run in.
+fn begin(
+    options: &Options,
+    connections: usize,
+    runtime: &Runtime,
+    endpoint: &Endpoint,
+    rate: u32,
+    more: &str,
+) -> Result<Host> {
+    let yaml = format!(
+        "connectors:\n  in: {{ connector: generator-source, topic: lines, count: 2000000, size: \"{} B\", rate: {rate} }}\n  \
+         out:\n    connector: http-sink\n    topics: [lines]\n    url: \"http://{}/post\"\n    order: none\n    max.in.flight: {connections}\n    {more}\n",
+        options.size, endpoint.address
+    );
+    let host = Host::start(&options.binary, "sink", &yaml)?;
+    let begin = Instant::now();
+    while get(runtime, endpoint, "count")? == "0" {
+        ensure!(
+            begin.elapsed() < START_LIMIT,
+            "no request came:\n{}",
+            host.log()
+        );
+        thread::sleep(Duration::from_millis(20));
+    }
+    thread::sleep(WARM_UP);
+    Ok(host)
+}
+
+fn get(runtime: &Runtime, endpoint: &Endpoint, what: &str) -> Result<String> {
+    let url = format!("http://{}/{what}", endpoint.address);
+    Ok(runtime.block_on(async { reqwest::get(url).await?.text().await })?)
 }
 
 fn bare(options: &Options, connections: usize, runtime: &Runtime) -> Result<Measured> {
