@@ -70,14 +70,32 @@ impl OpenFile {
     }
 
     pub(crate) fn push(&mut self, row: &Struct, json: &serde_json::Value) -> Result<()> {
-        self.rows.push(row, json)?;
+        let pushed = self.rows.push(row, json);
+        pushed.map_err(|error| match error.kind() {
+            ErrorKind::DataInvalid => error,
+            _ => error.context(format!("write `{}`", self.path.display())),
+        })?;
         self.records += 1;
         Ok(())
     }
 
-    /// Makes the file durable and gives it its name; returns the name and its size.
-    pub(crate) fn publish(mut self) -> Result<(PathBuf, u64)> {
-        self.rows.finish()?;
+    /// Writes the rest; no row comes any more.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        let finished = self.rows.finish();
+        finished.map_err(|error| error.context(format!("write `{}`", self.path.display())))
+    }
+
+    /// Gives the file up.
+    pub(crate) fn discard(self) -> Result<()> {
+        let temporary = unfinished(&self.path);
+        let removed = fs::remove_file(&temporary);
+        removed.map_err(|error| {
+            Error::from(error).context(format!("remove `{}`", temporary.display()))
+        })
+    }
+
+    /// Makes the finished file durable and gives it its name; returns the name and its size.
+    pub(crate) fn publish(self) -> Result<(PathBuf, u64)> {
         let failed = |error: std::io::Error| {
             Error::internal(format!(
                 "could not write `{}`: {error}",

@@ -1,7 +1,15 @@
 //! `columnar-sink`: rows to files, exactly once by the files' names.
 //!
-//! A file is named by its first offset, and progress is reported when it is durable under its name. After a crash the rows from
-//! the committed offset on come again and make the same file, or one with more of them, in its place.
+//! ```text
+//! row ─► x.parquet.inprogress ─► roll: fsync, rename, fsync of the folder ─► commit
+//! ```
+//!
+//! # Invariants
+//! - INV-C1: the committed offset never passes a row that is in no published file.
+//! - INV-C2: a file is named by its first row's offset, the first good one behind a committed offset, so that it has the same name
+//!   after a crash.
+//! - INV-C3: when a file of a partition gets its name, the one named before it is committed for good. So a crash leaves at most one
+//!   file behind the committed offset, and the next start writes over it, wherever it rolls.
 
 use std::collections::BTreeMap;
 
@@ -16,12 +24,27 @@ pub(crate) struct ColumnarSink {
     options: ColumnarSinkOptions,
     ctx: SinkContext,
     lanes: BTreeMap<TopicPartition, Lane>,
+    /// The host commits while a `put` goes on.
+    commits: bool,
 }
 
+/// How many files of other columns are kept back before they get their names.
+const FILES_MAX: usize = 64;
+
+/// One partition.
 struct Lane {
+    /// The offset after the last record that came.
     next: i64,
+    /// Records came that are not committed.
     moved: bool,
-    file: Option<OpenFile>,
+    /// Files that get their names together, in the order of their rows; rows go to the last. There are several where columns change.
+    files: Vec<OpenFile>,
+    /// A file was published whose commit may not be durable yet.
+    uncommitted: bool,
+    /// A record of this `put` was rejected.
+    rejected: bool,
+    /// A file was published behind a rejected record: the next one waits for the next `put`, and grows meanwhile.
+    waits: bool,
 }
 
 impl SinkTask for ColumnarSink {
@@ -32,6 +55,7 @@ impl SinkTask for ColumnarSink {
             options,
             ctx,
             lanes: BTreeMap::new(),
+            commits: true,
         })
     }
 
@@ -40,7 +64,10 @@ impl SinkTask for ColumnarSink {
             let lane = Lane {
                 next: assigned.next,
                 moved: false,
-                file: None,
+                files: Vec::new(),
+                uncommitted: false,
+                rejected: false,
+                waits: false,
             };
             self.lanes.insert(assigned.topic_partition(), lane);
         }
@@ -49,25 +76,24 @@ impl SinkTask for ColumnarSink {
 
     async fn put(&mut self, records: Records<'_>, report: &mut Report) -> Result<Progress> {
         let mut progress = Progress::none();
+        self.begin();
         for record in records {
             let partition = record.topic_partition();
-            if let Err(error) = self.write(&record, &partition, &mut progress) {
-                match error.kind() {
-                    ErrorKind::DataInvalid => report.reject(&record, error),
-                    // The batch is half in the files: a new task starts from the committed offsets.
-                    _ => return Err(Error::internal(error.chain())),
+            let refused = self.write(&record, &partition);
+            let Some(lane) = self.lanes.get_mut(&partition) else {
+                return Err(Error::internal("records came before partitions"));
+            };
+            lane.next = record.offset() + 1;
+            lane.moved = true;
+            match refused {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::DataInvalid => {
+                    lane.rejected = true;
+                    report.reject(&record, error);
                 }
+                Err(error) => return Err(again(error)),
             }
-            if let Some(lane) = self.lanes.get_mut(&partition) {
-                lane.next = record.offset() + 1;
-                lane.moved = true;
-            }
-            let full = self
-                .lanes
-                .get(&partition)
-                .and_then(|lane| lane.file.as_ref())
-                .is_some_and(|file| file.records >= self.options.roll_records);
-            if full {
+            if lane.records() >= self.options.roll_records || lane.files.len() > FILES_MAX {
                 self.publish(&partition, &mut progress)?;
             }
         }
@@ -77,6 +103,7 @@ impl SinkTask for ColumnarSink {
 
     async fn flush(&mut self) -> Result<Progress> {
         let mut progress = Progress::none();
+        self.begin();
         let partitions: Vec<TopicPartition> = self.lanes.keys().cloned().collect();
         for partition in partitions {
             self.publish(&partition, &mut progress)?;
@@ -93,12 +120,15 @@ impl SinkTask for ColumnarSink {
 }
 
 impl ColumnarSink {
-    fn write(
-        &mut self,
-        record: &Record<'_>,
-        partition: &TopicPartition,
-        progress: &mut Progress,
-    ) -> Result<()> {
+    /// A call begins: what earlier ones rejected is in the host's hands.
+    fn begin(&mut self) {
+        for lane in self.lanes.values_mut() {
+            (lane.rejected, lane.waits) = (false, false);
+        }
+    }
+
+    /// Appends a row to its partition's file.
+    fn write(&mut self, record: &Record<'_>, partition: &TopicPartition) -> Result<()> {
         let value = record.value();
         let row = match value.data() {
             Data::Typed { .. } if !value.is_null() => value.row()?,
@@ -117,34 +147,39 @@ impl ColumnarSink {
             true => value.json()?,
             false => serde_json::Value::Null,
         };
-        let has_other_columns = |lane: &Lane| {
-            lane.file
-                .as_ref()
-                .is_some_and(|file| file.schema != *schema)
-        };
-        if self.lanes.get(partition).is_some_and(has_other_columns) {
-            // A file has one schema.
-            self.publish(partition, progress)?;
-        }
         let lane = self
             .lanes
             .get_mut(partition)
             .ok_or_else(|| Error::internal("records came before partitions"))?;
-        let file = match &mut lane.file {
-            Some(file) => file,
-            None => lane.file.insert(OpenFile::create(
+        let has_its_columns = |file: &OpenFile| file.schema == *schema;
+        if !lane.files.last().is_some_and(has_its_columns) {
+            // A file has one schema.
+            if let Some(last) = lane.files.last_mut() {
+                last.finish()?;
+            }
+            lane.files.push(OpenFile::create(
                 &self.options,
                 partition,
                 record.offset(),
                 schema,
-            )?),
+            )?);
+        }
+        let Some(file) = lane.files.last_mut() else {
+            return Err(Error::internal("a file that was opened is gone"));
         };
-        file.push(fields, &json)
+        let pushed = file.push(fields, &json);
+        if file.records == 0 {
+            // A file's name is the offset of a row in it.
+            if let Some(empty) = lane.files.pop() {
+                empty.discard()?;
+            }
+        }
+        pushed
     }
 
     fn roll_by_time(&mut self, progress: &mut Progress) -> Result<()> {
         let interval = self.options.roll_interval;
-        let is_due = |lane: &Lane| match &lane.file {
+        let is_due = |lane: &Lane| match lane.files.first() {
             Some(file) => file.since.elapsed() >= interval,
             None => lane.moved,
         };
@@ -160,24 +195,63 @@ impl ColumnarSink {
         Ok(())
     }
 
+    /// Publishes the files of a partition; its records up to here are outside then.
     fn publish(&mut self, partition: &TopicPartition, progress: &mut Progress) -> Result<()> {
         let Some(lane) = self.lanes.get_mut(partition) else {
             return Ok(());
         };
-        if let Some(file) = lane.file.take() {
+        if !lane.moved || lane.waits {
+            return Ok(());
+        }
+        if lane.uncommitted {
+            self.ctx.committed().map_err(again)?;
+            lane.uncommitted = false;
+        }
+        lane.moved = false;
+        for mut file in lane.files.drain(..) {
             let records = file.records;
+            file.finish()?;
             let (path, bytes) = file.publish()?;
             if let Err(error) = self.ctx.report_file(&path, bytes, records) {
                 // Only the summary of the run misses it.
                 tracing::debug!(%error, "the host took no file report");
             }
         }
-        if lane.moved {
-            lane.moved = false;
-            progress.set(partition.clone(), lane.next, "");
+        progress.set(partition.clone(), lane.next, "");
+        if !self.commits {
+            return Ok(());
         }
-        Ok(())
+        lane.uncommitted = true;
+        if lane.rejected {
+            // The host commits it with the dead letters, once this `put` has ended.
+            lane.waits = true;
+            return Ok(());
+        }
+        let mut done = Progress::none();
+        done.set(partition.clone(), lane.next, "");
+        match self.ctx.commit(&done, &[]) {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == ErrorKind::Unsupported => {
+                // A host of before: it commits what `put` returns.
+                self.commits = false;
+                lane.uncommitted = false;
+                Ok(())
+            }
+            Err(error) => Err(again(error)),
+        }
     }
+}
+
+impl Lane {
+    fn records(&self) -> u64 {
+        self.files.iter().map(|file| file.records).sum()
+    }
+}
+
+/// The batch must not come again to this task, which is behind some of it: a new one starts from the committed offsets.
+#[expect(clippy::needless_pass_by_value, reason = "it maps errors")]
+fn again(error: Error) -> Error {
+    Error::internal(error.chain())
 }
 
 fn is_nested(value: &Value) -> bool {

@@ -70,13 +70,17 @@ fn row(n: i64) -> TestRecord {
     TestRecord::new("t", TestData::Typed(schema, value))
 }
 
-fn sink(folder: &Path, more: &[(&str, &str)]) -> SinkTest<ColumnarSink> {
+fn config(folder: &Path, more: &[(&str, &str)]) -> BTreeMap<String, String> {
     let mut config = BTreeMap::from([("path".to_owned(), folder.display().to_string())]);
     config.extend(
         more.iter()
             .map(|(name, text)| ((*name).to_owned(), (*text).to_owned())),
     );
-    TestHost::sink::<ColumnarSink>(config)
+    config
+}
+
+fn sink(folder: &Path, more: &[(&str, &str)]) -> SinkTest<ColumnarSink> {
+    TestHost::sink::<ColumnarSink>(config(folder, more))
 }
 
 fn source(glob: &Path, more: &[(&str, &str)]) -> SourceTest<ColumnarSource> {
@@ -208,6 +212,134 @@ fn a_crash_makes_the_same_file_again() {
             .len(),
         3
     );
+}
+
+/// The numbers in all files of the folder.
+fn numbers(folder: &Path) -> Vec<i64> {
+    let mut numbers: Vec<i64> = source(&folder.join("t/*[!s]"), &[])
+        .run(1000)
+        .unwrap()
+        .iter()
+        .filter_map(|record| {
+            let row: serde_json::Value = serde_json::from_str(&record.value.text()).unwrap();
+            row["i64"].as_i64()
+        })
+        .collect();
+    numbers.sort_unstable();
+    numbers
+}
+
+/// A row without nulls.
+fn full(n: i64) -> TestRecord {
+    let schema = Arc::new(
+        SchemaBuilder::structure()
+            .field("i64", SchemaBuilder::int64().build())
+            .build(),
+    );
+    let row = Struct::from_values(Arc::clone(&schema), vec![Value::Int64(n)]).unwrap();
+    TestRecord::new("t", TestData::Typed(schema, Value::Struct(row)))
+}
+
+/// The same with another column.
+fn wide(n: i64) -> TestRecord {
+    let schema = Arc::new(
+        SchemaBuilder::structure()
+            .field("i64", SchemaBuilder::int64().build())
+            .field("more", SchemaBuilder::boolean().build())
+            .build(),
+    );
+    let values = vec![Value::Int64(n), Value::Boolean(true)];
+    let row = Struct::from_values(Arc::clone(&schema), values).unwrap();
+    TestRecord::new("t", TestData::Typed(schema, Value::Struct(row)))
+}
+
+/// INV-C3. The host dies at each commit of a batch that makes many files, and the next start rolls elsewhere.
+#[test]
+fn a_crash_between_the_files_of_one_batch_loses_and_doubles_no_row() {
+    const ROWS: i64 = 40;
+    let kinds: [fn(i64) -> TestRecord; 3] = [
+        full,
+        // Columns change within files and batches.
+        |n| if n / 4 % 2 == 0 { full(n) } else { wide(n) },
+        // Every fifth record is rejected; rolling waits for its dead letter.
+        |n| {
+            if n % 5 == 0 {
+                TestRecord::new("t", "no row")
+            } else {
+                full(n)
+            }
+        },
+    ];
+    for (kind, record) in kinds.into_iter().enumerate() {
+        let records: Vec<_> = (0..ROWS).map(record).collect();
+        let mut n_deaths = 0;
+        for nth in 0..6 {
+            for (rolls, then) in [("7", "5"), ("3", "100")] {
+                let folder = tempfile::tempdir().unwrap();
+                let mut first = sink(folder.path(), &[("roll.records", rolls)]);
+                first.open().unwrap();
+                first.assign(&[T0]).unwrap();
+                first.put(&records[..11]).unwrap();
+                n_deaths += u32::from(first.put_and_die(&records[11..], nth));
+                let (committed, _) = first.position("t", 0).unwrap_or((0, ""));
+                let mut second = first;
+                second.set_config(config(folder.path(), &[("roll.records", then)]));
+                second.open().unwrap();
+                second.assign(&[T0]).unwrap();
+                second.rewind("t", 0, committed);
+                for batch in records[usize::try_from(committed).unwrap()..].chunks(9) {
+                    second.put(batch).unwrap();
+                }
+                second.flush().unwrap();
+                let expected: Vec<i64> = (0..ROWS).filter(|n| kind != 2 || n % 5 != 0).collect();
+                assert_eq!(
+                    numbers(folder.path()),
+                    expected,
+                    "kind {kind}, died at commit {nth}, rolled at {rolls}, then at {then}"
+                );
+            }
+        }
+        assert!(kind == 2 || n_deaths >= 6, "{n_deaths}");
+    }
+}
+
+#[test]
+fn a_row_that_is_rejected_first_gives_a_file_no_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = sink(folder.path(), &[]);
+    sink.open().unwrap();
+    sink.assign(&[T0]).unwrap();
+    let schema = Arc::new(
+        SchemaBuilder::structure()
+            .field("d", SchemaBuilder::decimal(0).build())
+            .build(),
+    );
+    let decimal = |digits: Vec<u8>| {
+        let row = Struct::from_values(Arc::clone(&schema), vec![Value::Bytes(digits)]).unwrap();
+        TestRecord::new(
+            "t",
+            TestData::Typed(Arc::clone(&schema), Value::Struct(row)),
+        )
+    };
+    // A decimal that is too long is found when its file is there already.
+    let put = sink.put(&[decimal(vec![1; 17]), decimal(vec![1])]).unwrap();
+    assert_eq!(put.rejected.len(), 1);
+    sink.flush().unwrap();
+    assert_eq!(names(folder.path()), ["00000-00000000000000000001.parquet"]);
+}
+
+#[test]
+fn a_log_that_takes_no_commit_makes_the_task_begin_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sink = sink(folder.path(), &[("roll.records", "3")]);
+    sink.open().unwrap();
+    sink.assign(&[T0]).unwrap();
+    sink.put(&[full(0), full(1)]).unwrap();
+    sink.refuse_commits(Some("the log is full"));
+    let error = sink.put(&[full(2), full(3)]).unwrap_err();
+    // A temporary error would bring this batch again to a task that has given up the rows before it.
+    assert!(!error.is_temporary());
+    assert!(error.chain().contains("the log is full"), "{error}");
 }
 
 #[test]

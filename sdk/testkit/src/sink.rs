@@ -44,6 +44,10 @@ pub(crate) struct Midway {
     records: Vec<TestRecord>,
     commits: u64,
     refusal: Option<AbiError>,
+    /// How many requests to commit are answered before the host dies.
+    dies_after: Option<u64>,
+    /// What was committed before the last request: that one told the sink that it is durable.
+    durable: BTreeMap<(String, i32), (i64, String)>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +73,15 @@ impl Midway {
         let invalid = |why: String| AbiError::new(ErrorKind::DATA_INVALID, why);
         if let Some(refusal) = &self.refusal {
             return Err(refusal.clone());
+        }
+        if let Some(left) = &mut self.dies_after {
+            let Some(after) = left.checked_sub(1) else {
+                return Err(AbiError::new(
+                    ErrorKind::INTERNAL,
+                    "the host died".to_owned(),
+                ));
+            };
+            *left = after;
         }
         let mut parts = body.splitn(2, |byte| *byte == b'\n');
         let (head, mut rest) = (
@@ -117,6 +130,7 @@ impl Midway {
         }
         self.commits += 1;
         self.records.append(&mut records);
+        self.durable = self.positions.clone();
         let progress = head.progress.into_iter().map(|one| {
             (
                 (one.topic, one.partition),
@@ -210,6 +224,11 @@ impl<T: SinkTask> SinkTest<T> {
     /// Sets the generation of the connector from the next [`SinkTest::assign`] on; a restart of a connector has a greater one.
     pub const fn set_fence_epoch(&mut self, epoch: u64) {
         self.fence_epoch = epoch;
+    }
+
+    /// Gives the task other options, from the next open on.
+    pub fn set_config(&mut self, config: Config) {
+        self.config = config;
     }
 
     /// Says whether this is a bounded job; it is unless said otherwise. Takes effect at the next open.
@@ -344,6 +363,26 @@ impl<T: SinkTask> SinkTest<T> {
         self.ends = ends;
         self.positions = positions;
         put
+    }
+
+    /// Puts records to a host that dies when the task asks to commit for the `nth` time, counted from 0, or has not heard what `put`
+    /// answered. What the task committed by itself is kept, but the last of it, which was not known to be durable. The task is dropped.
+    ///
+    /// Returns whether the host died in the middle, which the task sees as an error.
+    pub fn put_and_die(&mut self, records: &[TestRecord], nth: u64) -> bool {
+        let mut positions = self.positions.clone();
+        let mut midway = lock(&self.kept.midway);
+        midway.dies_after = Some(nth);
+        midway.durable.clear();
+        drop(midway);
+        let died = self.put(records).is_err();
+        drop(self.task.take());
+        let mut midway = lock(&self.kept.midway);
+        midway.dies_after = None;
+        positions.extend(std::mem::take(&mut midway.durable));
+        drop(midway);
+        self.positions = positions;
+        died
     }
 
     /// Flushes, and commits the progress that the task reports.

@@ -82,17 +82,24 @@ impl Lane {
         self.since = None;
         self.moved = false;
         let mut published = Vec::new();
-        while let Some((_, mut file)) = self.files.pop_first() {
-            if file.records == 0 {
-                // All that was to be in it was rejected.
-                let discarded = file.draft.discard();
-                discarded.map_err(|error| error::write_draft(error, &file.path))?;
-            } else {
-                published.push(file.publish()?);
-            }
+        while let Some((_, file)) = self.files.pop_first() {
+            published.push(file.publish()?);
         }
         self.is_new = false;
         Ok(published)
+    }
+
+    /// Gives up the file whose only record was rejected.
+    pub(super) fn discard_empty(&mut self) -> Result<()> {
+        let empty = |(_, file): &(&String, &OpenFile)| file.records == 0;
+        let Some(name) = self.files.iter().find(empty).map(|(name, _)| name.clone()) else {
+            return Ok(());
+        };
+        let Some(mut file) = self.files.remove(&name) else {
+            return Ok(());
+        };
+        let discarded = file.draft.discard();
+        discarded.map_err(|error| error::write_draft(error, &file.path))
     }
 
     /// Gives up what was not published.

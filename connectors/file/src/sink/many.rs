@@ -89,10 +89,7 @@ impl ManyFiles {
         let rolled = written.and_then(|()| self.roll_by_time(&mut progress));
         match rolled {
             Ok(()) => Ok(progress),
-            Err(error) => {
-                self.give_up();
-                Err(error)
-            }
+            Err(error) => Err(self.give_up(error)),
         }
     }
 
@@ -109,8 +106,7 @@ impl ManyFiles {
         let partitions: Vec<TopicPartition> = self.lanes.keys().cloned().collect();
         for partition in partitions {
             if let Err(error) = self.publish(&partition, &mut progress) {
-                self.give_up();
-                return Err(error);
+                return Err(self.give_up(error));
             }
         }
         Ok(progress)
@@ -125,12 +121,17 @@ impl ManyFiles {
         }
     }
 
-    /// Drops what is not published: the task starts again from the committed offsets.
-    fn give_up(&mut self) {
+    /// Drops what is not published: a new task starts from the committed offsets. So the error is none after which the same batch
+    /// comes again to this one, which has dropped the records of batches before it.
+    fn give_up(&mut self, error: Error) -> Error {
         for lane in self.lanes.values_mut() {
             lane.discard();
         }
         self.open = 0;
+        match error.is_temporary() {
+            true => Error::internal(error.chain()),
+            false => error,
+        }
     }
 
     fn write(
@@ -226,6 +227,12 @@ impl ManyFiles {
             Err(Refused::Record(error)) => {
                 report.reject(record, error);
                 lane.rejected = true;
+                if file.records == 0 {
+                    // A file's name is the offset of a record in it.
+                    self.open -= 1;
+                    lane.discard_empty()?;
+                    return Ok(false);
+                }
             }
             Err(Refused::File(error)) => return Err(error),
         }

@@ -372,15 +372,26 @@ fn members_of_an_archive_each_have_their_header() {
     assert_eq!(found[1].1[1].1.text(), "4");
 }
 
+/// Writes a file, and checks that reading it fails for this reason.
+fn check_refused(
+    folder: &Folder,
+    name: &str,
+    content: Vec<u8>,
+    config: &[(&str, &str)],
+    expected: &str,
+) {
+    folder.write(name, content);
+    let (_, failure) = read(&mut source(&folder.path(name), config));
+    let (kind, message) = told(&failure.expect(name), folder);
+    assert_eq!(kind, "data_invalid", "{message}");
+    assert!(message.contains(expected), "{name}: {message}");
+}
+
 #[test]
 fn damaged_and_hostile_archives_are_refused_by_name() {
     let folder = Folder::new();
     let fails = |name: &str, content: Vec<u8>, config: &[(&str, &str)], expected: &str| {
-        folder.write(name, content);
-        let (_, failure) = read(&mut source(&folder.path(name), config));
-        let (kind, message) = told(&failure.expect(name), &folder);
-        assert_eq!(kind, "data_invalid", "{message}");
-        assert!(message.contains(expected), "{name}: {message}");
+        check_refused(&folder, name, content, config, expected);
     };
     let packed = gzip("line\n".repeat(5000).as_bytes());
     fails(
@@ -438,6 +449,42 @@ fn damaged_and_hostile_archives_are_refused_by_name() {
         crc,
         &[],
         "member `stored` has another checksum than the archive says",
+    );
+}
+
+#[test]
+fn archives_with_links_locks_and_overlaps_are_refused() {
+    let folder = Folder::new();
+    let fails = |name: &str, content: Vec<u8>, expected: &str| {
+        check_refused(&folder, name, content, &[], expected);
+    };
+    let mut linked = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let plain = zip::write::SimpleFileOptions::default();
+    linked.add_symlink("l", "/etc/passwd", plain).unwrap();
+    fails(
+        "link.zip",
+        linked.finish().unwrap().into_inner(),
+        "its member `l` is a link",
+    );
+    // Where the fields are in the headers of a member and of its entry in the directory: APPNOTE 4.3.7 and 4.3.12.
+    let places = |bytes: &[u8], mark: &[u8]| -> Vec<usize> {
+        (0..bytes.len())
+            .filter(|at| bytes[*at..].starts_with(mark))
+            .collect()
+    };
+    let mut locked = zipped(&[("a", b"x\ny\n")]);
+    for (mark, flags) in [(b"PK\x03\x04", 6), (b"PK\x01\x02", 8)] {
+        let at = places(&locked, mark)[0] + flags;
+        locked[at] |= 1;
+    }
+    fails("locked.zip", locked, "its member `a` is encrypted");
+    let mut twice = zipped(&[("a", b"x\ny\n"), ("b", b"x\ny\n")]);
+    let second = places(&twice, b"PK\x01\x02")[1] + 42;
+    twice[second..second + 4].fill(0);
+    fails(
+        "twice.zip",
+        twice,
+        "its members overlap, as in an archive bomb",
     );
 }
 

@@ -209,6 +209,102 @@ fn a_crash_anywhere_makes_the_same_files_again() {
     }
 }
 
+/// INV-F5. The host dies at each commit of a batch that makes many sets of files, and the next start rolls elsewhere.
+#[test]
+fn a_crash_between_the_files_of_one_batch_loses_and_doubles_no_line() {
+    const LINES: i64 = 40;
+    let path = "c={field:c}/{partition}-{start_offset:03}.json";
+    let value = |n: i64| {
+        format!(
+            "{{\"c\":\"{}\",\"n\":{n}}}",
+            ["a", "b"][usize::from(n % 3 == 0)]
+        )
+    };
+    // Of the second kind every fifth record is rejected: rolling waits for its dead letter.
+    for rejects in [false, true] {
+        let bad = |n: i64| rejects && n % 5 == 0;
+        let records: Vec<_> = (0..LINES)
+            .map(|n| {
+                record(
+                    n,
+                    &if bad(n) {
+                        "no json".to_owned()
+                    } else {
+                        value(n)
+                    },
+                )
+            })
+            .collect();
+        let mut n_deaths = 0;
+        for nth in 0..6 {
+            for (rolls, then) in [("7", "5"), ("3", "100")] {
+                let folder = Folder::new();
+                let options = |rolls| [("format", "jsonl"), ("roll.records", rolls)];
+                let mut sink = sink(&folder, path, &options(rolls));
+                sink.open().unwrap();
+                sink.assign(&[T0]).unwrap();
+                sink.put(&records[..11]).unwrap();
+                n_deaths += u32::from(sink.put_and_die(&records[11..], nth));
+                let (committed, _) = sink.position("t", 0).unwrap();
+                sink.set_config(config(&folder.path(path), &options(then)));
+                sink.open().unwrap();
+                sink.assign(&[T0]).unwrap();
+                sink.rewind("t", 0, committed);
+                for batch in records[usize::try_from(committed).unwrap()..].chunks(9) {
+                    sink.put(batch).unwrap();
+                }
+                sink.flush().unwrap();
+                let mut found: Vec<String> = texts(&folder)
+                    .into_iter()
+                    .filter(|(name, _)| !name.ends_with(".inprogress"))
+                    .flat_map(|(_, text)| text.lines().map(str::to_owned).collect::<Vec<_>>())
+                    .collect();
+                found.sort_unstable();
+                let mut expected: Vec<String> =
+                    (0..LINES).filter(|n| !bad(*n)).map(value).collect();
+                expected.sort_unstable();
+                assert_eq!(
+                    found, expected,
+                    "rejects {rejects}, died at commit {nth}, rolled at {rolls}, then at {then}"
+                );
+            }
+        }
+        assert!(rejects || n_deaths >= 6, "{n_deaths}");
+    }
+}
+
+#[test]
+fn a_record_that_is_rejected_first_gives_a_file_no_name() {
+    let folder = Folder::new();
+    let mut sink = sink(&folder, "{partition}-{start_offset}", &[]);
+    sink.open().unwrap();
+    sink.assign(&[T0]).unwrap();
+    let put = sink
+        .put(&[record(0, "two\nlines"), record(1, "one")])
+        .unwrap();
+    assert_eq!(put.rejected.len(), 1);
+    sink.flush().unwrap();
+    check(&folder, &[("0-1", "one\n")]);
+}
+
+#[test]
+fn a_log_that_takes_no_commit_makes_the_task_begin_anew() {
+    let folder = Folder::new();
+    let mut sink = sink(
+        &folder,
+        "{partition}-{start_offset}",
+        &[("roll.records", "3")],
+    );
+    sink.open().unwrap();
+    sink.assign(&[T0]).unwrap();
+    sink.put(&[record(0, "a"), record(1, "b")]).unwrap();
+    sink.refuse_commits(Some("the log is full"));
+    let error = sink.put(&[record(2, "c"), record(3, "d")]).unwrap_err();
+    // A temporary error would bring this batch again to a task that has given up the records before it.
+    assert!(!error.is_temporary());
+    assert!(error.chain().contains("the log is full"), "{error}");
+}
+
 #[test]
 fn a_file_that_nobody_recorded_is_not_written_over() {
     let folder = Folder::new();
