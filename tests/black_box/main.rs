@@ -11,6 +11,8 @@ mod bad_data;
 #[cfg(test)]
 mod bad_plugins;
 #[cfg(test)]
+mod columnar;
+#[cfg(test)]
 mod config_show;
 #[cfg(test)]
 mod configs;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::pipeline::{Pipeline, numbered};
-use crate::support::{Ran, run_once, skip};
+use crate::support::{Ran, Scratch, run_once, skip};
 
 #[test]
 fn an_output_that_cannot_be_made_is_said_and_the_next_run_loses_nothing() {
@@ -36,6 +36,81 @@ fn a_full_disk_is_said_and_the_next_run_goes_on() {
     disk.resize("16m");
     pipeline.run().expect_code(0);
     assert_eq!(fs::read_to_string(folder.join("lines.txt")).unwrap(), lines);
+}
+
+/// Many files, and columnar ones: the job says which file has no room, goes on trying, and loses and doubles nothing.
+#[test]
+fn a_full_disk_under_many_files_is_said_and_nothing_is_lost_or_doubled() {
+    const ROWS: u32 = 30_000;
+    let sinks = [
+        (
+            "connector: file-sink, path: 'small/{partition}-{start_offset:09}.jsonl', format: jsonl, roll.records: 700",
+            ".jsonl",
+        ),
+        (
+            "connector: columnar-sink, path: small, format: parquet, compression: none, roll.records: 700",
+            ".parquet",
+        ),
+        (
+            "connector: columnar-sink, path: small, format: avro, compression: none, roll.records: 700",
+            ".avro",
+        ),
+    ];
+    for (sink, ending) in sinks {
+        let scratch = Scratch::new();
+        let rows: String = (0..ROWS)
+            .map(|n| format!("{n},{}\n", u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .collect();
+        scratch.write("in.csv", format!("n,text\n{rows}"));
+        let yaml = scratch.write(
+            "pipeline.yaml",
+            format!(
+                "connectors:\n  in: {{ connector: file-source, path: in.csv, format: csv, csv.types: {{ n: int32 }}, topic: rows }}\n  \
+                 out: {{ {sink}, topics: [rows] }}\n"
+            ),
+        );
+        let folder = scratch.path("small");
+        fs::create_dir(&folder).unwrap();
+        let Some(disk) = SmallDisk::mount(&folder, "256k") else {
+            return skip(
+                "many outputs on a full disk",
+                "no right to mount a small file system",
+            );
+        };
+        run_once(&yaml, &["--timeout", "5s"]).expect_code(1).says(&[
+            "small/",
+            ending,
+            "No space left",
+        ]);
+        disk.resize("16m");
+        run_once(&yaml, &["--timeout", "60s"]).expect_code(0);
+        let back = scratch.write(
+            "back/pipeline.yaml",
+            format!(
+                "connectors:\n  in: {{ {}, path: '../small/**/*{ending}', topic: back }}\n  \
+                 out: {{ connector: file-sink, path: rows.jsonl, format: jsonl, topics: [back] }}\n",
+                match ending {
+                    ".jsonl" => "connector: file-source, format: jsonl",
+                    _ => "connector: columnar-source",
+                }
+            ),
+        );
+        run_once(&back, &["--timeout", "60s"]).expect_code(0);
+        let mut found: Vec<u64> = scratch
+            .read("back/rows.jsonl")
+            .lines()
+            .map(|line| {
+                let row: serde_json::Value = serde_json::from_str(line).unwrap();
+                row["n"].as_u64().unwrap()
+            })
+            .collect();
+        found.sort_unstable();
+        assert!(
+            found.iter().copied().eq(0..u64::from(ROWS)),
+            "{ending}: {} rows came back of {ROWS}",
+            found.len()
+        );
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What people copy from `configs/servers`, as it is, against real servers: rows are counted and compared by the servers' own clients.
+//! What people copy from `configs/servers` and `configs/legacy`, as it is, against real servers: rows are counted and compared by the servers' own clients.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,72 @@ fn a_csv_file_goes_into_postgres_and_again_changes_nothing() {
     assert_eq!(
         target.sql("SELECT name FROM airports WHERE faa = 'JFK'"),
         "Renamed"
+    );
+}
+
+#[test]
+fn a_legacy_night_goes_into_postgres_and_again_changes_nothing() {
+    let Some(server) = servers::postgres() else {
+        return;
+    };
+    let (scratch, target) = (Scratch::new(), Place::on(server));
+    let legacy = repository().join("configs/legacy");
+    for name in [
+        "nightly.yaml",
+        "postgres.yaml",
+        "copybooks/transaction.cpy",
+        "data/master-2026-01-31.dat",
+        "data/transactions-2026-01-31.dat",
+    ] {
+        scratch.write(name, fs::read(legacy.join(name)).unwrap());
+    }
+    let night = || {
+        let mut command = linkspan(&[
+            "run",
+            "--once",
+            "--timeout",
+            "100s",
+            "-o",
+            "json",
+            "--param",
+            "day=2026-01-31",
+        ]);
+        command
+            .arg(scratch.path("nightly.yaml"))
+            .arg("--overlay")
+            .arg(scratch.path("postgres.yaml"))
+            .env("PGURL", target.url());
+        let ran = run(&mut command).expect_code(0);
+        let report: serde_json::Value =
+            serde_json::from_str(ran.stdout.lines().last().unwrap()).unwrap();
+        let sinks = report["connectors"].as_array().unwrap().iter();
+        sinks
+            .filter(|connector| connector["type"] == "sink")
+            .map(|connector| connector["records"].as_u64().unwrap())
+            .sum::<u64>()
+    };
+    assert_eq!(night(), 7);
+    let tables = || {
+        (
+            target.sql("SELECT * FROM accounts ORDER BY account"),
+            target.sql("SELECT * FROM transactions ORDER BY tx_no"),
+        )
+    };
+    let loaded = tables();
+    assert_eq!(target.count("accounts"), 4);
+    assert_eq!(target.count("transactions"), 3);
+    assert_eq!(
+        target.sql(
+            "SELECT sum(balance), pg_typeof(min(balance)), pg_typeof(min(opened)) FROM accounts"
+        ),
+        "92830648.39|numeric|date"
+    );
+    // Nothing is written a second time, and the tables are what they were.
+    assert_eq!(night(), 0);
+    assert_eq!(tables(), loaded);
+    assert!(
+        !scratch.path("out").try_exists().unwrap(),
+        "the overlay left SQLite in use"
     );
 }
 
