@@ -155,10 +155,11 @@ impl<'a> Reader<'a> {
             }
             match (self.vocabulary.find(&name), nested) {
                 // A predicate, or a group of topics, written as a map below its name.
-                (Some(_), Some(entries))
-                    if (is_step_option(&name) && name.matches('.').count() == 1)
-                        || (name.starts_with(topic_creation::PREFIX)
-                            && name.matches('.').count() == 2) =>
+                (Some((term, _)), Some(entries))
+                    if term.def.kind != OptionType::Map
+                        && ((is_step_option(&name) && name.matches('.').count() == 1)
+                            || (name.starts_with(topic_creation::PREFIX)
+                                && name.matches('.').count() == 2)) =>
                 {
                     self.flatten(&name, Body { entries, ..body }, found);
                 }

@@ -64,6 +64,8 @@ impl<'a> Vocabulary<'a> {
         self.terms
             .iter()
             .find(|term| below(&term.def.name))
+            // An entry of the class's own map is not an option of the other side: a sink's `topic.creation.config.x`.
+            .filter(|term| term.misplaced.is_none() || self.below_map(name).is_none())
             .map(|term| (*term, name.to_owned()))
     }
 

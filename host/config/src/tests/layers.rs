@@ -1,6 +1,6 @@
 //! Several files, directories, defaults, overlays, `--set`, paths.
 
-use super::{Case, RestartPolicy, source};
+use super::{Case, OptionType, Prefixes, RestartPolicy, load, source};
 
 const PIPE: &str = "
 connectors:
@@ -246,4 +246,36 @@ fn an_entry_of_a_map_may_be_written_with_its_dot() {
    |                     ^
    = first set at: a.yaml:6:5",
     );
+}
+
+#[test]
+fn a_sinks_map_may_be_called_as_options_of_sources_are() {
+    let mut classes = super::catalog();
+    let sink = classes
+        .iter_mut()
+        .find(|class| class.name == "blackhole-sink")
+        .unwrap();
+    sink.options
+        .push(super::option("topic.creation.config", OptionType::Map));
+    let lines = |more: &str| {
+        let text = format!(
+            "topics: {{ t: {{}} }}\nconnectors:\n  out: {{ connector: blackhole-sink, topics: [t], {more} }}\n"
+        );
+        let (plan, diagnostics) = load(&Case::one(&text).request, &Prefixes(classes.clone()));
+        match plan {
+            Some(plan) => plan.connectors[0].config["topic.creation.config"].clone(),
+            None => diagnostics.render(false),
+        }
+    };
+    let expected = r#"{"cleanup.policy":"compact"}"#;
+    assert_eq!(
+        lines("topic.creation.config: { cleanup.policy: compact }"),
+        expected
+    );
+    assert_eq!(
+        lines("topic.creation.config.cleanup.policy: compact"),
+        expected
+    );
+    // What the class does not have is the other side's all the same.
+    assert!(lines("topic.creation.groups: [a]").contains("is an option of sources"));
 }
