@@ -92,7 +92,8 @@ pub(crate) struct SinkOptions {
     /// Writes each record to the partition of its number. If not, the key decides, as the Java client does it.
     #[option(default = "false")]
     pub(crate) preserve_partition: bool,
-    /// The id by which Kafka fences an older producer of this connector. Unset: `linkspan-` and the connector's name.
+    /// The id by which Kafka fences an older producer of this connector. Unset: `linkspan-`, the connector's name and the id of
+    /// the log here, so that two data directories do not fence each other.
     #[option(group = "exactly once")]
     pub(crate) transactional_id: Option<String>,
     /// The compacted topic in Kafka that keeps positions; created where it is missing.

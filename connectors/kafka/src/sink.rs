@@ -48,6 +48,8 @@ pub(crate) struct KafkaSink {
     ctx: SinkContext,
     place: String,
     topics: Topics,
+    /// Empty with `at-least-once`.
+    transactional_id: String,
     /// `None` after a transaction whose end nobody knows.
     sender: Option<Sender>,
     /// Positions in Kafka, with `exactly-once`.
@@ -74,6 +76,7 @@ impl SinkTask for KafkaSink {
             limit: options.connection.request_timeout,
         };
         let mut sink = Self {
+            transactional_id: start::transactional_id(&options, &ctx)?,
             options,
             ctx,
             place,
@@ -104,7 +107,8 @@ impl SinkTask for KafkaSink {
                     return Err(self.foreign_position(assigned, position));
                 }
                 Some(position) if !by_hand => {
-                    if assigned.next != position.next {
+                    // Behind it the host may be further: by dead letters, which are in no transaction here.
+                    if assigned.next < position.next {
                         seeks.to(assigned.topic_partition(), position.next);
                     }
                     continue;

@@ -20,6 +20,7 @@ mod error;
 mod errors;
 mod job;
 mod keys;
+mod log_id;
 mod offsets;
 mod offsets_admin;
 mod report;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use linkspan_log::{LogBackend, Store, TopicSpec};
 use linkspan_plugin::{HostServices, PluginError};
@@ -10,6 +10,7 @@ use linkspan_types::TopicName;
 use serde_json::{Map, Value};
 
 use crate::error::TaskError;
+use crate::log_id::log_id;
 use crate::offsets;
 use crate::report::FileReport;
 use crate::schemas::SchemaRegistry;
@@ -23,6 +24,8 @@ pub struct Services {
     tasks: RwLock<HashMap<u64, Arc<TaskShared>>>,
     next_instance: AtomicU64,
     level: AtomicU32,
+    /// Guards the making of the log's id, which is committed once.
+    naming: Mutex<()>,
 }
 
 impl Services {
@@ -201,6 +204,11 @@ impl HostServices for Services {
                 task.touch();
                 midway.commit(body).map_err(|error| to_plugin(&error))?;
                 Ok(Vec::new())
+            }
+            "log.id" => {
+                let _one = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
+                let id = log_id(log.as_ref()).map_err(|error| to_plugin(&error))?;
+                Ok(id.into_bytes())
             }
             "topic.ensure" => {
                 let wanted: WantedTopic = serde_json::from_slice(body).map_err(|error| {

@@ -169,6 +169,7 @@ pub struct HostApi {
     /// `sink.commit`, from inside of `put`: one line of JSON `{"progress": [{topic, partition, offset, metadata}], "records":
     /// [{topic, timestamp, key, value, headers: [[name, value]]}]}`, where key, value and a header's value are lengths or null,
     /// then those bytes in order. Positions and records become one commit, fenced by the connector's generation.
+    /// `log.id`: the identity of the host's log, letters and digits; it stays, and no other data directory has it.
     /// `connector.reconfigure`: the host asks `task_configs` again soon, and restarts the tasks whose configuration changed.
     #[sabi(last_prefix_field)]
     pub request: extern "C" fn(instance: u64, op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>>,

@@ -153,6 +153,17 @@ impl TaskContext {
         Ok(())
     }
 
+    /// Returns the identity of the host's log: it stays, also over a backup, and no other data directory has it.
+    ///
+    /// For what a connector names outside after itself, where two hosts with a connector of one name must not meet.
+    ///
+    /// # Errors
+    /// The log cannot be written or read; of kind `unsupported` where the host does not offer this.
+    pub fn log_id(&self) -> Result<String> {
+        let id = self.request("log.id", b"")?;
+        String::from_utf8(id).map_err(|_| Error::internal("the host's log id is not UTF-8"))
+    }
+
     /// Asks the host to split the connector's work anew, because the system outside changed: a table or a folder came or went.
     ///
     /// Returns at once. Soon afterwards the host calls `task_configs` again; tasks whose configuration stays the same go on,

@@ -8,7 +8,7 @@ use rdkafka::producer::Producer as _;
 use super::KafkaSink;
 use super::transaction::{begin, send_entry};
 use crate::metadata::Question;
-use crate::options::Delivery;
+use crate::options::{Delivery, SinkOptions};
 use crate::positions::{self, Position, Reader};
 use crate::producer::Sender;
 use crate::target::Creation;
@@ -41,7 +41,7 @@ impl KafkaSink {
             );
         let mut timeout = options.delivery_timeout;
         if options.delivery == Delivery::ExactlyOnce {
-            config.set("transactional.id", self.transactional_id()).set(
+            config.set("transactional.id", &self.transactional_id).set(
                 "transaction.timeout.ms",
                 options.transaction_timeout.as_millis().to_string(),
             );
@@ -50,11 +50,6 @@ impl KafkaSink {
         }
         config.set("message.timeout.ms", timeout.as_millis().to_string());
         config
-    }
-
-    fn transactional_id(&self) -> String {
-        let id = self.options.transactional_id.clone();
-        id.unwrap_or_else(|| format!("linkspan-{}", self.ctx.connector()))
     }
 
     /// Makes a producer; with `exactly-once` it fences its predecessors and reads the positions back.
@@ -101,7 +96,7 @@ impl KafkaSink {
 
     /// Ends what older producers of this connector left, and reads the positions.
     fn fence(&mut self, sender: &Sender) -> Result<()> {
-        let id = self.transactional_id();
+        let id = self.transactional_id.clone();
         let doing = format!("begin with transactional id `{id}`");
         self.question(sender, &doing).ask(
             || sender.serve(),
@@ -135,5 +130,27 @@ impl KafkaSink {
         self.positions = read;
         self.positions.retain(|at, _| !self.by_hand.contains(at));
         Ok(())
+    }
+}
+
+/// Returns the id by which Kafka fences older producers of this connector: of this log, so that connectors of one name in two
+/// data directories do not fence each other.
+///
+/// # Errors
+/// The host's log cannot say who it is.
+pub(super) fn transactional_id(options: &SinkOptions, ctx: &SinkContext) -> Result<String> {
+    if let Some(id) = &options.transactional_id {
+        return Ok(id.clone());
+    }
+    if options.delivery == Delivery::AtLeastOnce {
+        return Ok(String::new());
+    }
+    match ctx.log_id() {
+        Ok(log) => Ok(format!("linkspan-{}-{log}", ctx.connector())),
+        // An older host: the name alone, as it was with that one.
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            Ok(format!("linkspan-{}", ctx.connector()))
+        }
+        Err(error) => Err(error),
     }
 }

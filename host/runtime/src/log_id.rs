@@ -1,0 +1,75 @@
+//! The identity of the log, for connectors that name something outside after it: two data directories never share one.
+//!
+//! Stored when it is first asked for, as `log-id` in [`Store::Meta`]; a restored backup or a copy keeps it, as it keeps positions.
+
+use linkspan_log::{Commit, KvPut, LogBackend, Store};
+use linkspan_types::OwnerId;
+
+use crate::error::TaskError;
+
+const KEY: &[u8] = b"log-id";
+/// Who writes it; no connector can have this name.
+const OWNER: &str = "/log-id";
+
+/// Returns the log's id, 32 hexadecimal digits. Called by one thread at a time.
+pub(crate) fn log_id(log: &dyn LogBackend) -> Result<String, TaskError> {
+    if let Some(id) = stored(log)? {
+        return Ok(id);
+    }
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    let put = KvPut {
+        store: Store::Meta,
+        key: KEY.into(),
+        value: Some(id.clone().into_bytes().into()),
+    };
+    let commit = Commit {
+        appends: Vec::new(),
+        puts: vec![put],
+    };
+    let producer = log.open_producer(&OwnerId::from(OWNER))?;
+    producer.submit(commit)?.wait()?;
+    Ok(id)
+}
+
+fn stored(log: &dyn LogBackend) -> Result<Option<String>, TaskError> {
+    let Some(bytes) = log.get(Store::Meta, KEY)? else {
+        return Ok(None);
+    };
+    String::from_utf8(bytes.to_vec())
+        .map(Some)
+        .map_err(|_| TaskError::data("the stored id of the log is not UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use linkspan_log::{LocalOptions, MemFs, open_local};
+    use linkspan_types::SystemClock;
+
+    use super::*;
+
+    fn open(fs: &Arc<MemFs>) -> Arc<dyn LogBackend> {
+        let options = LocalOptions {
+            journal_file_bytes: 3 << 20,
+            commit_bytes_max: 1 << 20,
+            ..LocalOptions::new(Path::new("/data"))
+        };
+        let clock = Arc::new(SystemClock::default());
+        open_local(Arc::clone(fs) as _, clock, options).unwrap()
+    }
+
+    #[test]
+    fn a_log_keeps_its_id_and_shares_it_with_no_other() {
+        let (one, other) = (Arc::new(MemFs::new()), Arc::new(MemFs::new()));
+        let log = open(&one);
+        let id = log_id(log.as_ref()).unwrap();
+        assert_eq!(id.len(), 32, "{id}");
+        assert_eq!(log_id(log.as_ref()).unwrap(), id);
+        log.close().unwrap();
+        drop(log);
+        assert_eq!(log_id(open(&one).as_ref()).unwrap(), id);
+        assert_ne!(log_id(open(&other).as_ref()).unwrap(), id);
+    }
+}
