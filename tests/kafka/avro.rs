@@ -292,3 +292,78 @@ fn a_schema_that_is_not_compatible_is_shown_beside_the_registrys() {
         "long",
     ]);
 }
+
+/// A CSV file with one column into a topic as Avro.
+fn from_csv(topic: &str, url: &str, types: &str, more: &str) -> String {
+    format!(
+        "connectors:
+  in:
+    connector: file-source
+    path: in.csv
+    format: csv
+    csv.types: {types}
+    on.replaced: restart
+    topic: {topic}
+    value.converter: avro
+    value.converter.schema.registry.url: {url}
+{more}"
+    )
+}
+
+#[test]
+fn subjects_are_named_by_the_strategy() {
+    const WHAT: &str = "names of subjects";
+    let Some(registry) = registry(WHAT) else {
+        return;
+    };
+    let record = "io.confluent.connect.avro.ConnectDefault";
+    for (strategy, subject) in [
+        ("TopicNameStrategy", "{topic}-value".to_owned()),
+        (
+            "io.confluent.kafka.serializers.subject.TopicRecordNameStrategy",
+            format!("{{topic}}-{record}"),
+        ),
+        ("RecordNameStrategy", record.to_owned()),
+    ] {
+        let topic = name("subject");
+        let subject = format!("\"{}\"", subject.replace("{topic}", &topic));
+        let more = format!("    value.converter.value.subject.name.strategy: {strategy}\n");
+        let pipeline = Pipeline::new(&from_csv(&topic, &registry.url(), "{ a: int64 }", &more));
+        pipeline.scratch.write("in.csv", "a\n1\n");
+        assert!(
+            strategy == "RecordNameStrategy" || !registry.subjects().contains(&subject),
+            "{subject} was there before"
+        );
+        pipeline.run(&[]).expect_code(0);
+        let subjects = registry.subjects();
+        assert!(subjects.contains(&subject), "{subject} in {subjects}");
+    }
+}
+
+#[test]
+fn what_may_not_be_registered_is_said_and_the_latest_version_is_written_with() {
+    const WHAT: &str = "registries that are only read";
+    let Some(registry) = registry(WHAT) else {
+        return;
+    };
+    let (topic, url) = (name("latest"), registry.url());
+    let subject = format!("{topic}-value");
+    let never = "    value.converter.auto.register.schemas: false\n";
+    let latest = format!("{never}    value.converter.use.latest.version: true\n");
+    let mut pipeline = Pipeline::new(&from_csv(&topic, &url, "{ a: int64 }", never));
+    pipeline.scratch.write("in.csv", "a\n1\n");
+    pipeline
+        .run(&[])
+        .expect_code(1)
+        .says(&[&subject, "auto.register.schemas"]);
+    pipeline.becomes(&from_csv(&topic, &url, "{ a: int64 }", ""));
+    pipeline.run(&[]).expect_code(0);
+    assert_eq!(registry.versions(&subject), 1);
+    // A row of another schema: refused as it is, written with the subject's version where that is wanted.
+    for (more, code) in [(never, 1), (latest.as_str(), 0)] {
+        pipeline.becomes(&from_csv(&topic, &url, "{ a: int32 }", more));
+        pipeline.scratch.write("in.csv", "a\n7\n");
+        pipeline.run(&[]).expect_code(code);
+        assert_eq!(registry.versions(&subject), 1, "{more}");
+    }
+}

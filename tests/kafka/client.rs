@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::message::{Header, Headers as _, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Message as _, Offset, TopicPartitionList};
@@ -90,6 +91,22 @@ impl Broker {
         panic!("topic {name} is not there");
     }
 
+    /// Deletes a topic and waits until it is gone.
+    pub(crate) fn delete_topic(&self, name: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let gone = runtime
+            .block_on(admin.delete_topics(&[name], &AdminOptions::new()))
+            .unwrap();
+        gone.into_iter().for_each(|one| drop(one.unwrap()));
+        let begin = Instant::now();
+        while self.has(name) {
+            assert!(begin.elapsed() < LIMIT, "topic {name} is still there");
+        }
+    }
+
     /// Deletes the records of a partition below an offset.
     pub(crate) fn delete_records(&self, topic: &str, partition: i32, before: i64) {
         let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
@@ -124,6 +141,12 @@ impl Broker {
         } else {
             producer.abort_transaction(LIMIT).unwrap();
         }
+    }
+
+    /// Whether a topic exists; asking does not create it.
+    pub(crate) fn has(&self, topic: &str) -> bool {
+        let all = self.asking().fetch_metadata(None, LIMIT).unwrap();
+        all.topics().iter().any(|one| one.name() == topic)
     }
 
     /// Returns the sum of a topic's end offsets; marks of transactions count.
@@ -199,6 +222,12 @@ impl Broker {
                     }),
                 }),
                 Some(Err(rdkafka::error::KafkaError::PartitionEOF(_))) => ended += 1,
+                // A broker of a cluster went; librdkafka turns to the others, and the limit above holds.
+                Some(Err(error))
+                    if matches!(
+                        error.rdkafka_error_code(),
+                        Some(Code::BrokerTransportFailure | Code::AllBrokersDown)
+                    ) => {}
                 Some(Err(error)) => panic!("{topic}: {error}"),
                 None => {}
             }
@@ -226,7 +255,7 @@ fn send(producer: &BaseProducer, topic: &str, rows: &[Row]) {
         }
         while let Err((error, again)) = producer.send(record) {
             assert!(
-                error.rdkafka_error_code() == Some(rdkafka::types::RDKafkaErrorCode::QueueFull),
+                error.rdkafka_error_code() == Some(Code::QueueFull),
                 "{error}"
             );
             producer.poll(Duration::from_millis(5));

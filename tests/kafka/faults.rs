@@ -76,6 +76,42 @@ fn a_topic_that_is_missing_is_named_on_both_sides() {
 }
 
 #[test]
+fn a_topic_that_was_deleted_is_named_and_a_sink_makes_it_again() {
+    let Some(broker) = broker("topics that were deleted") else {
+        return;
+    };
+    let (from, to) = (name("deleted-from"), name("deleted-to"));
+    broker.topic(&from, 1, &[]);
+    broker.write(&from, &[Row::of("1")]);
+    let pipeline = Pipeline::new(&format!(
+        "connectors:
+  in: {{ connector: kafka-source, bootstrap.servers: '{0}', topics: [{from}] }}
+  out: {{ connector: kafka-sink, bootstrap.servers: '{0}', topics: [{from}], topic.rename: {to} }}
+",
+        broker.plain
+    ));
+    pipeline.run(&[]).expect_code(0);
+    broker.delete_topic(&to);
+    broker.write(&from, &[Row::of("2")]);
+    pipeline.run(&[]).expect_code(0);
+    // What went with the topic does not come again: the position stands.
+    let texts: Vec<String> = broker.read(&to).iter().map(Row::text).collect();
+    assert_eq!(texts, ["2"]);
+    broker.delete_topic(&from);
+    pipeline
+        .run(&[])
+        .expect_code(1)
+        .says(&[&broker.plain, &from, "does not exist", "create it"]);
+    // Made anew with fewer records than were read, it is another topic, and that is said.
+    broker.topic(&from, 1, &[]);
+    broker.write(&from, &[Row::of("3")]);
+    pipeline
+        .run(&[])
+        .expect_code(1)
+        .says(&[&from, "partition 0", "position 2 is gone"]);
+}
+
+#[test]
 fn a_position_that_is_gone_is_no_silent_jump() {
     let Some(broker) = broker("a lost position") else {
         return;
@@ -152,6 +188,13 @@ fn a_record_that_is_too_large_goes_to_the_dead_letters_alone() {
             headers.contains("max.message.bytes") && headers.contains(&topic),
             "{headers}"
         );
+        // A letter that nothing good follows is written once, however often the job comes again.
+        let more = format!("one\n{0}\nthree\n{0}\n", "x".repeat(30_000));
+        pipeline.scratch.write("in.txt", more);
+        pipeline.run(&[]).expect_code(4);
+        pipeline.run(&[]).expect_code(0);
+        assert_eq!(pipeline.consume("dead").len(), 2, "{delivery}");
+        assert_eq!(broker.read(&topic).len(), 2, "{delivery}");
     }
 }
 

@@ -112,3 +112,44 @@ fn what_a_partitions_last_owner_did_not_commit_its_next_owner_does() {
     );
     assert_eq!(pipeline.consume(&topic).len(), 400);
 }
+
+#[test]
+fn every_strategy_of_assignment_gives_each_partition_to_one_task() {
+    let Some(broker) = broker("strategies of assignment") else {
+        return;
+    };
+    // All at once: what takes long is that a group settles.
+    let lives: Vec<_> = ["range", "roundrobin", "cooperative-sticky"]
+        .into_iter()
+        .map(|strategy| {
+            let (topic, group) = (name(strategy), name("group"));
+            broker.topic(&topic, 4, &[]);
+            let rows: Vec<Row> = (0..200)
+                .map(|number| Row::of(&number.to_string()).at(number % 4, 0))
+                .collect();
+            broker.write(&topic, &rows);
+            let pipeline = Pipeline::new(&format!(
+                "connectors:\n  in:\n    connector: kafka-source\n    bootstrap.servers: {}\n    topics: [{topic}]\n    group.id: {group}\n    {SESSION}\n    librdkafka.partition.assignment.strategy: {strategy}\n    tasks.max: 2\n",
+                broker.plain
+            ));
+            let (out, err) = (
+                pipeline.scratch.path("stdout"),
+                pipeline.scratch.path("stderr"),
+            );
+            let host = start(
+                linkspan(&["run", "--listen", "none"]).arg(pipeline.yaml()),
+                &out,
+                &err,
+            );
+            (strategy, topic, group, pipeline, err, host)
+        })
+        .collect();
+    for (strategy, topic, group, pipeline, err, mut host) in lives {
+        let settled = eventually(LIMIT, || broker.committed(&group, &topic) == 200);
+        host.kill().unwrap();
+        host.wait().unwrap();
+        let said = std::fs::read_to_string(&err).unwrap();
+        assert!(settled, "{strategy}\n{said}");
+        assert_eq!(pipeline.consume(&topic).len(), 200, "{strategy}");
+    }
+}

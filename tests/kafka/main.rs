@@ -24,6 +24,14 @@ mod recipes;
 #[cfg(test)]
 mod registry;
 #[cfg(test)]
+#[path = "../../connectors/sql/src/tests/servers.rs"]
+#[expect(
+    clippy::allow_attributes,
+    reason = "each target uses its part of the shared module"
+)]
+#[allow(dead_code, reason = "as above")]
+mod servers;
+#[cfg(test)]
 mod sink;
 #[cfg(test)]
 mod source;

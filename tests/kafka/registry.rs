@@ -108,6 +108,21 @@ impl Registry {
         ))
     }
 
+    /// The subjects that it has, as JSON.
+    pub(crate) fn subjects(&self) -> String {
+        self.get("/apis/ccompat/v7/subjects").unwrap()
+    }
+
+    /// How many versions a subject has.
+    pub(crate) fn versions(&self, subject: &str) -> usize {
+        let answer = self
+            .get(&format!("/apis/ccompat/v7/subjects/{subject}/versions"))
+            .unwrap();
+        let (_, list) = answer.rsplit_once('[').unwrap();
+        let list = list.split_once(']').unwrap().0;
+        list.split(',').filter(|one| !one.trim().is_empty()).count()
+    }
+
     /// Sets how compatible new versions of a subject have to be.
     pub(crate) fn compatibility(&self, subject: &str, level: &str) {
         let body = format!("{{\"compatibility\":\"{level}\"}}");

@@ -7,6 +7,10 @@ use serde_json::Value;
 use crate::broker::broker;
 use crate::client::Row;
 use crate::pipeline::{Pipeline, name, records};
+use crate::support::{eventually, linkspan, start};
+
+/// How long a running host may take to write a record.
+const LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Lines of a file go to Kafka.
 fn lines(servers: &str, topic: &str, more: &str) -> String {
@@ -158,4 +162,44 @@ fn everything_of_a_record_goes_there_and_back() {
     ));
     pipeline.run(&[]).expect_code(0);
     assert_eq!(broker.read(&to), broker.read(&from));
+}
+
+#[test]
+fn two_data_directories_with_one_connector_name_do_not_fence_each_other() {
+    let Some(broker) = broker("connectors of one name in two data directories") else {
+        return;
+    };
+    // Nothing but the topic differs; with one `transactional.id` for both, the second start fences the first.
+    let outcome = |id: &str| {
+        let topics = [name("one"), name("two")];
+        let [one, two] = topics.each_ref().map(|topic| {
+            let pipeline = Pipeline::new(&lines(&broker.plain, topic, id));
+            pipeline.scratch.write("in.txt", "1\n");
+            pipeline
+        });
+        let (out, err) = (one.scratch.path("stdout"), one.scratch.path("stderr"));
+        let mut host = start(
+            linkspan(&["run", "--listen", "none"]).arg(one.yaml()),
+            &out,
+            &err,
+        );
+        let begun = eventually(LIMIT, || {
+            broker.has(&topics[0]) && broker.read(&topics[0]).len() == 1
+        });
+        two.run(&[]).expect_code(0);
+        one.scratch.write("in.txt", "1\n2\n");
+        let said = || std::fs::read_to_string(&err).unwrap();
+        let mut arrived = false;
+        let ended = eventually(LIMIT, || {
+            arrived = broker.read(&topics[0]).len() == 2;
+            arrived || said().contains("transactional.id")
+        });
+        host.kill().unwrap();
+        host.wait().unwrap();
+        assert!(begun && ended, "{}", said());
+        arrived
+    };
+    assert!(outcome(""), "one data directory fenced the other");
+    let shared = format!("    transactional.id: {}\n", name("shared"));
+    assert!(!outcome(&shared), "the negative control fences nobody");
 }

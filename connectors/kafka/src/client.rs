@@ -110,27 +110,59 @@ impl ClientContext for Events {
 }
 
 fn report(task: &TaskContext, statistics: &Statistics) {
-    let metric = |name, value: i64| task.metric(name, number(value), &[]);
-    metric(
-        QUEUED_MESSAGES,
-        i64::try_from(statistics.msg_cnt).unwrap_or(i64::MAX),
-    );
-    metric(RECEIVED_MESSAGES, statistics.rxmsgs);
-    metric(RECEIVED_BYTES, statistics.rxmsg_bytes);
-    metric(SENT_MESSAGES, statistics.txmsgs);
-    metric(SENT_BYTES, statistics.txmsg_bytes);
+    for Measure {
+        name,
+        value,
+        labels,
+    } in measures(statistics)
+    {
+        let labels: Vec<(&str, &str)> = labels
+            .iter()
+            .map(|(label, of)| (*label, of.as_str()))
+            .collect();
+        task.metric(name, value, &labels);
+    }
+}
+
+/// One value of a metric.
+#[derive(Debug, PartialEq)]
+struct Measure {
+    name: &'static str,
+    value: f64,
+    labels: Vec<(&'static str, String)>,
+}
+
+impl Measure {
+    const fn of(name: &'static str, value: f64, labels: Vec<(&'static str, String)>) -> Self {
+        Self {
+            name,
+            value,
+            labels,
+        }
+    }
+}
+
+/// Takes what is shown out of a client's statistics.
+fn measures(statistics: &Statistics) -> Vec<Measure> {
+    let waiting = i64::try_from(statistics.msg_cnt).unwrap_or(i64::MAX);
+    let mut found: Vec<Measure> = [
+        (QUEUED_MESSAGES, waiting),
+        (RECEIVED_MESSAGES, statistics.rxmsgs),
+        (RECEIVED_BYTES, statistics.rxmsg_bytes),
+        (SENT_MESSAGES, statistics.txmsgs),
+        (SENT_BYTES, statistics.txmsg_bytes),
+    ]
+    .map(|(name, value)| Measure::of(name, number(value), Vec::new()))
+    .into();
     for broker in statistics
         .brokers
         .values()
         .filter(|broker| broker.nodeid >= 0)
     {
         if let Some(round_trip) = &broker.rtt {
-            let broker = broker.nodeid.to_string();
-            task.metric(
-                ROUND_TRIP,
-                number(round_trip.avg) / 1e6,
-                &[("broker", &broker)],
-            );
+            let labels = vec![("broker", broker.nodeid.to_string())];
+            let seconds = number(round_trip.avg) / 1e6;
+            found.push(Measure::of(ROUND_TRIP, seconds, labels));
         }
     }
     for topic in statistics.topics.values() {
@@ -143,14 +175,14 @@ fn report(task: &TaskContext, statistics: &Statistics) {
                 .ls_offset
                 .saturating_sub(partition.app_offset)
                 .max(0);
-            let number_text = partition.partition.to_string();
-            let labels = [
-                ("topic", topic.topic.as_str()),
-                ("partition", number_text.as_str()),
+            let labels = vec![
+                ("topic", topic.topic.clone()),
+                ("partition", partition.partition.to_string()),
             ];
-            task.metric(LAG_RECORDS, number(lag), &labels);
+            found.push(Measure::of(LAG_RECORDS, number(lag), labels));
         }
     }
+    found
 }
 
 #[expect(
@@ -159,4 +191,56 @@ fn report(task: &TaskContext, statistics: &Statistics) {
 )]
 fn number(value: i64) -> f64 {
     value as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::statistics::{Partition, Topic};
+
+    use super::*;
+
+    #[test]
+    fn lag_is_told_for_each_partition_that_is_read() {
+        let partition = |partition, app_offset, ls_offset| {
+            let one = Partition {
+                partition,
+                app_offset,
+                ls_offset,
+                ..Partition::default()
+            };
+            (partition, one)
+        };
+        let topic = Topic {
+            topic: "orders".to_owned(),
+            // The third is another task's, the last one was read to beyond what the statistics know.
+            partitions: [
+                partition(0, 3, 10),
+                partition(1, 10, 10),
+                partition(2, -1001, 10),
+                partition(3, 11, 10),
+            ]
+            .into(),
+            ..Topic::default()
+        };
+        let statistics = Statistics {
+            rxmsgs: 24,
+            topics: [("orders".to_owned(), topic)].into(),
+            ..Statistics::default()
+        };
+        let found = measures(&statistics);
+        let mut lags: Vec<(String, f64)> = found
+            .iter()
+            .filter(|measure| measure.name == LAG_RECORDS)
+            .map(|measure| {
+                assert_eq!(measure.labels[0], ("topic", "orders".to_owned()));
+                (measure.labels[1].1.clone(), measure.value)
+            })
+            .collect();
+        lags.sort_by(|a, b| a.0.cmp(&b.0));
+        assert_eq!(
+            lags,
+            [("0", 7.0), ("1", 0.0), ("3", 0.0)].map(|(of, lag)| (of.to_owned(), lag))
+        );
+        assert!(found.contains(&Measure::of(RECEIVED_MESSAGES, 24.0, Vec::new())));
+    }
 }

@@ -122,6 +122,10 @@ impl SaslMechanism {
 impl Connection {
     /// Says what is wrong, without asking anybody.
     pub(crate) fn check(&self) -> Vec<ConfigProblem> {
+        self.check_in_a_build(cfg!(feature = "kafka-ssl"))
+    }
+
+    fn check_in_a_build(&self, has_tls: bool) -> Vec<ConfigProblem> {
         let mut problems = passthrough::check(&self.librdkafka);
         let mut problem =
             |option: &str, message: String| problems.push(ConfigProblem::new(option, message));
@@ -136,7 +140,6 @@ impl Connection {
                 );
             }
         }
-        let has_tls = cfg!(feature = "kafka-ssl");
         if self.security_protocol.tls() && !has_tls {
             let word = self.security_protocol.word();
             problem("security.protocol", format!("is `{word}`, and {GET_TLS}"));
@@ -273,12 +276,19 @@ mod tests {
     use super::*;
 
     fn problems(config: &[(&str, &str)]) -> Vec<(String, String)> {
+        problems_in_a_build(cfg!(feature = "kafka-ssl"), config)
+    }
+
+    fn problems_in_a_build(has_tls: bool, config: &[(&str, &str)]) -> Vec<(String, String)> {
         let config = config
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
         let read = Connection::from_config(&config);
-        let problems = read.map_or_else(|problems| problems, |connection| connection.check());
+        let problems = read.map_or_else(
+            |problems| problems,
+            |connection| connection.check_in_a_build(has_tls),
+        );
         problems
             .into_iter()
             .map(|problem| (problem.option, problem.message))
@@ -323,7 +333,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(not(feature = "kafka-ssl"))]
     fn a_build_without_tls_says_how_to_get_it() {
         for config in [
             [
@@ -337,13 +346,12 @@ mod tests {
                 ("sasl.mechanism", "SCRAM-SHA-256"),
             ],
         ] {
-            let found = problems(&config);
-            assert!(
-                found
-                    .iter()
-                    .any(|(_, message)| message.contains("--features kafka-ssl")),
-                "{found:?}"
-            );
+            let says = |has_tls| {
+                let found = problems_in_a_build(has_tls, &config);
+                let mut messages = found.iter().map(|(_, message)| message);
+                messages.any(|message| message.contains("--features kafka-ssl"))
+            };
+            assert!(says(false) && !says(true), "{config:?}");
         }
     }
 }

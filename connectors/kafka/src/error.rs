@@ -43,7 +43,7 @@ pub(crate) const fn of(code: Code) -> Meaning {
         Code::SSL => meaning(
             Permission,
             false,
-            "check `ssl.ca.location`, and that the broker's certificate names the host in `bootstrap.servers`",
+            "check `ssl.ca.location`, and that the broker's certificate names the host in `bootstrap.servers` (`ssl.endpoint.identification.algorithm: none` does without)",
         ),
         Code::TopicAuthorizationFailed => meaning(
             Permission,
@@ -149,7 +149,11 @@ pub(crate) fn from_call(
     doing: &str,
     client: Option<(Code, String)>,
 ) -> Error {
-    let code = error.rdkafka_error_code();
+    // The library keeps the code of an administrator's question to itself; without it a timeout would be a wrong option.
+    let code = match error {
+        KafkaError::AdminOp(code) => Some(*code),
+        error => error.rdkafka_error_code(),
+    };
     match (error, code, client) {
         // A call that ran out of time knows nothing; the client may.
         (
@@ -209,5 +213,15 @@ mod tests {
         );
         assert!(error.message().contains("user unknown"), "{error}");
         assert!(from_call(&timeout, "h:1", "ask", None).is_temporary());
+    }
+
+    #[test]
+    fn a_topic_that_could_not_be_created_in_time_is_tried_again() {
+        let error = KafkaError::AdminOp(Code::OperationTimedOut);
+        let told = from_call(&error, "h:1", "create topic `t`", None);
+        assert_eq!(
+            (told.kind(), told.is_temporary()),
+            (ErrorKind::Unavailable, true)
+        );
     }
 }
