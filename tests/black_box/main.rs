@@ -11,6 +11,8 @@ mod bad_data;
 #[cfg(test)]
 mod bad_plugins;
 #[cfg(test)]
+mod cli;
+#[cfg(test)]
 mod columnar;
 #[cfg(test)]
 mod config_show;
@@ -22,6 +24,8 @@ mod connect_files;
 mod control;
 #[cfg(test)]
 mod converters;
+#[cfg(test)]
+mod documents;
 #[cfg(test)]
 mod errors;
 #[cfg(test)]

@@ -6,15 +6,16 @@ use linkspan_log::{DiskFs, restore as restore_log};
 use linkspan_rest::Operation;
 use linkspan_types::{Clock, SystemClock};
 
-use crate::args::{BackupArgs, Output, RestoreArgs};
+use crate::args::{At, BackupArgs, Output, RestoreArgs};
 use crate::exit::{Exit, Failure};
+use crate::shown::{structured, text};
 use crate::target::perform;
 use crate::terminal::{self, count};
-use crate::topic::{answer, text};
+use crate::topic::answer;
 
 pub(crate) fn backup(args: &BackupArgs) -> Result<Exit, Failure> {
     let dir = real(&args.dir)?;
-    let data = real(&args.target.data)?;
+    let data = real(&args.target.at.data())?;
     if dir.starts_with(&data) {
         let message = format!("`{}` is inside of the data directory", dir.display());
         return Err(Failure::new(Exit::Invalid, "LS0220", message)
@@ -22,7 +23,9 @@ pub(crate) fn backup(args: &BackupArgs) -> Result<Exit, Failure> {
     }
     // The running host writes it: the path must mean the same there.
     let operation = Operation::Backup(dir.display().to_string());
-    answer(&args.target, operation, |report| {
+    let busy = terminal::Busy::new("copying the log");
+    answer(&args.target, operation, move |report| {
+        drop(busy);
         let number = |name: &str| {
             report
                 .get(name)
@@ -72,11 +75,16 @@ fn real(path: &Path) -> Result<PathBuf, Failure> {
 
 pub(crate) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     let now_ms = SystemClock::default().now_ms();
+    let busy = terminal::Busy::new("checking and copying the backup");
     let report = restore_log(&DiskFs, &args.backup, &args.data, now_ms)?;
     // Opening it replays the end of the journal: what cannot be opened is said now, not tomorrow.
-    let stat = perform(&args.data, Operation::Stat)?;
+    let at = At {
+        data: Some(args.data.clone()),
+        ..At::default()
+    };
+    let stat = perform(&at, Operation::Stat)?;
+    drop(busy);
     match args.output {
-        Output::Json => terminal::line(&serde_json::to_string(&report).unwrap_or_default()),
         Output::Table => {
             terminal::line(&format!(
                 "restored {}: {} files, {} bytes, up to commit {}, {} topics",
@@ -92,6 +100,10 @@ pub(crate) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
                 "leader epoch {} begins when a host opens it: positions that sinks keep outside beyond the backup are refused, not skipped",
                 report.leader_epoch
             ));
+        }
+        Output::Json | Output::Yaml | Output::Name => {
+            let value = serde_json::to_value(&report).unwrap_or_default();
+            structured(args.output, &value, |report| text(report, "dir"));
         }
     }
     Ok(Exit::Ok)

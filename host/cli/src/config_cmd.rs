@@ -9,7 +9,7 @@ use crate::args::{ConfigCommand, ConfigShowArgs};
 use crate::exit::{Exit, Failure};
 use crate::plugins::Plugins;
 use crate::run::{plan, print_diagnostics};
-use crate::runs::structured;
+use crate::shown::{structured, text};
 use crate::terminal::{self, Table};
 
 pub(crate) fn run(command: &ConfigCommand) -> Result<Exit, Failure> {
@@ -59,7 +59,7 @@ fn show(args: &ConfigShowArgs) -> Result<Exit, Failure> {
         .iter()
         .map(|row| json!({ "key": row.key, "value": row.value, "from": row.from, "origin": row.origin }))
         .collect();
-    if structured(args.output, &Value::from(values)) {
+    if structured(args.output, &Value::from(values), |row| text(row, "key")) {
         return Ok(Exit::Ok);
     }
     let mut table = if args.origin {

@@ -1,9 +1,7 @@
-//! `get`, `describe`, `pause`, `resume`, `stop`, `restart`, `delete`, `offsets`: of a running host over its socket, of a
-//! stopped data directory here.
+//! Commands to connectors: `apply`, `pause`, `resume`, `stop`, `restart`, `delete`, `offsets`: of a running host over its
+//! socket or the network, of a stopped data directory here. Not here: `get` and `describe` (see `get`).
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use linkspan_log::LogBackend;
 use linkspan_rest::{ConnectorCommand, From as Start, Refusal};
@@ -11,58 +9,27 @@ use linkspan_runtime::{Offline, OffsetsChange, Refused, Target as State};
 use linkspan_types::{Clock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::args::{OffsetsCommand, Output, RestartArgs, Target};
+use crate::args::{At, NamesArgs, OffsetsCommand, RestartArgs, SelectArgs, Target};
 use crate::exit::{Exit, Failure};
-use crate::socket;
+use crate::get::connectors::{state, tasks};
+use crate::shown::{names_in, structured, text};
+use crate::suggest::{fits, meant};
 use crate::target::{Place, confirm, place};
-use crate::terminal::{self, Table};
-use crate::topic::text;
-
-pub(crate) fn get(name: Option<&str>, target: &Target) -> Result<Exit, Failure> {
-    let rows = match name {
-        Some(name) => vec![ask(name, &ConnectorCommand::Describe, target)?],
-        None => match list(&target.data)? {
-            Value::Array(rows) => rows,
-            other => vec![other],
-        },
-    };
-    if target.output == Output::Json {
-        terminal::line(&match name {
-            Some(_) => rows.into_iter().next().unwrap_or_default().to_string(),
-            None => Value::from(rows).to_string(),
-        });
-        return Ok(Exit::Ok);
-    }
-    let mut table = Table::new(&["connector", "type", "state", "tasks", "records", "error"]);
-    for row in &rows {
-        table.row([
-            text(row, "name"),
-            text(row, "type"),
-            state(row),
-            tasks(row),
-            text(row, "records"),
-            text(row, "error"),
-        ]);
-    }
-    table.print("no connector is known here; `linkspan run FILE.yaml` starts those of a file");
-    Ok(Exit::Ok)
-}
+use crate::terminal;
 
 /// Makes the running host take over its files.
 pub(crate) fn apply(target: &Target) -> Result<Exit, Failure> {
-    let at = place(&target.data, false)?;
+    let at = place(&target.at, false)?;
     let done = match &at {
         Place::Here(_) => {
             return Err(Failure::new(
                 Exit::Invalid,
                 "LS0618",
-                format!("no host runs on `{}`", target.data.display()),
+                format!("no host runs on `{}`", target.at.data().display()),
             )
             .help("`linkspan run FILE.yaml` starts one, which reads its files anyway"));
         }
-        Place::Host(data, runtime) => {
-            runtime.block_on(socket::call(data, "POST", "/api/v1/apply", None))?
-        }
+        Place::Host(host, runtime) => runtime.block_on(host.call("POST", "/api/v1/apply", None))?,
     };
     at.close()?;
     answer(target, &done, |done| {
@@ -80,124 +47,21 @@ pub(crate) fn apply(target: &Target) -> Result<Exit, Failure> {
     })
 }
 
-/// The state, and what makes it worth a look.
-fn state(row: &Value) -> String {
-    let mut state = with_next_attempt(row);
-    if let Some(stage) = row.get("stage").and_then(Value::as_str) {
-        let since = row.get("stage_ms").and_then(Value::as_u64).unwrap_or(0);
-        state.push_str(&format!(", {stage} for {} s", since / 1000));
-    }
-    if row.get("left") == Some(&Value::Bool(true)) {
-        state.push_str(" (left its file)");
-    }
-    if let Some(next) = row.get("next").and_then(Value::as_str) {
-        state.push_str(&format!(", next {next}"));
-    }
-    state
+pub(crate) fn pause(args: &NamesArgs) -> Result<Exit, Failure> {
+    command(args, &ConnectorCommand::Pause, "PAUSED")
 }
 
-/// The state, and when what failed is tried again.
-fn with_next_attempt(row: &Value) -> String {
-    let state = text(row, "state");
-    match row.get("next_attempt_ms").and_then(Value::as_u64) {
-        Some(ms) => format!(
-            "{state}, next attempt in {:.1} s",
-            Duration::from_millis(ms).as_secs_f64()
-        ),
-        None => state,
-    }
+pub(crate) fn resume(args: &NamesArgs) -> Result<Exit, Failure> {
+    command(args, &ConnectorCommand::Resume, "RUNNING")
 }
 
-/// The states of the tasks, counted.
-fn tasks(row: &Value) -> String {
-    let mut counts = std::collections::BTreeMap::new();
-    for task in row
-        .get("tasks")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        // A job shows the words alone.
-        let word = task
-            .as_str()
-            .map_or_else(|| text(task, "state"), str::to_owned);
-        *counts.entry(word).or_insert(0_u32) += 1;
-    }
-    if counts.is_empty() {
-        return "none".to_owned();
-    }
-    let parts: Vec<_> = counts
-        .into_iter()
-        .map(|(word, n)| format!("{n} {word}"))
-        .collect();
-    parts.join(", ")
+pub(crate) fn stop(args: &NamesArgs) -> Result<Exit, Failure> {
+    command(args, &ConnectorCommand::Stop, "STOPPED")
 }
 
-pub(crate) fn describe(name: &str, target: &Target) -> Result<Exit, Failure> {
-    let row = ask(name, &ConnectorCommand::Describe, target)?;
-    answer(target, &row, |row| {
-        terminal::line(&format!(
-            "{} {}, class {}, of {}\nstate {}, wanted {}, {} records, {} lost, {} zombies",
-            text(row, "type"),
-            text(row, "name"),
-            text(row, "class"),
-            text(row, "origin"),
-            state(row),
-            text(row, "target"),
-            text(row, "records"),
-            text(row, "lost"),
-            text(row, "zombies"),
-        ));
-        if let Some(trace) = row.get("trace").and_then(Value::as_str) {
-            terminal::line(trace);
-        }
-        terminal::line("");
-        let mut table = Table::new(&["task", "state", "starts", "restarts", "records", "error"]);
-        for task in row
-            .get("tasks")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
-            let hung = task.get("hung_ms").and_then(Value::as_u64);
-            let mut state = with_next_attempt(task);
-            if let Some(ms) = hung {
-                state.push_str(&format!(", hangs for {} s", ms / 1000));
-            }
-            table.row([
-                text(task, "id"),
-                state,
-                text(task, "starts"),
-                text(task, "restarts"),
-                text(task, "records"),
-                text(task, "trace"),
-            ]);
-        }
-        table.print("it has no tasks");
-    })
-}
-
-pub(crate) fn pause(name: &str, target: &Target) -> Result<Exit, Failure> {
-    command(name, &ConnectorCommand::Pause, target, "PAUSED")
-}
-
-pub(crate) fn resume(name: &str, target: &Target) -> Result<Exit, Failure> {
-    command(name, &ConnectorCommand::Resume, target, "RUNNING")
-}
-
-pub(crate) fn stop(name: &str, target: &Target) -> Result<Exit, Failure> {
-    command(name, &ConnectorCommand::Stop, target, "STOPPED")
-}
-
-fn command(
-    name: &str,
-    command: &ConnectorCommand,
-    target: &Target,
-    wanted: &str,
-) -> Result<Exit, Failure> {
-    let row = ask(name, command, target)?;
-    answer(target, &row, |_| {
-        terminal::line(&format!("connector {name} is to be {wanted}"));
+fn command(args: &NamesArgs, command: &ConnectorCommand, wanted: &str) -> Result<Exit, Failure> {
+    each(&args.select, command, &args.target, |row| {
+        format!("connector {} is to be {wanted}", text(row, "name"))
     })
 }
 
@@ -209,24 +73,104 @@ pub(crate) fn restart(args: &RestartArgs) -> Result<Exit, Failure> {
             only_failed: args.only_failed,
         },
     };
-    let row = ask(&args.name, &command, &args.target)?;
-    answer(&args.target, &row, |row| {
-        terminal::line(&format!(
-            "connector {}: {}, tasks: {}",
-            args.name,
-            state(row),
-            tasks(row)
-        ));
+    each(&args.select, &command, &args.target, |row| {
+        let name = text(row, "name");
+        format!("connector {name}: {}, tasks: {}", state(row), tasks(row))
     })
 }
 
+/// Tells each of the connectors that are meant. One that refuses does not keep the others from it.
+fn each(
+    select: &SelectArgs,
+    command: &ConnectorCommand,
+    target: &Target,
+    people: impl Fn(&Value) -> String,
+) -> Result<Exit, Failure> {
+    let at = place(&target.at, command.writes())?;
+    let one = matches!(select.names.as_slice(), [name] if !name.contains('*'));
+    let mut rows = Vec::new();
+    let mut failures = Vec::new();
+    for name in chosen(&at, select)? {
+        match ask_at(&at, &name, command) {
+            Ok(row) => rows.push(row),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    at.close()?;
+    let done = rows.len();
+    let value = match rows.pop() {
+        Some(row) if one => row,
+        last => rows.into_iter().chain(last).collect(),
+    };
+    // A failure alone takes the place of the result.
+    let shown = done > 0 || failures.is_empty();
+    if shown && !structured(target.output, &value, |row| text(row, "name")) {
+        match &value {
+            Value::Array(rows) => rows.iter().for_each(|row| terminal::line(&people(row))),
+            row => terminal::line(&people(row)),
+        }
+    }
+    let last = failures.pop();
+    for failure in failures {
+        failure.report();
+    }
+    match last {
+        None => Ok(Exit::Ok),
+        Some(failure) if done == 0 => Err(failure),
+        Some(failure) => {
+            failure.report();
+            Ok(Exit::Partial)
+        }
+    }
+}
+
+/// The connectors that are meant. A name without a star is taken as it is: whether it is known shows when it is told.
+fn chosen(at: &Place, select: &SelectArgs) -> Result<Vec<String>, Failure> {
+    if !select.all && select.names.iter().all(|name| !name.contains('*')) {
+        return Ok(select.names.clone());
+    }
+    let known = known(at)?;
+    if select.all {
+        return Ok(known);
+    }
+    let mut chosen: Vec<String> = Vec::new();
+    for pattern in &select.names {
+        let fitting: Vec<&String> = if pattern.contains('*') {
+            known.iter().filter(|name| fits(pattern, name)).collect()
+        } else {
+            vec![pattern]
+        };
+        if fitting.is_empty() {
+            let message = format!("no connector is called `{pattern}`");
+            return Err(Failure::new(Exit::Invalid, "LS0610", message).help(meant(
+                pattern,
+                &known,
+                "connectors here",
+            )));
+        }
+        for name in fitting {
+            if !chosen.contains(name) {
+                chosen.push(name.clone());
+            }
+        }
+    }
+    Ok(chosen)
+}
+
+/// The names of all connectors.
+fn known(at: &Place) -> Result<Vec<String>, Failure> {
+    let rows = list_at(at)?;
+    let rows = rows.as_array().into_iter().flatten();
+    Ok(rows.map(|row| text(row, "name")).collect())
+}
+
 pub(crate) fn delete(name: &str, yes: bool, target: &Target) -> Result<Exit, Failure> {
-    ask(name, &ConnectorCommand::Describe, target)?;
+    ask(name, &ConnectorCommand::Describe, &target.at)?;
     confirm(
         yes,
         &format!("forget connector `{name}` with all its offsets"),
     )?;
-    let row = ask(name, &ConnectorCommand::Delete, target)?;
+    let row = ask(name, &ConnectorCommand::Delete, &target.at)?;
     answer(target, &row, |_| {
         terminal::line(&format!("forgot connector {name}"))
     })
@@ -235,7 +179,7 @@ pub(crate) fn delete(name: &str, yes: bool, target: &Target) -> Result<Exit, Fai
 pub(crate) fn offsets(command: OffsetsCommand) -> Result<Exit, Failure> {
     match command {
         OffsetsCommand::Get { name, target } => {
-            let offsets = ask(&name, &ConnectorCommand::Offsets, &target)?;
+            let offsets = ask(&name, &ConnectorCommand::Offsets, &target.at)?;
             answer(&target, &offsets, print_offsets)
         }
         OffsetsCommand::Set {
@@ -247,7 +191,7 @@ pub(crate) fn offsets(command: OffsetsCommand) -> Result<Exit, Failure> {
             message(&name, &ConnectorCommand::AlterOffsets(body), &target)
         }
         OffsetsCommand::Reset { name, yes, target } => {
-            ask(&name, &ConnectorCommand::Offsets, &target)?;
+            ask(&name, &ConnectorCommand::Offsets, &target.at)?;
             confirm(yes, &format!("remove all offsets of connector `{name}`"))?;
             message(&name, &ConnectorCommand::ResetOffsets, &target)
         }
@@ -265,7 +209,7 @@ pub(crate) fn offsets(command: OffsetsCommand) -> Result<Exit, Failure> {
 }
 
 fn message(name: &str, command: &ConnectorCommand, target: &Target) -> Result<Exit, Failure> {
-    let done = ask(name, command, target)?;
+    let done = ask(name, command, &target.at)?;
     answer(target, &done, |done| {
         terminal::line(&text(done, "message"));
         print_offsets(done);
@@ -300,40 +244,67 @@ fn body(text: &str) -> Result<Value, Failure> {
 }
 
 fn answer(target: &Target, value: &Value, people: impl FnOnce(&Value)) -> Result<Exit, Failure> {
-    match target.output {
-        Output::Json => terminal::line(&value.to_string()),
-        Output::Table => people(value),
+    if !structured(target.output, value, name) {
+        people(value);
     }
     Ok(Exit::Ok)
 }
 
-fn list(data: &Path) -> Result<Value, Failure> {
-    let at = place(data, false)?;
-    let rows = match &at {
-        Place::Here(log) => {
-            let statuses = Offline::new(Arc::clone(log)).statuses().map_err(refuse)?;
-            json!(statuses)
+/// What an answer is about: a connector, or the partitions of its offsets.
+fn name(value: &Value) -> String {
+    for field in ["name", "deleted"] {
+        if value.get(field).is_some() {
+            return text(value, field);
         }
-        Place::Host(data, runtime) => {
-            runtime.block_on(socket::call(data, "GET", "/api/v1/connectors", None))?
-        }
-    };
+    }
+    names_in(value, "offsets", |row| text(row, "partition"))
+}
+
+/// Returns the states of all connectors.
+pub(crate) fn list(at: &At) -> Result<Value, Failure> {
+    let at = place(at, false)?;
+    let rows = list_at(&at)?;
     at.close()?;
     Ok(rows)
 }
 
-/// Performs a command where the log is.
-fn ask(name: &str, command: &ConnectorCommand, target: &Target) -> Result<Value, Failure> {
-    let at = place(&target.data, command.writes())?;
-    let done = match &at {
-        Place::Here(log) => at_rest(log, name, command).map_err(refuse)?,
-        Place::Host(data, runtime) => {
-            let (method, path, body) = command.request(name);
-            runtime.block_on(socket::call(data, method, &path, body))?
+fn list_at(at: &Place) -> Result<Value, Failure> {
+    match at {
+        Place::Here(log) => {
+            let statuses = Offline::new(Arc::clone(log)).statuses().map_err(refuse)?;
+            Ok(json!(statuses))
         }
-    };
+        Place::Host(host, runtime) => {
+            runtime.block_on(host.call("GET", "/api/v1/connectors", None))
+        }
+    }
+}
+
+/// Performs a command where the log is.
+pub(crate) fn ask(name: &str, command: &ConnectorCommand, at: &At) -> Result<Value, Failure> {
+    let at = place(at, command.writes())?;
+    let done = ask_at(&at, name, command)?;
     at.close()?;
     Ok(done)
+}
+
+fn ask_at(at: &Place, name: &str, command: &ConnectorCommand) -> Result<Value, Failure> {
+    let done = match at {
+        Place::Here(log) => at_rest(log, name, command).map_err(refuse),
+        Place::Host(host, runtime) => {
+            let (method, path, body) = command.request(name);
+            runtime.block_on(host.call(method, &path, body))
+        }
+    };
+    done.map_err(|failure| {
+        let unknown = failure.code == "LS0610";
+        match known(at) {
+            Ok(known) if unknown && !known.is_empty() && !known.iter().any(|of| of == name) => {
+                failure.help(meant(name, &known, "connectors here"))
+            }
+            _ => failure,
+        }
+    })
 }
 
 /// What the command does where no host runs.

@@ -5,22 +5,17 @@ use serde_json::Value;
 
 use crate::args::{DlqCommand, LetterFilter, Output};
 use crate::exit::{Exit, Failure};
+use crate::shown::{names_in, structured, text};
 use crate::target::perform;
 use crate::terminal::{self, Table};
-use crate::topic::{answer, print_rows, text};
+use crate::topic::{answer, print_rows};
 
 /// Letters that a table shows.
 const TABLE_LETTERS: usize = 100;
 
 pub(crate) fn run(command: DlqCommand) -> Result<Exit, Failure> {
     match command {
-        DlqCommand::List(target) => answer(&target, Operation::ListDeadLetters, |topics| {
-            let mut table = Table::new(&["topic", "letters"]);
-            for topic in topics.as_array().into_iter().flatten() {
-                table.row(["topic", "letters"].map(|column| text(topic, column)));
-            }
-            table.print("there are no dead letters");
-        }),
+        DlqCommand::List(target) => answer(&target, Operation::ListDeadLetters, print_list),
         DlqCommand::Show {
             topic,
             filter,
@@ -50,15 +45,23 @@ pub(crate) fn run(command: DlqCommand) -> Result<Exit, Failure> {
                 .help("--all, --code CODE or --offset OFFSET; `linkspan dlq show` lists them"));
             }
             let which = letters(filter, None, to);
-            let done = perform(&target.data, Operation::ReplayDeadLetters(topic, which))?;
-            match target.output {
-                Output::Json => terminal::line(&done.to_string()),
-                Output::Table => print_replay(&done),
+            let done = perform(&target.at, Operation::ReplayDeadLetters(topic, which))?;
+            let topics = |done: &Value| names_in(done, "replayed", |to| text(to, "topic"));
+            if !structured(target.output, &done, topics) {
+                print_replay(&done);
             }
             let unknown = done.get("unknown").and_then(Value::as_u64).unwrap_or(0);
             Ok(if unknown > 0 { Exit::Partial } else { Exit::Ok })
         }
     }
+}
+
+pub(crate) fn print_list(topics: &Value) {
+    let mut table = Table::new(&["topic", "letters"]);
+    for topic in topics.as_array().into_iter().flatten() {
+        table.row(["topic", "letters"].map(|column| text(topic, column)));
+    }
+    table.print("there are no dead letters");
 }
 
 fn letters(filter: LetterFilter, limit: Option<usize>, to: Option<String>) -> Letters {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::json;
 
+use crate::args::Output;
 use crate::terminal;
 
 /// The exit codes of every command.
@@ -67,8 +68,8 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     /// What to do.
     pub(crate) help: Option<String>,
-    /// Whether stdout gets the JSON form too.
-    pub(crate) json: bool,
+    /// The form of results that was asked for: stdout gets the failure in it too.
+    pub(crate) form: Output,
     /// The diagnostics of a configuration were printed already.
     pub(crate) printed: bool,
 }
@@ -81,7 +82,7 @@ impl Failure {
             code,
             message: message.to_string(),
             help: None,
-            json: false,
+            form: Output::Table,
             printed: false,
         }
     }
@@ -93,10 +94,10 @@ impl Failure {
         self
     }
 
-    /// Prints the JSON form on stdout as well.
+    /// Prints it on stdout as well, where results were asked for as JSON or YAML.
     #[must_use]
-    pub(crate) fn json(mut self, json: bool) -> Self {
-        self.json = json;
+    pub(crate) fn form(mut self, form: Output) -> Self {
+        self.form = form;
         self
     }
 
@@ -112,9 +113,15 @@ impl Failure {
         if !self.printed {
             terminal::error(self.code, &self.message, self.help.as_deref());
         }
-        if self.json {
-            let object = json!({ "status": "failed", "error": { "code": self.code, "message": self.message } });
-            terminal::line(&object.to_string());
+        let mut error = json!({ "code": self.code, "message": self.message });
+        if let (Some(help), Some(error)) = (self.help, error.as_object_mut()) {
+            error.insert("help".to_owned(), help.into());
+        }
+        let object = json!({ "status": "failed", "error": error });
+        match self.form {
+            Output::Table | Output::Name => {}
+            Output::Json => terminal::line(&object.to_string()),
+            Output::Yaml => terminal::line(linkspan_config::to_yaml(&object).trim_end()),
         }
         self.exit
     }

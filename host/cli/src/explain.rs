@@ -1,11 +1,25 @@
 //! `linkspan explain`: what a code of a message means and what to do.
 
-use linkspan_config::codes;
+use linkspan_config::codes::{self, Code};
+use serde_json::{Value, json};
 
+use crate::args::{ExplainArgs, Language};
 use crate::exit::{Exit, Failure};
+use crate::shown::{structured, text};
 use crate::terminal;
 
-pub(crate) fn run(code: &str) -> Result<Exit, Failure> {
+pub(crate) fn run(args: &ExplainArgs) -> Result<Exit, Failure> {
+    let name = |row: &Value| text(row, "code");
+    if args.code == "all" {
+        let rows = codes::all().map(|code| value(code, args.lang)).collect();
+        if !structured(args.output, &rows, name) {
+            for code in codes::all() {
+                terminal::line(&format!("{}  {}", code.code, words(code, args.lang).0));
+            }
+        }
+        return Ok(Exit::Ok);
+    }
+    let code = args.code.as_str();
     let Some(known) = codes::find(code) else {
         return Err(Failure::new(
             Exit::Invalid,
@@ -14,18 +28,24 @@ pub(crate) fn run(code: &str) -> Result<Exit, Failure> {
         )
         .help("codes look like LS0103; `linkspan explain all` lists them"));
     };
-    terminal::line(&format!(
-        "{}: {}\n\n{}",
-        known.code, known.title, known.explanation
-    ));
+    if !structured(args.output, &value(known, args.lang), name) {
+        let (title, explanation) = words(known, args.lang);
+        terminal::line(&format!("{}: {title}\n\n{explanation}", known.code));
+    }
     Ok(Exit::Ok)
 }
 
-pub(crate) fn list() -> Exit {
-    for known in codes::all() {
-        terminal::line(&format!("{}  {}", known.code, known.title));
+/// Title and explanation. A code that lacks one language is explained in the other; a test sees to it that none does.
+fn words(code: &Code, language: Language) -> (&'static str, &'static str) {
+    match language {
+        Language::En => (code.title, code.explanation),
+        Language::Ko => codes::korean(code).unwrap_or((code.title, code.explanation)),
     }
-    Exit::Ok
+}
+
+fn value(code: &Code, language: Language) -> Value {
+    let (title, explanation) = words(code, language);
+    json!({ "code": code.code, "title": title, "explanation": explanation })
 }
 
 #[cfg(test)]

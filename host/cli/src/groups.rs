@@ -5,19 +5,14 @@ use serde_json::Value;
 
 use crate::args::GroupsCommand;
 use crate::exit::{Exit, Failure};
+use crate::shown::text;
 use crate::target::{confirm, perform};
 use crate::terminal::{self, Table};
-use crate::topic::{answer, print_rows, text};
+use crate::topic::{answer, print_rows};
 
 pub(crate) fn run(command: GroupsCommand) -> Result<Exit, Failure> {
     match command {
-        GroupsCommand::List(target) => answer(&target, Operation::ListGroups, |groups| {
-            let mut table = Table::new(&["group", "state", "members"]);
-            for group in groups.as_array().into_iter().flatten() {
-                table.row(["group", "state", "members"].map(|column| text(group, column)));
-            }
-            table.print("there are no groups; `linkspan consume TOPIC --group NAME` makes one");
-        }),
+        GroupsCommand::List(target) => answer(&target, Operation::ListGroups, print_list),
         GroupsCommand::Describe { group, target } => {
             answer(&target, Operation::DescribeGroup(group), print_description)
         }
@@ -36,7 +31,7 @@ pub(crate) fn run(command: GroupsCommand) -> Result<Exit, Failure> {
             answer(&target, Operation::ResetGroup(group, reset), print_reset)
         }
         GroupsCommand::Delete { group, yes, target } => {
-            perform(&target.data, Operation::DescribeGroup(group.clone()))?;
+            perform(&target.at, Operation::DescribeGroup(group.clone()))?;
             confirm(
                 yes,
                 &format!("delete group `{group}` with all its positions"),
@@ -46,6 +41,14 @@ pub(crate) fn run(command: GroupsCommand) -> Result<Exit, Failure> {
             })
         }
     }
+}
+
+pub(crate) fn print_list(groups: &Value) {
+    let mut table = Table::new(&["group", "state", "members"]);
+    for group in groups.as_array().into_iter().flatten() {
+        table.row(["group", "state", "members"].map(|column| text(group, column)));
+    }
+    table.print("there are no groups; `linkspan consume TOPIC --group NAME` makes one");
 }
 
 fn print_description(group: &Value) {

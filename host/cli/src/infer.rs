@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::args::{InferArgs, Output};
+use crate::args::InferArgs;
 use crate::exit::{Exit, Failure};
+use crate::shown::structured;
 use crate::{plugins, terminal};
 
 /// The class that knows files.
@@ -37,8 +38,8 @@ pub(crate) fn run(args: &InferArgs) -> Result<Exit, Failure> {
             format!("the plugin's answer is not JSON: {error}"),
         )
     })?;
-    if args.output == Output::Json {
-        terminal::line(&answer.to_string());
+    let file = |_: &Value| args.file.display().to_string();
+    if structured(args.output, &answer, file) {
         return Ok(Exit::Ok);
     }
     let notes = answer.get("notes").and_then(Value::as_array);

@@ -1,22 +1,27 @@
 //! The linkspan host: arguments, wiring, shutdown.
 //!
-//! Each subcommand is a module. They share [`exit`] (what the process answers), [`plugins`] (where plugins are found),
-//! [`socket`] (talking to a running host) and [`terminal`] (colours and numbers for people).
+//! Each subcommand is a module. They share [`exit`] (what the process answers), [`target`] and [`client`] (the log here, or
+//! a host that has it), [`shown`] (`-o`), [`plugins`] (where plugins are found) and [`terminal`] (colours, numbers, tables).
 
 mod args;
 mod backup;
+mod client;
 mod config_cmd;
 mod connect;
 mod connectors;
 mod consume;
+mod context;
 mod dlq;
+mod doctor;
 mod exit;
 mod explain;
+mod get;
 mod groups;
 mod hello;
 mod infer;
 mod log;
 mod logging;
+mod net;
 mod open;
 mod plugin_cmd;
 mod plugin_new;
@@ -24,7 +29,12 @@ mod plugins;
 mod produce;
 mod run;
 mod runs;
+mod shell;
+mod shown;
+#[cfg(test)]
+mod snapshot;
 mod socket;
+mod suggest;
 mod target;
 mod terminal;
 mod topic;
@@ -35,7 +45,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, Output};
 use crate::exit::{Exit, Failure};
 
 fn main() -> ExitCode {
@@ -54,31 +64,34 @@ fn main() -> ExitCode {
         Some(Command::Dlq(command)) => dlq::run(command),
         Some(Command::Log(command)) => log::run(&command),
         Some(Command::Apply { target }) => connectors::apply(&target),
-        Some(Command::Get { name, target }) => connectors::get(name.as_deref(), &target),
-        Some(Command::Describe { name, target }) => connectors::describe(&name, &target),
-        Some(Command::Pause { name, target }) => connectors::pause(&name, &target),
-        Some(Command::Resume { name, target }) => connectors::resume(&name, &target),
-        Some(Command::Stop { name, target }) => connectors::stop(&name, &target),
+        Some(Command::Get(args)) => get::get(&args),
+        Some(Command::Describe(args)) => get::describe(&args),
+        Some(Command::Pause(args)) => connectors::pause(&args),
+        Some(Command::Resume(args)) => connectors::resume(&args),
+        Some(Command::Stop(args)) => connectors::stop(&args),
         Some(Command::Restart(args)) => connectors::restart(&args),
         Some(Command::Delete { name, yes, target }) => connectors::delete(&name, yes, &target),
         Some(Command::Offsets(command)) => connectors::offsets(command),
         Some(Command::Backup(args)) => backup::backup(&args),
         Some(Command::Restore(args)) => backup::restore(&args),
         Some(Command::Config(command)) => config_cmd::run(&command),
-        Some(Command::Jobs { data, output }) => runs::jobs(&data, output),
+        Some(Command::Jobs { target }) => runs::jobs(&target),
         Some(Command::Runs(command)) => runs::run(&command),
         Some(Command::Plugin(command)) => plugin_cmd::run(&command),
         Some(Command::Transform(command)) => transform_cmd::run(&command),
         Some(Command::Infer(args)) => infer::run(&args),
-        Some(Command::Explain { code }) if code == "all" => Ok(explain::list()),
-        Some(Command::Explain { code }) => explain::run(&code),
+        Some(Command::Doctor(args)) => doctor::run(&args),
+        Some(Command::Context(command)) => context::run(command),
+        Some(Command::Explain(args)) => explain::run(&args),
+        Some(Command::Completions(args)) => shell::completions(&args),
+        Some(Command::Man(args)) => shell::man(&args),
         Some(Command::PluginProbe { file }) => {
             return ExitCode::from(u8::try_from(linkspan_plugin::probe_main(&file)).unwrap_or(1));
         }
     };
     let exit = match outcome {
         Ok(exit) => exit,
-        Err(failure) => failure.report(),
+        Err(failure) => failure.form(asked_form()).report(),
     };
     if let Some(kind) = terminal::stdout_failure()
         && kind != std::io::ErrorKind::BrokenPipe
@@ -102,9 +115,6 @@ fn wrong_arguments(error: &clap::Error) -> Exit {
     if !error.use_stderr() {
         return Exit::Ok;
     }
-    let words: Vec<String> = std::env::args().collect();
-    let json = words.iter().any(|word| word == "-ojson" || word == "--output=json" || word == "-o=json")
-        || words.windows(2).any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == "json"));
     let message = error.render().to_string();
     let first = message
         .lines()
@@ -113,9 +123,28 @@ fn wrong_arguments(error: &clap::Error) -> Exit {
         .trim_start_matches("error: ")
         .to_owned();
     Failure::new(Exit::Invalid, "LS0220", first)
-        .json(json)
+        .form(asked_form())
         .printed()
         .report()
+}
+
+/// The form of results that the words of the command line ask for, also where they are wrong.
+fn asked_form() -> Output {
+    let words: Vec<String> = std::env::args().collect();
+    let asked = |form: &str| {
+        let joined = [
+            format!("-o{form}"),
+            format!("-o={form}"),
+            format!("--output={form}"),
+        ];
+        words.iter().any(|word| joined.contains(word))
+            || words.windows(2).any(|pair| matches!(pair, [flag, value] if (flag == "-o" || flag == "--output") && value == form))
+    };
+    match (asked("json"), asked("yaml")) {
+        (true, _) => Output::Json,
+        (false, true) => Output::Yaml,
+        (false, false) => Output::Table,
+    }
 }
 
 impl From<Exit> for ExitCode {

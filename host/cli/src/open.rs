@@ -1,4 +1,4 @@
-//! Reads a data directory that a host may or may not hold: the lock decides which way.
+//! Reads a log: of a stopped data directory, or of a host, on this machine (the lock decides) or elsewhere.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,23 +6,30 @@ use std::sync::Arc;
 use linkspan_log::{DiskFs, ReadOnly};
 use linkspan_types::SystemClock;
 
+use crate::args::At;
+use crate::client::Host;
+use crate::context;
 use crate::exit::{Exit, Failure};
 
-/// A data directory as a tool sees it.
+/// A log as a tool sees it.
 pub(crate) enum Opened {
     /// No host holds it: read here, nothing is written.
     Stopped(Arc<ReadOnly>),
-    /// A host holds it and answers on its socket.
-    Running,
+    /// A host holds it and answers.
+    Running(Host),
 }
 
-/// Opens `data` for reading.
-pub(crate) fn open(data: &Path) -> Result<Opened, Failure> {
+/// Opens the log that is meant, for reading.
+pub(crate) fn open(at: &At) -> Result<Opened, Failure> {
+    if let Some(host) = context::elsewhere(at)? {
+        return Ok(Opened::Running(host));
+    }
+    let data = &at.data();
     check_exists(data)?;
     let clock = Arc::new(SystemClock::default());
     match linkspan_log::open_read_only(Arc::new(DiskFs), clock, data) {
         Ok(log) => Ok(Opened::Stopped(log)),
-        Err(linkspan_log::Error::Locked { .. }) => Ok(Opened::Running),
+        Err(linkspan_log::Error::Locked { .. }) => Ok(Opened::Running(Host::beside(data))),
         Err(error) => Err(error.into()),
     }
 }

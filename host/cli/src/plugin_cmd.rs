@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use crate::args::{Output, PluginCommand};
 use crate::exit::{Exit, Failure};
+use crate::shown::{structured, text};
+use crate::suggest::meant;
 use crate::{plugin_new, plugins, terminal};
 
 pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
@@ -27,8 +29,8 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
 fn list(paths: &[PathBuf], output: Output) -> Result<Exit, Failure> {
     let plugins = plugins::discover(paths, None, plugins::level())?;
     let classes = plugins.registry.classes();
-    if output == Output::Json {
-        terminal::line(&Value::from_iter(classes.iter().map(class_json)).to_string());
+    let rows = Value::from_iter(classes.iter().map(class_json));
+    if structured(output, &rows, |row| text(row, "name")) {
         return Ok(Exit::Ok);
     }
     let width = classes
@@ -53,6 +55,12 @@ fn list(paths: &[PathBuf], output: Output) -> Result<Exit, Failure> {
     Ok(Exit::Ok)
 }
 
+/// The classes of all plugins found.
+pub(crate) fn rows(paths: &[PathBuf]) -> Result<Value, Failure> {
+    let plugins = plugins::discover(paths, None, plugins::level())?;
+    Ok(plugins.registry.classes().iter().map(class_json).collect())
+}
+
 fn class_json(class: &Class) -> Value {
     let plugin = class.plugin();
     let mut object = class.to_json();
@@ -66,7 +74,7 @@ fn class_json(class: &Class) -> Value {
     object
 }
 
-fn inspect(what: &str, paths: &[PathBuf], output: Output) -> Result<Exit, Failure> {
+pub(crate) fn inspect(what: &str, paths: &[PathBuf], output: Output) -> Result<Exit, Failure> {
     let file = Path::new(what);
     let is_file = what.contains('/') || file.extension().is_some_and(|extension| extension == "so");
     let classes: Vec<Class> = if is_file {
@@ -75,19 +83,24 @@ fn inspect(what: &str, paths: &[PathBuf], output: Output) -> Result<Exit, Failur
     } else {
         let plugins = plugins::discover(paths, None, plugins::level())?;
         let found = plugins.registry.class(what);
-        let names: Vec<&str> = plugins.registry.classes().iter().map(Class::name).collect();
+        let classes = plugins.registry.classes().iter();
+        let names: Vec<String> = classes.map(|class| class.name().to_owned()).collect();
         let found = found.ok_or_else(|| {
             Failure::new(
                 Exit::Invalid,
                 "LS0201",
                 format!("no plugin offers the class `{what}`"),
             )
-            .help(format!("there are: {}", names.join(", ")))
+            .help(meant(
+                what,
+                &names,
+                "plugins; name a folder of them with --plugin-path",
+            ))
         })?;
         vec![found]
     };
-    if output == Output::Json {
-        terminal::line(&Value::from_iter(classes.iter().map(class_json)).to_string());
+    let rows = Value::from_iter(classes.iter().map(class_json));
+    if structured(output, &rows, |row| text(row, "name")) {
         return Ok(Exit::Ok);
     }
     for class in &classes {

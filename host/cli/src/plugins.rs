@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use linkspan_plugin::{Registry, Search};
+use linkspan_plugin::{Finding, Registry, Search};
 use linkspan_runtime::Services;
 use tracing::Level;
 use tracing::level_filters::LevelFilter;
@@ -39,6 +39,18 @@ pub(crate) fn discover(
     cache: Option<&Path>,
     level: u32,
 ) -> Result<Plugins, Failure> {
+    let (plugins, findings) = find(&search(explicit, cache)?, level);
+    print(&findings);
+    Ok(plugins)
+}
+
+/// Finds plugins; returns what was refused and why.
+pub(crate) fn look(explicit: &[PathBuf]) -> Result<(Plugins, Vec<Finding>), Failure> {
+    Ok(find(&search(explicit, None)?, level()))
+}
+
+/// Where plugins are searched: the folders that a person named, then beside the program.
+fn search(explicit: &[PathBuf], cache: Option<&Path>) -> Result<Search, Failure> {
     for path in explicit {
         if !path.try_exists().unwrap_or(false) {
             return Err(Failure::new(
@@ -50,13 +62,12 @@ pub(crate) fn discover(
     }
     let program = program()?;
     let beside = program.parent().map(Path::to_path_buf).unwrap_or_default();
-    let search = Search {
+    Ok(Search {
         explicit: explicit.to_vec(),
         implicit: vec![beside.join("plugins"), beside.clone(), beside.join("deps")],
         cache: cache.map(Path::to_path_buf),
         probe: program,
-    };
-    Ok(find(&search, level))
+    })
 }
 
 /// Loads one file, wherever it lies.
@@ -75,7 +86,8 @@ pub(crate) fn one(file: &Path) -> Result<Plugins, Failure> {
         cache: None,
         probe: program,
     };
-    let plugins = find(&search, level());
+    let (plugins, findings) = find(&search, level());
+    print(&findings);
     if plugins.registry.classes().is_empty() {
         return Err(Failure::new(
             Exit::Invalid,
@@ -136,21 +148,43 @@ fn program() -> Result<PathBuf, Failure> {
     })
 }
 
-fn find(search: &Search, level: u32) -> Plugins {
+fn find(search: &Search, level: u32) -> (Plugins, Vec<Finding>) {
     let services = Services::new(level);
     let (registry, findings) = Registry::discover(
         search,
         Arc::clone(&services) as Arc<dyn linkspan_plugin::HostServices>,
     );
-    print(&findings);
-    Plugins {
+    let plugins = Plugins {
         services,
         registry: Arc::new(registry),
-    }
+    };
+    (plugins, findings)
 }
 
-fn print(findings: &[linkspan_plugin::Finding]) {
-    for finding in findings {
+/// The code of a file that is passed over because a folder before it has a plugin of the same name.
+const SHADOWED: &str = "LS0308";
+
+fn print(findings: &[Finding]) {
+    let shadowed: Vec<_> = findings
+        .iter()
+        .filter(|finding| finding.code == SHADOWED)
+        .collect();
+    // A build leaves older copies of all plugins behind, and one line is enough to say so.
+    let together = match shadowed.as_slice() {
+        [first, _, ..] => Some(format!(
+            "{} plugin files are passed over: folders searched before theirs have plugins of the same names and other bytes, for example {}",
+            shadowed.len(),
+            first.message
+        )),
+        _ => None,
+    };
+    if let Some(together) = &together {
+        terminal::warning(SHADOWED, together);
+    }
+    let rest = findings
+        .iter()
+        .filter(|finding| together.is_none() || finding.code != SHADOWED);
+    for finding in rest {
         if finding.is_error() {
             terminal::error(finding.code, &finding.message, None);
         } else {

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 
 use linkspan_rest::{NewRecord, Operation};
 
-use crate::args::{Output, ProduceArgs};
+use crate::args::{InputForm, ProduceArgs};
 use crate::exit::{Exit, Failure};
 use crate::target::{Place, place};
 use crate::terminal;
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<Exit, Failure> {
             )
         })?)),
     };
-    let place = place(&args.data, true)?;
+    let place = place(&args.at, true)?;
     // Also without a record the topic must be there.
     place.perform(Operation::DescribeTopic(args.topic.clone()))?;
     let written = write(args, &shape, input, &place);
@@ -140,7 +140,7 @@ impl Shape {
         if separator.as_ref().is_some_and(String::is_empty) {
             return Err(invalid("--key-separator is empty".to_owned()));
         }
-        let json = args.output == Output::Json;
+        let json = args.output == InputForm::Json;
         if json && separator.is_some() {
             return Err(
                 invalid("--key-separator has no meaning for JSON lines".to_owned())

@@ -1,38 +1,57 @@
 //! `linkspan runs`: the records of what ran, of a running host or a stopped data directory alike: they are files.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::args::{Format, RunsCommand};
+use crate::args::{At, RunsCommand, Target};
+use crate::context;
 use crate::exit::{Exit, Failure};
 use crate::open::check_exists;
 use crate::run::records;
-use crate::socket;
+use crate::shown::{items, structured, text};
 use crate::target::{Place, place};
 use crate::terminal::{self, Table};
-use crate::topic::text;
 
 pub(crate) fn run(command: &RunsCommand) -> Result<Exit, Failure> {
     match command {
-        RunsCommand::List {
-            limit,
-            data,
-            output,
-        } => list(data, *limit, *output),
-        RunsCommand::Show { id, data, output } => show(data, id, *output),
+        RunsCommand::List { limit, target } => {
+            let rows = rows(&target.at, *limit)?;
+            if !structured(target.output, &rows, |row| text(row, "run_id")) {
+                print_list(&rows);
+            }
+            Ok(Exit::Ok)
+        }
+        RunsCommand::Show { id, target } => show(id, target),
     }
 }
 
-fn list(data: &Path, limit: usize, output: Format) -> Result<Exit, Failure> {
-    check_exists(data)?;
-    let rows = records::list(data, limit).map_err(|error| {
+/// Where the records are: files of a data directory on this machine.
+fn here(at: &At) -> Result<PathBuf, Failure> {
+    if context::elsewhere(at)?.is_some() {
+        return Err(Failure::new(
+            Exit::Invalid,
+            "LS0220",
+            "the records of runs are files of the data directory, and this is a host elsewhere",
+        )
+        .help("ask on the machine itself: linkspan runs list --data DIR"));
+    }
+    let data = at.data();
+    check_exists(&data)?;
+    Ok(data)
+}
+
+/// Returns the records of runs, newest first.
+pub(crate) fn rows(at: &At, limit: usize) -> Result<Value, Failure> {
+    let data = here(at)?;
+    let rows = records::list(&data, limit).map_err(|error| {
         let message = format!("could not read the runs of `{}`: {error}", data.display());
         Failure::new(Exit::Environment, "LS0704", message)
     })?;
-    if structured(output, &Value::from(rows.clone())) {
-        return Ok(Exit::Ok);
-    }
+    Ok(Value::from(rows))
+}
+
+pub(crate) fn print_list(rows: &Value) {
     let mut table = Table::new(&[
         "run",
         "job",
@@ -44,7 +63,7 @@ fn list(data: &Path, limit: usize, output: Format) -> Result<Exit, Failure> {
         "written",
         "dead letters",
     ]);
-    for row in &rows {
+    for row in rows.as_array().into_iter().flatten() {
         table.row([
             text(row, "run_id"),
             text(row, "job"),
@@ -57,8 +76,7 @@ fn list(data: &Path, limit: usize, output: Format) -> Result<Exit, Failure> {
             sum(row, None, "dlq"),
         ]);
     }
-    table.print("nothing ran here yet");
-    Ok(Exit::Ok)
+    table.print("nothing ran here yet; `linkspan run --once FILE.yaml` runs a job");
 }
 
 fn duration(row: &Value) -> String {
@@ -76,10 +94,9 @@ fn sum(row: &Value, kind: Option<&str>, field: &str) -> String {
     terminal::count(sum)
 }
 
-fn show(data: &Path, id: &str, output: Format) -> Result<Exit, Failure> {
-    check_exists(data)?;
-    let record = records::find(data, id)?;
-    if structured(output, &record) {
+fn show(id: &str, target: &Target) -> Result<Exit, Failure> {
+    let record = records::find(&here(&target.at)?, id)?;
+    if structured(target.output, &record, |record| text(record, "run_id")) {
         return Ok(Exit::Ok);
     }
     print_head(&record);
@@ -89,11 +106,6 @@ fn show(data: &Path, id: &str, output: Format) -> Result<Exit, Failure> {
         terminal::line(&coded(warning));
     }
     Ok(Exit::Ok)
-}
-
-fn items<'v>(value: &'v Value, name: &str) -> impl Iterator<Item = &'v Value> {
-    let list = value.get(name).and_then(Value::as_array);
-    list.into_iter().flatten()
 }
 
 /// `LS0404: what happened`.
@@ -171,22 +183,29 @@ fn print_connectors(record: &Value) {
 }
 
 /// `linkspan jobs`: only a running host knows what comes next.
-pub(crate) fn jobs(data: &Path, output: Format) -> Result<Exit, Failure> {
-    let rows = match place(data, false)? {
-        Place::Host(data, runtime) => {
-            runtime.block_on(socket::call(&data, "GET", "/api/v1/jobs", None))?
-        }
+pub(crate) fn jobs(target: &Target) -> Result<Exit, Failure> {
+    let rows = job_rows(&target.at)?;
+    if !structured(target.output, &rows, |row| text(row, "job")) {
+        print_jobs(&rows);
+    }
+    Ok(Exit::Ok)
+}
+
+/// Returns the jobs of a running host.
+pub(crate) fn job_rows(at: &At) -> Result<Value, Failure> {
+    match place(at, false)? {
+        Place::Host(host, runtime) => runtime.block_on(host.call("GET", "/api/v1/jobs", None)),
         here @ Place::Here(_) => {
             here.close()?;
             terminal::note(
                 "no host runs here: nothing is scheduled; `linkspan runs list` shows what ran",
             );
-            Value::Array(Vec::new())
+            Ok(Value::Array(Vec::new()))
         }
-    };
-    if structured(output, &rows) {
-        return Ok(Exit::Ok);
     }
+}
+
+pub(crate) fn print_jobs(rows: &Value) {
     let mut table = Table::new(&[
         "job",
         "state",
@@ -210,20 +229,4 @@ pub(crate) fn jobs(data: &Path, output: Format) -> Result<Exit, Failure> {
         ]);
     }
     table.print("no job is scheduled, and none works now");
-    Ok(Exit::Ok)
-}
-
-/// Prints JSON or YAML if one of them is asked for.
-pub(crate) fn structured(output: Format, value: &Value) -> bool {
-    match output {
-        Format::Table => false,
-        Format::Json => {
-            terminal::line(&value.to_string());
-            true
-        }
-        Format::Yaml => {
-            terminal::line(linkspan_config::to_yaml(value).trim_end());
-            true
-        }
-    }
 }

@@ -1,7 +1,6 @@
-//! Performs an operation where the log is: in the running host, or here on a stopped directory.
+//! Performs an operation where the log is: in a running host, on this machine or elsewhere, or here on a stopped directory.
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use linkspan_log::{DiskFs, LocalOptions, LogBackend, open_local, open_read_only};
@@ -9,20 +8,26 @@ use linkspan_rest::{Operation, Refusal};
 use linkspan_types::SystemClock;
 use serde_json::Value;
 
+use crate::args::At;
+use crate::client::{self, Host};
+use crate::context;
 use crate::exit::{Exit, Failure};
 use crate::open::check_exists;
-use crate::socket;
 
 /// A log that this process has opened, or the host that has it.
 pub(crate) enum Place {
     /// No host holds it.
     Here(Arc<dyn LogBackend>),
-    /// A host holds it and answers on its socket.
-    Host(PathBuf, tokio::runtime::Runtime),
+    /// A host holds it and answers.
+    Host(Host, tokio::runtime::Runtime),
 }
 
-/// Finds out where the log of `data` is; opens it here if nobody holds it.
-pub(crate) fn place(data: &Path, write: bool) -> Result<Place, Failure> {
+/// Finds out where the log is that is meant; opens it here if it is on this machine and nobody holds it.
+pub(crate) fn place(at: &At, write: bool) -> Result<Place, Failure> {
+    if let Some(host) = context::elsewhere(at)? {
+        return Ok(Place::Host(host, client::runtime()?));
+    }
+    let data = &at.data();
     check_exists(data)?;
     let clock = Arc::new(SystemClock::default());
     let opened = if write && data.join("format").try_exists().unwrap_or(false) {
@@ -35,7 +40,7 @@ pub(crate) fn place(data: &Path, write: bool) -> Result<Place, Failure> {
     match opened {
         Ok(log) => Ok(Place::Here(log)),
         Err(linkspan_log::Error::Locked { .. }) => {
-            Ok(Place::Host(data.to_owned(), socket::client_runtime()?))
+            Ok(Place::Host(Host::beside(data), client::runtime()?))
         }
         Err(error) => Err(error.into()),
     }
@@ -46,9 +51,9 @@ impl Place {
     pub(crate) fn perform(&self, operation: Operation) -> Result<Value, Failure> {
         match self {
             Self::Here(log) => operation.perform(&**log).map_err(Failure::from),
-            Self::Host(data, runtime) => {
+            Self::Host(host, runtime) => {
                 let (method, path, body) = operation.request();
-                runtime.block_on(socket::call(data, method, &path, body))
+                runtime.block_on(host.call(method, &path, body))
             }
         }
     }
@@ -63,8 +68,8 @@ impl Place {
 }
 
 /// Opens, performs one operation, closes.
-pub(crate) fn perform(data: &Path, operation: Operation) -> Result<Value, Failure> {
-    let place = place(data, operation.writes())?;
+pub(crate) fn perform(at: &At, operation: Operation) -> Result<Value, Failure> {
+    let place = place(at, operation.writes())?;
     let answer = place.perform(operation)?;
     place.close()?;
     Ok(answer)

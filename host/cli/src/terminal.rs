@@ -4,11 +4,86 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use indicatif::{ProgressBar, ProgressStyle};
+
 /// Whether stderr takes colours: a terminal, and neither `NO_COLOR` nor a dumb one.
 pub(crate) fn colours() -> bool {
-    io::stderr().is_terminal()
+    takes_colours(io::stderr().is_terminal())
+}
+
+fn takes_colours(is_terminal: bool) -> bool {
+    is_terminal
         && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
         && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// What a word is painted in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Colour {
+    /// It is well.
+    Green,
+    /// It is worth a look.
+    Yellow,
+    /// It is wrong.
+    Red,
+}
+
+/// Paints a word of a result, where stdout takes colours.
+pub(crate) fn painted(colour: Colour, word: &str) -> String {
+    if !takes_colours(io::stdout().is_terminal()) {
+        return word.to_owned();
+    }
+    let code = match colour {
+        Colour::Green => 32,
+        Colour::Yellow => 33,
+        Colour::Red => 31,
+    };
+    format!("\x1b[{code}m{word}\x1b[0m")
+}
+
+/// Says on a terminal what takes long, and for how long already, until it is dropped.
+pub(crate) struct Busy(Option<ProgressBar>);
+
+impl Busy {
+    pub(crate) fn new(what: &str) -> Self {
+        if !takes_drawing() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} · {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.enable_steady_tick(BUSY_EVERY);
+        Self(Some(bar))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+/// Whether stderr is a terminal on which lines can be drawn over.
+pub(crate) fn takes_drawing() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// How often what takes long is drawn anew.
+const BUSY_EVERY: Duration = Duration::from_millis(120);
+
+/// Whether what was shown may be wiped: stdout is a terminal that can.
+pub(crate) fn clears() -> bool {
+    io::stdout().is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Wipes the terminal.
+pub(crate) fn clear() {
+    let mut out = io::stdout().lock();
+    // What cannot be wiped stays.
+    drop(out.write_all(b"\x1b[H\x1b[2J"));
 }
 
 /// Whether stdout took everything so far.

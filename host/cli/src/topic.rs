@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use linkspan_rest::{DeleteRecords, NewTopic, Operation, TopicChange};
 use serde_json::Value;
 
-use crate::args::{Output, Target, TopicCommand};
+use crate::args::{Target, TopicCommand};
 use crate::exit::{Exit, Failure};
+use crate::shown::{structured, text};
 use crate::target::{confirm, perform};
 use crate::terminal::{self, Table};
 
@@ -53,7 +54,7 @@ pub(crate) fn run(command: TopicCommand) -> Result<Exit, Failure> {
         }
         TopicCommand::Delete { name, yes, target } => {
             // An unknown name is said before anybody is asked.
-            perform(&target.data, Operation::DescribeTopic(name.clone()))?;
+            perform(&target.at, Operation::DescribeTopic(name.clone()))?;
             confirm(yes, &format!("delete topic `{name}` with all its records"))?;
             answer(&target, Operation::DeleteTopic(name.clone()), |_| {
                 terminal::line(&format!("deleted topic {name}"));
@@ -66,7 +67,7 @@ pub(crate) fn run(command: TopicCommand) -> Result<Exit, Failure> {
             yes,
             target,
         } => {
-            perform(&target.data, Operation::DescribeTopic(name.clone()))?;
+            perform(&target.at, Operation::DescribeTopic(name.clone()))?;
             let which = before.map_or("all records".to_owned(), |before| {
                 format!("the records before offset {before}")
             });
@@ -85,10 +86,9 @@ pub(crate) fn answer(
     operation: Operation,
     print: impl FnOnce(&Value),
 ) -> Result<Exit, Failure> {
-    let answer = perform(&target.data, operation)?;
-    match target.output {
-        Output::Json => terminal::line(&answer.to_string()),
-        Output::Table => print(&answer),
+    let answer = perform(&target.at, operation)?;
+    if !structured(target.output, &answer, name) {
+        print(&answer);
     }
     Ok(Exit::Ok)
 }
@@ -108,7 +108,7 @@ fn settings(sets: &[String]) -> Result<BTreeMap<String, String>, Failure> {
     sets.iter().map(pair).collect()
 }
 
-fn print_list(topics: &Value) {
+pub(crate) fn print_list(topics: &Value) {
     let mut table = Table::new(&["topic", "partitions", "records", "bytes", "settings"]);
     for topic in topics.as_array().into_iter().flatten() {
         table.row([
@@ -192,13 +192,11 @@ pub(crate) fn print_rows(value: &Value, list: &str, columns: &[&str]) {
     table.print("");
 }
 
-/// Returns a field as text; `-` for null.
-pub(crate) fn text(value: &Value, name: &str) -> String {
-    match value.get(name) {
-        None | Some(Value::Null) => "-".to_owned(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    }
+/// What a topic, a group or a row of theirs is called.
+fn name(row: &Value) -> String {
+    let known = ["name", "group", "topic", "dir", "deleted"];
+    let found = known.into_iter().find(|field| row.get(field).is_some());
+    found.map(|field| text(row, field)).unwrap_or_default()
 }
 
 fn pairs(settings: Option<&Value>) -> String {

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::args::{Output, TransformCommand, TransformTryArgs};
 use crate::exit::{Exit, Failure};
 use crate::run::{plan, print_diagnostics};
+use crate::shown::{names_in, structured, text};
 use crate::terminal;
 
 /// The longest record that is read.
@@ -92,8 +93,11 @@ fn show(connector: &str, record: Record, steps: Vec<(String, Step)>, output: Out
         }
     }
     match output {
-        Output::Json => {
-            terminal::line(&json!({ "connector": connector, "steps": shown }).to_string());
+        Output::Json | Output::Yaml | Output::Name => {
+            let value = json!({ "connector": connector, "steps": shown });
+            structured(output, &value, |of| {
+                names_in(of, "steps", |step| text(step, "step"))
+            });
         }
         Output::Table => {
             for (index, entry) in shown.iter().enumerate() {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use crate::args::{Output, ValidateArgs};
 use crate::exit::{Exit, Failure};
 use crate::run::{plan, print_diagnostics};
+use crate::shown::structured;
 use crate::terminal;
 
 pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
@@ -14,10 +15,12 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
     request.run = false;
     let (plan, diagnostics) = plan::check(&request, &plugins)?;
     match args.output {
-        Output::Json => {
+        Output::Json | Output::Yaml | Output::Name => {
             let keys: Vec<_> = diagnostics.keys().iter().map(key_json).collect();
             let object = json!({ "valid": plan.is_some(), "diagnostics": diagnostics.to_json(), "keys": keys });
-            terminal::line(&object.to_string());
+            let connectors = plan.iter().flat_map(|plan| &plan.connectors);
+            let names: Vec<&str> = connectors.map(|of| of.name.as_str()).collect();
+            structured(args.output, &object, |_| names.join("\n"));
         }
         Output::Table => {
             print_diagnostics(&diagnostics);

@@ -27,6 +27,19 @@ pub fn all() -> impl Iterator<Item = &'static Code> {
     CODES.iter().copied()
 }
 
+/// Title and explanation of every code in Korean: blocks of three lines, in the order of the codes.
+const KOREAN: &str = include_str!("codes.ko.txt");
+
+/// Returns title and explanation of a code in Korean.
+#[must_use]
+pub fn korean(code: &Code) -> Option<(&'static str, &'static str)> {
+    let mut blocks = KOREAN.split("\n\n").map(|block| block.splitn(3, '\n'));
+    blocks.find_map(|mut lines| {
+        (lines.next()? == code.code).then_some(())?;
+        Some((lines.next()?, lines.next()?.trim_end()))
+    })
+}
+
 macro_rules! codes {
     ($($name:ident $code:literal $title:literal $explanation:literal)*) => {
         $(#[doc = $title] pub static $name: Code = Code { code: $code, title: $title, explanation: $explanation };)*
@@ -127,6 +140,10 @@ codes! {
         "`--rerun` repeats a run with the same files, values of `--set`, and parameters. Their texts are not the same any more, so it would be another run. Add `--changed-config` to run what the files say now, or run the files by name."
     RUN_NOT_REPEATABLE "LS0224" "the run cannot be repeated"
         "Its record does not hold all that it was started with: a `--set` carried a secret, and secrets are never stored, or an older version wrote it. Run the files by name; secrets belong into `${env:NAME}` or `${file:path:key}`."
+    CONTEXT_UNKNOWN "LS0225" "there is no such context"
+        "`linkspan context add NAME --url URL` gives a host elsewhere a name; `linkspan context list` shows the names there are. They stand in `$XDG_CONFIG_HOME/linkspan/config.yaml` (else `~/.config/linkspan/config.yaml`)."
+    TOKEN_IN_THE_OPEN "LS0226" "a token would go over an open line"
+        "The address of the host begins with http:// and is not of this machine, so that whoever is between could read the token. Use https, or a tunnel to the host whose end is on this machine."
     NOT_BUILT "LS0290" "the option is known but not built yet"
         "The name is right, and this version does not do it yet. It is refused because ignoring it would run something else than what was asked for. Remove the option, or use a later version."
     NOT_A_PLUGIN "LS0301" "a file is no linkspan plugin"
@@ -301,4 +318,32 @@ codes! {
         "The value of a secret option stands in the YAML file, where version control and backups keep it. Write `${env:NAME}` or `${file:path:key}` instead."
     SETTING_WITHOUT_EFFECT "LS0904" "a setting has no effect here"
         "The setting is one of a Kafka topic and is accepted so that a topic's settings can be taken over, but it makes no sense on one machine. The message says why. Remove it, or leave it for the day the topic moves to a cluster."
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_explained_in_both_languages() {
+        let english: Vec<&str> = all().map(|code| code.code).collect();
+        let korean_codes: Vec<&str> = KOREAN
+            .split("\n\n")
+            .filter_map(|block| block.lines().next())
+            .collect();
+        assert_eq!(
+            korean_codes, english,
+            "codes.ko.txt has one block for each code"
+        );
+        for code in all() {
+            let (title, explanation) = korean(code).unwrap();
+            for (text, original) in [(title, code.title), (explanation, code.explanation)] {
+                let is_korean = text.chars().any(|c| ('가'..='힣').contains(&c));
+                assert!(is_korean && text != original, "{}: {text}", code.code);
+                assert!(!text.contains('\n'), "{}: one line each", code.code);
+                let ticks = |text: &str| text.matches('`').count() % 2;
+                assert_eq!(ticks(text), 0, "{}: {text}", code.code);
+            }
+        }
+    }
 }

@@ -60,7 +60,7 @@ pub use plan::{
 pub use schema::json_schema;
 pub use source::Location;
 pub use vocabulary::Built;
-pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX, to_yaml};
+pub use yaml::{DEPTH_MAX, FILE_BYTES_MAX, NODES_MAX, from_yaml, to_yaml};
 
 #[cfg(test)]
 mod tests;

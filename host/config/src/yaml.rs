@@ -22,6 +22,14 @@ pub fn to_yaml(value: &serde_json::Value) -> String {
     serde_yaml::to_string(value).unwrap_or_default()
 }
 
+/// Reads a text of YAML whose places do not matter, such as a file of settings.
+///
+/// # Errors
+/// It is no YAML, or holds what has no form in JSON.
+pub fn from_yaml(text: &str) -> Result<serde_json::Value, serde_yaml::Error> {
+    serde_yaml::from_str(text)
+}
+
 /// The largest text that is read: a file of 1 MiB is a mistake, or data.
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// The deepest nesting.

@@ -1,6 +1,5 @@
 //! `linkspan consume --group`: reads as a member of a group and commits what was printed.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,10 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::args::ConsumeArgs;
+use crate::client::Host;
 use crate::exit::{Exit, Failure};
 use crate::target::{Place, place};
-use crate::{socket, terminal};
+use crate::{client, terminal};
 
 /// How long one poll waits.
 const WAIT: Duration = Duration::from_millis(500);
@@ -23,7 +23,7 @@ const ASSIGNMENT_WAIT: Duration = Duration::from_secs(3);
 enum Reader {
     Here(Box<Member>, Arc<dyn LogBackend>, tokio::runtime::Runtime),
     Host {
-        data: PathBuf,
+        host: Host,
         base: String,
         runtime: tokio::runtime::Runtime,
     },
@@ -60,9 +60,9 @@ fn follow(args: &ConsumeArgs, reader: &mut Reader) -> Result<(), Failure> {
             if stored && args.from.is_some() {
                 terminal::note(&format!(
                     "{} partition {}: the group goes on at its position {}, --from counts only without one",
-                    crate::topic::text(partition, "topic"),
-                    crate::topic::text(partition, "partition"),
-                    crate::topic::text(partition, "next")
+                    crate::shown::text(partition, "topic"),
+                    crate::shown::text(partition, "partition"),
+                    crate::shown::text(partition, "next")
                 ));
             }
         }
@@ -95,25 +95,25 @@ fn follow(args: &ConsumeArgs, reader: &mut Reader) -> Result<(), Failure> {
 
 impl Reader {
     fn join(args: &ConsumeArgs, group: &str, join: &Join) -> Result<Self, Failure> {
-        match place(&args.data, true)? {
+        match place(&args.at, true)? {
             Place::Here(log) => {
-                let runtime = socket::client_runtime()?;
+                let runtime = client::runtime()?;
                 let name = format!("consume-{}", std::process::id());
                 let member = Member::join(Arc::clone(&log), group, &name, join)?;
                 Ok(Self::Here(Box::new(member), log, runtime))
             }
-            Place::Host(data, runtime) => {
+            Place::Host(host, runtime) => {
                 let group = linkspan_rest::path_segment(group);
                 let path = format!("/api/v1/groups/{group}/members");
                 let body = Some(json!(join).to_string());
-                let joined = runtime.block_on(socket::call(&data, "POST", &path, body))?;
+                let joined = runtime.block_on(host.call("POST", &path, body))?;
                 let member = joined
                     .get("member")
                     .and_then(Value::as_str)
                     .unwrap_or_default();
                 let base = format!("{path}/{member}");
                 Ok(Self::Host {
-                    data,
+                    host,
                     base,
                     runtime,
                 })
@@ -125,12 +125,12 @@ impl Reader {
         match self {
             Self::Here(member, _, runtime) => Ok(json!(runtime.block_on(member.poll(WAIT))?)),
             Self::Host {
-                data,
+                host,
                 base,
                 runtime,
             } => {
                 let path = format!("{base}/poll?wait_ms={}", WAIT.as_millis());
-                runtime.block_on(socket::call(data, "POST", &path, None))
+                runtime.block_on(host.call("POST", &path, None))
             }
         }
     }
@@ -139,14 +139,12 @@ impl Reader {
         match self {
             Self::Here(member, ..) => Ok(member.commit()?),
             Self::Host {
-                data,
+                host,
                 base,
                 runtime,
             } => {
                 let path = format!("{base}/commit");
-                runtime
-                    .block_on(socket::call(data, "POST", &path, None))
-                    .map(drop)
+                runtime.block_on(host.call("POST", &path, None)).map(drop)
             }
         }
     }
@@ -158,12 +156,10 @@ impl Reader {
                 Ok(log.close()?)
             }
             Self::Host {
-                data,
+                host,
                 base,
                 runtime,
-            } => runtime
-                .block_on(socket::call(&data, "DELETE", &base, None))
-                .map(drop),
+            } => runtime.block_on(host.call("DELETE", &base, None)).map(drop),
         }
     }
 }

@@ -12,9 +12,11 @@ use linkspan_types::TopicName;
 use serde_json::Value;
 
 use crate::args::{ConsumeArgs, Output};
+use crate::client::Host;
 use crate::exit::{Exit, Failure};
 use crate::open::{Opened, open};
-use crate::{socket, terminal};
+use crate::shown::text;
+use crate::{client, terminal};
 
 /// How often a stopped directory is looked at again when following.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
@@ -31,9 +33,9 @@ pub(crate) fn run(args: &ConsumeArgs) -> Result<Exit, Failure> {
         .unwrap_or("earliest")
         .parse()
         .map_err(|error| Failure::new(Exit::Invalid, "LS0220", format!("--from: {error}")))?;
-    match open(&args.data)? {
+    match open(&args.at)? {
         Opened::Stopped(log) => from_directory(args, log, &topic, from),
-        Opened::Running => from_host(args, &topic, from),
+        Opened::Running(host) => from_host(args, &host, &topic, from),
     }
 }
 
@@ -67,13 +69,18 @@ fn from_directory(
     }
 }
 
-fn from_host(args: &ConsumeArgs, topic: &TopicName, from: From) -> Result<Exit, Failure> {
+fn from_host(
+    args: &ConsumeArgs,
+    host: &Host,
+    topic: &TopicName,
+    from: From,
+) -> Result<Exit, Failure> {
     let path = format!(
         "/api/v1/topics/{topic}/records?from={from}&exit={}",
         args.exit
     );
-    socket::client_runtime()?.block_on(async {
-        let mut body = socket::get(&args.data, &path).await?.into_body();
+    client::runtime()?.block_on(async {
+        let mut body = host.get(&path).await?.into_body();
         let mut rest = Vec::new();
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
@@ -119,9 +126,22 @@ fn print_line(output: Output, line: &[u8]) -> Result<(), Failure> {
 }
 
 fn print(output: Output, record: &Value) {
-    if output == Output::Json {
-        terminal::line(&record.to_string());
-        return;
+    match output {
+        Output::Table => {}
+        Output::Json => return terminal::line(&record.to_string()),
+        Output::Yaml => {
+            let yaml = linkspan_config::to_yaml(record);
+            return terminal::line(&format!("---\n{}", yaml.trim_end()));
+        }
+        // What a record is called: where it stands.
+        Output::Name => {
+            return terminal::line(&format!(
+                "{}:{}:{}",
+                text(record, "topic"),
+                text(record, "partition"),
+                text(record, "offset")
+            ));
+        }
     }
     let shown = |name: &str| match record.get(name) {
         None | Some(Value::Null) => "null".to_owned(),

@@ -4,20 +4,28 @@ use std::sync::Arc;
 
 use linkspan_log::{Cut, DiskFs, PositionChange, Repair, repair};
 use linkspan_types::SystemClock;
+use serde_json::Value;
 
 use super::{held, verify};
 use crate::args::{Output, RepairArgs};
 use crate::exit::{Exit, Failure};
+use crate::shown::{names_in, structured, text};
 use crate::terminal::{self, count};
 
 pub(super) fn run(args: &RepairArgs) -> Result<Exit, Failure> {
     let data = &args.log.data;
     crate::open::check_exists(data)?;
     let clock = Arc::new(SystemClock::default());
+    let busy = terminal::Busy::new("checking every record");
     let answer = repair(Arc::new(DiskFs), clock, data, args.yes).map_err(|e| held(e, "repair"))?;
+    drop(busy);
     match args.log.output {
-        Output::Json => terminal::line(&serde_json::to_string(&answer).unwrap_or_default()),
         Output::Table => print(&answer),
+        Output::Json | Output::Yaml | Output::Name => {
+            let value = serde_json::to_value(&answer).unwrap_or_default();
+            let places = |of: &Value| names_in(of, "problems", |problem| text(problem, "path"));
+            structured(args.log.output, &value, places);
+        }
     }
     // Damage that is still there is a failure, as `verify` has it.
     let mended = answer.problems.is_empty() || answer.done;

@@ -1,34 +1,25 @@
 //! `linkspan log stat`: figures of the log.
 
-use http_body_util::BodyExt;
 use linkspan_log::{LogBackend, LogStat};
 use serde_json::Value;
 
 use super::figures;
-use crate::args::{LogArgs, Output};
+use crate::args::Target;
 use crate::exit::{Exit, Failure};
 use crate::open::{Opened, open};
-use crate::{socket, terminal};
+use crate::shown::{names_in, structured, text};
+use crate::{client, terminal};
 
-pub(super) fn run(args: &LogArgs) -> Result<Exit, Failure> {
-    let stat = match open(&args.data)? {
+pub(super) fn run(target: &Target) -> Result<Exit, Failure> {
+    let stat = match open(&target.at)? {
         Opened::Stopped(log) => serde_json::to_value(log.stat()?).unwrap_or_default(),
-        Opened::Running => socket::client_runtime()?.block_on(async {
-            let body = socket::get(&args.data, "/api/v1/log/stat")
-                .await?
-                .into_body()
-                .collect()
-                .await;
-            let bytes = body
-                .map_err(|error| Failure::new(Exit::Environment, "LS0706", error))?
-                .to_bytes();
-            serde_json::from_slice::<Value>(&bytes)
-                .map_err(|error| Failure::new(Exit::Runtime, "LS0601", error))
-        })?,
+        Opened::Running(host) => {
+            client::runtime()?.block_on(host.call("GET", "/api/v1/log/stat", None))?
+        }
     };
-    match args.output {
-        Output::Json => terminal::line(&stat.to_string()),
-        Output::Table => print_stat(stat)?,
+    let topics = |stat: &Value| names_in(stat, "topics", |topic| text(topic, "name"));
+    if !structured(target.output, &stat, topics) {
+        print_stat(stat)?;
     }
     Ok(Exit::Ok)
 }

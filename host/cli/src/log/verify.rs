@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use linkspan_log::{DiskFs, Problem, verify};
 use linkspan_types::SystemClock;
+use serde_json::Value;
 
 use super::held;
 use crate::args::{LogArgs, Output};
 use crate::exit::{Exit, Failure};
+use crate::shown::{names_in, structured, text};
 use crate::terminal::{self, count};
 
 pub(super) fn run(args: &LogArgs) -> Result<Exit, Failure> {
     crate::open::check_exists(&args.data)?;
     let clock = Arc::new(SystemClock::default());
+    let busy = terminal::Busy::new("checking every record");
     let report = verify(Arc::new(DiskFs), clock, &args.data).map_err(|e| held(e, "verify"))?;
+    drop(busy);
     let sound = report.problems.is_empty();
     match args.output {
-        Output::Json => terminal::line(&serde_json::to_string(&report).unwrap_or_default()),
         Output::Table => {
             report
                 .problems
@@ -37,6 +40,11 @@ pub(super) fn run(args: &LogArgs) -> Result<Exit, Failure> {
                     args.data.display()
                 ));
             }
+        }
+        Output::Json | Output::Yaml | Output::Name => {
+            let value = serde_json::to_value(&report).unwrap_or_default();
+            let places = |of: &Value| names_in(of, "problems", |problem| text(problem, "path"));
+            structured(args.output, &value, places);
         }
     }
     Ok(if sound { Exit::Ok } else { Exit::Runtime })

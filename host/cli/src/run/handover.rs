@@ -14,8 +14,9 @@ use super::progress::Progress;
 use super::signals::Signals;
 use super::{job, summary};
 use crate::args::Output;
+use crate::client::Host;
 use crate::exit::{Exit, Failure};
-use crate::{socket, terminal};
+use crate::terminal;
 
 /// How long a host may take to answer on its socket: it may be starting.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -83,7 +84,7 @@ pub(super) fn offer(
     since: Instant,
 ) -> Result<Offer, Failure> {
     let body = serde_json::to_string(handed).unwrap_or_default();
-    let answer = tokio.block_on(socket::post_stream(data, "/api/v1/jobs", body));
+    let answer = tokio.block_on(Host::beside(data).post_stream("/api/v1/jobs", body));
     match answer {
         Ok(events) => {
             let follow = follow(events, data, output, signals);
@@ -164,7 +165,7 @@ async fn follow(
             cancelled = true;
             let path = format!("/api/v1/jobs/{id}");
             // A job that has just ended cannot be cancelled; its end comes next.
-            drop(socket::call(data, "DELETE", &path, None).await);
+            drop(Host::beside(data).call("DELETE", &path, None).await);
         }
     }
 }
@@ -191,7 +192,7 @@ fn finish(ended: &Ended, output: Output, signals: &Signals) -> Exit {
         .find_map(|connector| connector.error.as_ref());
     if let (Exit::Invalid, Some(error)) = (exit, error) {
         let failure = Failure::new(exit, "LS0210", &error.message);
-        return failure.json(output == Output::Json).report();
+        return failure.form(output).report();
     }
     summary::print(&ended.report, output, true, &ended.topics);
     exit

@@ -8,7 +8,6 @@ use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt as _, Full};
@@ -19,12 +18,9 @@ use hyper_util::rt::TokioIo;
 use linkspan_config::{Action, Hook, JobPlan};
 use linkspan_runtime::WarningReport;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::RootCertStore;
 
+use crate::net::{self, Stream, system_roots};
 use crate::terminal;
 
 /// How often the end of a command is looked for.
@@ -185,20 +181,8 @@ async fn call(
     let request = request
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| error.to_string())?;
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let stream = TcpStream::connect((bare, port))
-        .await
-        .map_err(|error| format!("`{host}:{port}` cannot be reached: {error}"))?;
-    let status = if secure {
-        let name = ServerName::try_from(bare.to_owned()).map_err(|error| error.to_string())?;
-        let stream = tls(roots())?
-            .connect(name, stream)
-            .await
-            .map_err(|error| format!("`{host}:{port}`: no secure connection: {error}"))?;
-        send(stream, request).await?
-    } else {
-        send(stream, request).await?
-    };
+    let stream = net::connect(&uri, || Ok(roots())).await?;
+    let status = send(stream, request).await?;
     if status.is_success() {
         Ok(())
     } else {
@@ -206,29 +190,10 @@ async fn call(
     }
 }
 
-/// The certificates that this system trusts; `SSL_CERT_FILE` names others.
-fn system_roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    roots
-}
-
-fn tls(roots: RootCertStore) -> Result<TlsConnector, String> {
-    if roots.is_empty() {
-        return Err("this system has no trusted certificates".to_owned());
-    }
-    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-async fn send<S>(stream: S, request: Request<Full<Bytes>>) -> Result<StatusCode, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn send(
+    stream: Box<dyn Stream>,
+    request: Request<Full<Bytes>>,
+) -> Result<StatusCode, String> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| error.to_string())?;

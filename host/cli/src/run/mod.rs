@@ -53,11 +53,6 @@ use crate::{logging, socket, terminal};
 const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 pub(crate) fn run(args: &RunArgs) -> Result<Exit, Failure> {
-    let json = args.output == Output::Json;
-    start(args).map_err(|failure| failure.json(json && args.once))
-}
-
-fn start(args: &RunArgs) -> Result<Exit, Failure> {
     match &args.rerun {
         Some(id) => rerun::run(args, id),
         None => start_as(args, None),

@@ -1,6 +1,5 @@
 //! A line of progress on a terminal; nothing elsewhere.
 
-use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -21,7 +20,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// A bar on a terminal; silent when stderr goes elsewhere.
     pub(crate) fn new() -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
+        let bar = terminal::takes_drawing().then(|| {
             let bar = ProgressBar::new_spinner();
             if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg}") {
                 bar.set_style(style);

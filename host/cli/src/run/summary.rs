@@ -5,6 +5,7 @@ use std::time::Duration;
 use linkspan_runtime::{ConnectorReport, RunReport};
 
 use crate::args::Output;
+use crate::shown::{structured, text};
 use crate::terminal::{self, count};
 
 /// Prints the report in the form asked for.
@@ -17,8 +18,11 @@ pub(crate) fn print(report: &RunReport, output: Output, resumed: bool, topics: &
         terminal::error(&error.code, &error.message, None);
     }
     match output {
-        Output::Json => terminal::line(&serde_json::to_string(report).unwrap_or_default()),
         Output::Table => print_table(report, resumed, topics),
+        Output::Json | Output::Yaml | Output::Name => {
+            let value = serde_json::to_value(report).unwrap_or_default();
+            structured(output, &value, |report| text(report, "run_id"));
+        }
     }
 }
 
