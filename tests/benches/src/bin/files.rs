@@ -1,10 +1,13 @@
 //! Files into the log, beside a bare program that only reads: lines and `wc -l`, CSV and the csv crate, gzip and `zcat`.
 //!
 //! ```text
-//! files BINARY [--lines N] [--rounds N]
+//! files BINARY [--lines N] [--rounds N] [--big-mib N]
 //! ```
 //! Each round runs the baseline and the job after each other, on the same file; medians and their ratio are printed. A job's time
 //! is that of the whole process, with start, the durable log and the summary.
+//!
+//! At last a file of `--big-mib` MiB (1024; 0 leaves it out) is read once, and the most memory that the process had is printed. The
+//! file is written for that and removed; the topic is packed, so that the log takes a tenth of it.
 
 #![expect(clippy::print_stdout, reason = "the figures are the program's output")]
 
@@ -20,6 +23,7 @@ struct Options {
     binary: PathBuf,
     lines: u64,
     rounds: usize,
+    big_mib: u64,
 }
 
 /// What is read, by the job and by the program beside it.
@@ -44,11 +48,12 @@ fn options() -> Result<Options> {
     let mut args = std::env::args().skip(1);
     let binary = args
         .next()
-        .context("usage: files BINARY [--lines N] [--rounds N]")?;
+        .context("usage: files BINARY [--lines N] [--rounds N] [--big-mib N]")?;
     let mut options = Options {
         binary: fs::canonicalize(binary)?,
         lines: 1_000_000,
         rounds: 10,
+        big_mib: 1024,
     };
     while let Some(flag) = args.next() {
         let value = args
@@ -57,6 +62,7 @@ fn options() -> Result<Options> {
         match flag.as_str() {
             "--lines" => options.lines = value.parse()?,
             "--rounds" => options.rounds = value.parse()?,
+            "--big-mib" => options.big_mib = value.parse()?,
             _ => bail!("unknown flag {flag}"),
         }
     }
@@ -108,8 +114,74 @@ fn bench(options: &Options, folder: &Path) -> Result<()> {
             rate(bare),
             bare / job
         );
+        fs::remove_file(&case.file)?;
+    }
+    if options.big_mib > 0 {
+        big(options, folder)?;
     }
     Ok(())
+}
+
+/// Reads a file that is larger than memory should be; prints the most memory that the process had.
+fn big(options: &Options, folder: &Path) -> Result<()> {
+    let file = folder.join("big.txt");
+    let mut out = BufWriter::with_capacity(1 << 20, File::create(&file)?);
+    let (wanted, mut bytes, mut lines) = (options.big_mib << 20, 0, 0_u64);
+    while bytes < wanted {
+        let line = format!(
+            "{lines:012} a line of a hundred bytes, as logs have them, {:044}\n",
+            lines % 9_973
+        );
+        out.write_all(line.as_bytes())?;
+        bytes += line.len() as u64;
+        lines += 1;
+    }
+    out.into_inner()
+        .map_err(std::io::IntoInnerError::into_error)?
+        .sync_all()?;
+    let yaml = folder.join("big.yaml");
+    fs::write(
+        &yaml,
+        format!(
+            "topics:\n  big: {{ partitions: 1, compression.type: zstd }}\nconnectors:\n  in: {{ connector: file-source, path: {}, topic: big }}\n",
+            file.display()
+        ),
+    )?;
+    let begin = Instant::now();
+    let mut child = Command::new(&options.binary)
+        .args(["run", "--once", "--data"])
+        .arg(folder.join("big-data"))
+        .arg(&yaml)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut peak_kib = 0;
+    let status = loop {
+        // The kernel's own greatest value: only what comes after the last look is missed.
+        peak_kib = peak_kib.max(peak(child.id()).unwrap_or(0));
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        std::thread::park_timeout(std::time::Duration::from_millis(20));
+    };
+    if !status.success() {
+        bail!("the job with {} MiB failed", options.big_mib);
+    }
+    println!(
+        "{:<18} {:>12.0} records/s   {} MiB, {lines} records   peak RSS {} MiB",
+        "big file -> log",
+        precise(lines) / begin.elapsed().as_secs_f64(),
+        options.big_mib,
+        peak_kib >> 10
+    );
+    Ok(())
+}
+
+/// The most memory that a process had so far, in KiB.
+fn peak(process: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
+    line.split_whitespace().nth(1)?.parse().ok()
 }
 
 /// Writes the same rows as lines, as CSV and packed.
