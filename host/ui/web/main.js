@@ -6,6 +6,8 @@ import { language, theme, zone } from "./lib/settings.js";
 import { authorize, basic, bearer, reach, signIn, signedIn } from "./lib/api.js";
 import { go, to, useRoute } from "./lib/route.js";
 import { inTrouble, start, stream, useFleet } from "./lib/live.js";
+import { learn, useWho } from "./lib/role.js";
+import "./lib/past.js";
 import { Field, Trouble } from "./parts/basic.js";
 import { Modal, Overlay } from "./parts/dialog.js";
 import { Icon } from "./parts/icons.js";
@@ -15,9 +17,21 @@ import { Fleet } from "./pages/fleet.js";
 const PAGES = {
   fleet: () => Fleet,
   connectors: async () => (await import("./pages/connector.js")).Connector,
+  graph: async () => (await import("./pages/graph.js")).Graph,
+  create: async () => (await import("./pages/create.js")).Create,
+  edit: async () => (await import("./pages/create.js")).Edit,
   topics: async () => (await import("./pages/topics.js")).Topics,
+  letters: async () => (await import("./pages/letters.js")).Letters,
+  runs: async () => (await import("./pages/runs.js")).Runs,
+  groups: async () => (await import("./pages/groups.js")).Groups,
+  plugins: async () => (await import("./pages/plugins.js")).Plugins,
+  host: async () => (await import("./pages/host.js")).Host,
 };
-const LINKS = ["fleet", "topics"];
+const LINKS = ["fleet", "graph", "topics", "letters", "runs", "groups", "plugins", "host"];
+/** Pages that belong to a link of another name. */
+const UNDER = { connectors: "fleet", edit: "fleet", create: "fleet" };
+/** The key after `g` for each page. */
+const KEYS = { f: "fleet", p: "graph", t: "topics", d: "letters", r: "runs", l: "groups", i: "plugins", h: "host", n: "create" };
 
 function Side({ current }) {
   const [open, set] = useState(false);
@@ -27,14 +41,14 @@ function Side({ current }) {
       <div class="top row between"><a class="brand" href="#/fleet"><img src="icon.svg" alt="" />linkspan</a>
         <button type="button" class="button menu-button" aria-expanded=${open ? "true" : "false"} onClick=${() => set(!open)}><${Icon} name="menu" />${t("menu")}</button></div>
       <nav aria-label=${t("menu")}><ul>${LINKS.map((name) => html`
-        <li key=${name}><a href=${to([name])} aria-current=${current === name ? "page" : undefined} onClick=${() => set(false)}><${Icon} name=${name} />${t(`nav.${name}`)}
+        <li key=${name}><a href=${to([name])} aria-current=${(UNDER[current] ?? current) === name ? "page" : undefined} onClick=${() => set(false)}><${Icon} name=${name} />${t(`nav.${name}`)}
           ${name === "fleet" && trouble > 0 && html`<span class="tally">${trouble}</span>`}</a></li>`)}</ul></nav>
       <${Settings} />
     </header>`;
 }
 
 function Settings() {
-  const [now, state] = [useCell(theme), useCell(stream)];
+  const [, state, who] = [useCell(theme), useCell(stream), useWho()];
   const pick = (label, of, choices) => html`
     <select aria-label=${label} onChange=${(event) => of.set(event.currentTarget.value)}>
       ${choices.map(([key, text]) => html`<option value=${key} selected=${of.get() === key}>${text}</option>`)}</select>`;
@@ -44,6 +58,7 @@ function Settings() {
       ${pick(t("settings.theme"), theme, [["auto", t("theme.auto")], ["light", t("theme.light")], ["dark", t("theme.dark")]])}
       ${pick("Language · 언어", language, [["en", "English"], ["ko", "한국어"]])}
       ${pick(t("settings.zone"), zone, [["local", t("zone.local")], ["utc", "UTC"]])}
+      ${who.auth && html`<span class="soft">${who.user} · ${who.role}</span>`}
       ${signedIn() && html`<button class="button tiny" onClick=${() => { authorize(null); location.reload(); }}>${t("login.out")}</button>`}
     </div>`;
 }
@@ -87,7 +102,7 @@ function useKeys(help) {
     let after = null;
     function press(event) {
       if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea, dialog")) return;
-      const target = { f: "fleet", t: "topics" }[event.key];
+      const target = KEYS[event.key];
       if (after === "g" && target) go([target]);
       else if (event.key === "/") {
         event.preventDefault();
@@ -102,6 +117,7 @@ function useKeys(help) {
 
 function App() {
   useCell(words);
+  useWho();
   const route = useRoute();
   const asked = useCell(signIn);
   const lost = useCell(reach) === "lost";
@@ -118,14 +134,15 @@ function App() {
         <${Page} route=${route} />
       </main></div>
     ${help && html`<${Modal} title=${t("keys.title")} onClose=${() => show(false)}>
-      <div class="keys">${[["/", "search"], ["g f", "fleet"], ["g t", "topics"], ["↑ ↓ PgUp PgDn Home End", "rows"], ["?", "help"]]
-        .map(([key, word]) => html`<span><kbd>${key}</kbd></span><span>${t(`keys.${word}`)}</span>`)}</div>
+      <div class="keys">${[["/", t("search")], ...Object.entries(KEYS).map(([key, name]) => [`g ${key}`, t(`nav.${name}`)]), ["↑ ↓ PgUp PgDn Home End", t("keys.rows")], ["?", t("keys.help")]]
+        .map(([key, word]) => html`<span><kbd>${key}</kbd></span><span>${word}</span>`)}</div>
       <div class="dialog-foot"><button class="button" onClick=${() => show(false)}>${t("close")}</button></div><//>`}
     <${Overlay} />`;
 }
 
 await ready;
 start();
+learn();
 const app = document.getElementById("app");
 app.replaceChildren();
 render(html`<${App} />`, app);

@@ -5,8 +5,10 @@ import { t, tn } from "../lib/i18n.js";
 import { count, rate, short, span } from "../lib/format.js";
 import { HEALTHS, inTrouble, lagging, tone, useFleet } from "../lib/live.js";
 import { to, tune } from "../lib/route.js";
+import { may } from "../lib/role.js";
 import { Choice, Empty, Field, Head, Health } from "../parts/basic.js";
 import { NextAct } from "../parts/acts.js";
+import { Icon } from "../parts/icons.js";
 import { Rows, useNarrow } from "../parts/rows.js";
 
 const GROUPS = {
@@ -37,11 +39,11 @@ export function Fleet({ route }) {
   if (!fleet) return html`<${Head} title=${t("nav.fleet")} /><p class="soft" role="status">${t("loading")}</p>`;
   if (rows.length === 0) {
     return html`<${Head} title=${t("nav.fleet")} />
-      <${Empty} title=${t("fleet.empty")} text=${t("fleet.empty-text")} command=${"linkspan run configs/quickstart.yaml"} />`;
+      <${Empty} title=${t("fleet.empty")} text=${t("fleet.empty-text")} command=${"linkspan run configs/quickstart.yaml"}>${may("admin") && html`<a class="button main" href="#/create">${t("create.first")}</a>`}<//>`;
   }
   const { totals } = fleet;
   return html`
-    <${Head} title=${t("nav.fleet")} />
+    <${Head} title=${t("nav.fleet")}>${may("admin") && html`<a class="button" href="#/create"><${Icon} name="create" />${t("nav.create")}</a>`}<//>
     <div class="tallies">
       ${[["trouble", "bad"], ["lagging", "warn"], ["running", "good"], ["still", ""]].map(([group, colour]) => {
         const n = rows.filter(GROUPS[group]).length;
@@ -60,7 +62,7 @@ export function Fleet({ route }) {
     </div>
     ${shown.length === 0
       ? html`<${Empty} title=${t("fleet.none")}><button type="button" class="button" onClick=${() => tune({ q: "", kind: "", state: "", topic: "", group: "" })}>${t("fleet.clear")}</button><//>`
-      : html`<${Rows} label=${t("nav.fleet")} layout="fleet" height=${narrow ? 78 : 58} max="calc(100dvh - 330px)" items=${shown} keyOf=${(row) => row.name}
+      : html`<${Rows} label=${t("nav.fleet")} layout="fleet" height=${narrow ? 78 : 58} items=${shown} keyOf=${(row) => row.name}
           toneOf=${(row) => inTrouble(row) ? tone(row.health) : lagging(row) ? "warn" : ""}
           heads=${[[t("name")], [t("fleet.state")], [t("topic"), "opt"], [t("fleet.rate"), "right"], [t("fleet.lag"), "right"], [t("fleet.fresh"), "opt right"], [t("fleet.restarts"), "opt right"], [""]]}
           line=${(row) => html`<${Line} row=${row} />`} />

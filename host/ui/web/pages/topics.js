@@ -7,6 +7,7 @@ import { bytes, count } from "../lib/format.js";
 import { to, tune } from "../lib/route.js";
 import { useLoad } from "../lib/load.js";
 import { Empty, Field, Head, Loaded, Table, Tabs, Time, Trouble } from "../parts/basic.js";
+import { Bytes, plain } from "../parts/bytes.js";
 import { Rows, useNarrow } from "../parts/rows.js";
 
 export const Topics = ({ route }) => route.parts[1] ? html`<${Topic} route=${route} key=${route.parts[1]} />` : html`<${List} route=${route} />`;
@@ -17,7 +18,7 @@ function List({ route }) {
   return html`<${Head} title=${t("nav.topics")} /><${Loaded} of=${loaded}>${(topics) => topics.length === 0
     ? html`<${Empty} title=${t("topics.empty")} text=${t("topics.empty-text")}><a class="button main" href="#/fleet">${t("nav.fleet")}</a><//>`
     : html`<div class="filters"><${Field} wide type="search" label=${t("search")} value=${route.query.q ?? ""} onInput=${(event) => tune({ q: event.currentTarget.value })} /></div>
-      <${Rows} label=${t("nav.topics")} layout="topics" height=${44} max="calc(100dvh - 260px)" keyOf=${(topic) => topic.name} items=${topics.filter((topic) => topic.name.toLowerCase().includes(q))}
+      <${Rows} label=${t("nav.topics")} layout="topics" height=${44} keyOf=${(topic) => topic.name} items=${topics.filter((topic) => topic.name.toLowerCase().includes(q))}
         heads=${[[t("name")], [t("topics.partitions"), "right"], [t("records"), "right"], [t("bytes"), "opt right"], [t("topics.settings"), "opt"]]}
         line=${(topic) => html`<span role="cell" class="cut"><a href=${to(["topics", topic.name])}>${topic.name}</a></span><span role="cell" class="right num">${count(topic.partitions)}</span><span role="cell" class="right num">${count(topic.records)}</span>
           <span role="cell" class="right num opt">${bytes(topic.bytes)}</span><span role="cell" class="cut soft small opt">${Object.entries(topic.settings).map(([name, value]) => `${name}=${value}`).join(" ")}</span>`} />`}<//>`;
@@ -35,15 +36,6 @@ function Topic({ route }) {
 
 /** Records that a page holds at most. */
 const RECORDS_MAX = 500;
-const text = (value) => value === null ? "null" : typeof value === "string" ? value : value.base64 !== undefined ? `base64:${value.base64}` : t("records.hidden");
-function pretty(value) {
-  try {
-    return JSON.stringify(JSON.parse(text(value)), null, 2);
-  } catch {
-    return text(value);
-  }
-}
-
 function Records({ topic }) {
   const narrow = useNarrow(800);
   const [from, start] = useState("earliest");
@@ -60,7 +52,7 @@ function Records({ topic }) {
     try {
       await lines(`/api/v1/topics/${seg(topic.name)}/records${query({ from, exit: true })}`, (record) => {
         if (record.error) throw new Error(record.error);
-        if (record.note || (key && !text(record.key).includes(key))) return;
+        if (record.note || (key && !plain(record.key).includes(key))) return;
         records.push(record);
         if (records.length >= RECORDS_MAX) stop.abort();
       }, { signal: stop.signal });
@@ -83,11 +75,11 @@ function Records({ topic }) {
       ${found?.length > 0 && html`<button type="button" class="button" onClick=${download}>${t("records.download")}</button>`}
     </form>
     ${error && html`<${Trouble} error=${error} />`}
-    ${open && html`<div class="card record-more"><div class="row between"><h2>${open.partition}:${open.offset}</h2><button type="button" class="button tiny" onClick=${() => look(null)}>${t("close")}</button></div>
-      <p><${Time} at=${open.timestamp} /></p><h3>${t("records.key")}</h3><pre class="block" tabindex="0">${pretty(open.key)}</pre><h3>${t("value")}</h3><pre class="block" tabindex="0">${pretty(open.value)}</pre>
-      ${open.headers.length > 0 && html`<h3>${t("records.headers")}</h3><dl class="pairs">${open.headers.map(([name, value]) => html`<dt class="mono">${name}</dt><dd class="mono">${text(value)}</dd>`)}</dl>`}</div>`}
+    ${open && html`<div class="card record-more stack tight"><div class="row between"><h2>${open.partition}:${open.offset}</h2><button type="button" class="button tiny" onClick=${() => look(null)}>${t("close")}</button></div>
+      <p><${Time} at=${open.timestamp} /></p><${Bytes} of=${open.key} title=${t("records.key")} /><${Bytes} of=${open.value} title=${t("value")} />
+      ${open.headers.length > 0 && html`<h3>${t("records.headers")}</h3><dl class="pairs">${open.headers.map(([name, value]) => html`<dt class="mono">${name}</dt><dd class="mono">${plain(value)}</dd>`)}</dl>`}</div>`}
     ${found && (found.length === 0 ? html`<${Empty} title=${t("records.empty")} />` : html`<${Rows} label=${t("topics.records")} layout="records" height=${narrow ? 48 : 40} items=${found} keyOf=${(record) => `${record.partition}:${record.offset}`}
       heads=${[[""], [t("partition"), "opt"], [t("offset"), "right"], [t("time"), "opt"], [t("records.key"), "opt"], [t("value")]]}
       line=${(record) => html`<span role="cell"><button type="button" class="button tiny plain" aria-label=${`${t("records.open")} ${record.partition}:${record.offset}`} onClick=${() => look(record)}>⋯</button></span>
-        <span role="cell" class="opt num">${record.partition}</span><span role="cell" class="right num">${record.offset}</span><span role="cell" class="opt small"><${Time} at=${record.timestamp} /></span><span role="cell" class="opt mono cut">${text(record.key)}</span><span role="cell" class="mono cut">${text(record.value)}</span>`} />`)}`;
+        <span role="cell" class="opt num">${record.partition}</span><span role="cell" class="right num">${record.offset}</span><span role="cell" class="opt small"><${Time} at=${record.timestamp} /></span><span role="cell" class="opt mono cut">${plain(record.key)}</span><span role="cell" class="mono cut">${plain(record.value)}</span>`} />`)}`;
 }

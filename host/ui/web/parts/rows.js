@@ -7,17 +7,32 @@ import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/h.js"
 
 /** Lines kept above and below what is seen. */
 const BEYOND = 6;
+/** Lines that are seen at least. */
+const LINES_MIN = 5;
 
-export function Rows({ label, layout, heads, items, keyOf, line, toneOf, height = 58, max = "calc(100dvh - 320px)" }) {
+export function Rows({ label, layout, heads, items, keyOf, line, toneOf, height = 58, foot = 76 }) {
   const body = useRef();
   const [top, scrolled] = useState(0);
   const [seen, measured] = useState(900);
+  const [room, fits] = useState(900);
   const wanted = useRef(null);
+  // Whole lines down to the end of the window; where few fit the page itself scrolls.
   useLayoutEffect(() => {
-    const watch = new ResizeObserver(() => measured(body.current?.clientHeight || 900));
+    const fit = () => {
+      const above = body.current.getBoundingClientRect().top + (document.scrollingElement?.scrollTop ?? 0);
+      fits(Math.max(LINES_MIN, Math.floor((innerHeight - above - foot) / height)) * height);
+      measured(body.current.clientHeight || 900);
+    };
+    const watch = new ResizeObserver(fit);
     watch.observe(body.current);
-    return () => watch.disconnect();
-  }, []);
+    watch.observe(document.body);
+    addEventListener("resize", fit);
+    fit();
+    return () => {
+      watch.disconnect();
+      removeEventListener("resize", fit);
+    };
+  }, [height, foot]);
   const first = Math.max(0, Math.floor(top / height) - BEYOND);
   const last = Math.min(items.length, Math.ceil((top + seen) / height) + BEYOND);
   useEffect(() => {
@@ -53,7 +68,7 @@ export function Rows({ label, layout, heads, items, keyOf, line, toneOf, height 
       <div role="rowgroup"><div class=${`rows-head ${layout}`} role="row" aria-rowindex="1">
         ${heads.map(([text, cls]) => html`<span role="columnheader" class=${cls}>${text}</span>`)}
       </div></div>
-      <div class="rows-body" role="rowgroup" tabindex="0" aria-label=${label} ref=${body} onKeyDown=${move} onScroll=${(event) => scrolled(event.currentTarget.scrollTop)} style=${{ maxHeight: `max(${max}, 240px)` }}>
+      <div class="rows-body" role="rowgroup" tabindex="0" aria-label=${label} ref=${body} onKeyDown=${move} onScroll=${(event) => scrolled(event.currentTarget.scrollTop)} style=${{ maxHeight: `${room}px` }}>
         <div role="presentation" style=${{ height: `${items.length * height}px` }}>${lines}</div>
       </div>
     </div>`;

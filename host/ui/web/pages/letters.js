@@ -1,0 +1,121 @@
+// Dead letters: topics that hold them; of one the failures in groups, each record with its origin and bytes, and ways to mend them.
+
+import { html, useMemo, useState } from "../lib/h.js";
+import { call, get, send, seg } from "../lib/api.js";
+import { t, tn } from "../lib/i18n.js";
+import { count } from "../lib/format.js";
+import { to } from "../lib/route.js";
+import { useLoad } from "../lib/load.js";
+import { may } from "../lib/role.js";
+import { Empty, Facts, Field, Head, Loaded, Table, Time, Trouble } from "../parts/basic.js";
+import { Bytes, plain } from "../parts/bytes.js";
+import { ask } from "../parts/dialog.js";
+import { Rows, useNarrow } from "../parts/rows.js";
+
+/** Letters that a page holds at most. */
+const LETTERS_MAX = 1000;
+
+export const Letters = ({ route }) => route.parts[1] ? html`<${Topic} name=${route.parts[1]} key=${route.parts[1]} />` : html`<${List} />`;
+
+function List() {
+  const loaded = useLoad((signal) => get("/api/v1/dlq", { signal }), [], { every: 5000 });
+  return html`<${Head} title=${t("nav.letters")} /><${Loaded} of=${loaded}>${(topics) => topics.length === 0
+    ? html`<${Empty} title=${t("letters.empty")} text=${t("letters.empty-text")} command=${"errors: { tolerance: all, deadletterqueue.topic.name: letters }"} />`
+    : html`<section class="card flush"><${Table} label=${t("nav.letters")} heads=${[t("topic"), [t("nav.letters")]]}>
+        ${topics.map((one) => html`<tr key=${one.topic}><td><a class="wrap" href=${to(["letters", one.topic])}>${one.topic}</a></td><td class="num">${count(one.letters)}</td></tr>`)}<//></section>`}<//>`;
+}
+
+const place = (letter) => `${letter.partition}:${letter.offset}`;
+
+/** Letters by what went wrong, most first. */
+function groups(letters) {
+  const found = new Map();
+  for (const letter of letters) {
+    const key = JSON.stringify([letter.code, letter.connector, letter.stage, letter.class]);
+    const group = found.get(key) ?? { ...letter, key, letters: [] };
+    group.letters.push(letter);
+    found.set(key, group);
+  }
+  return [...found.values()].sort((a, b) => b.letters.length - a.letters.length);
+}
+
+/** What a replay of these writes where: from the letters themselves, so that it is known before anything is done. */
+function Targets({ of, target }) {
+  const sums = new Map();
+  for (const letter of of) {
+    const where = target || letter.topic || null;
+    sums.set(where, (sums.get(where) ?? 0) + 1);
+  }
+  return html`<div class="stack tight"><${Table} label=${t("letters.targets")} heads=${[t("topic"), [t("records")]]}>${[...sums].map(([where, n]) => html`<tr key=${where}><td>${where ?? t("letters.homeless")}</td><td class="num">${count(n)}</td></tr>`)}<//>
+    <p class="soft small">${t("letters.once")}</p></div>`;
+}
+
+function Replay({ name, letters, label, reload }) {
+  const [target, set] = useState("");
+  const go = () => ask({
+    title: tn("letters.replay-title", letters.length), confirm: t("letters.replay"), danger: true, done: t("act.done"),
+    effects: [t("letters.replay-effect"), t("letters.stay")],
+    preview: async () => html`<${Targets} of=${letters} target=${target.trim()} />`,
+    act: async () => {
+      await call("POST", `/api/v1/dlq/${seg(name)}/replay`, { offsets: letters.map(place), ...(target.trim() ? { to: target.trim() } : {}) });
+      reload();
+    },
+  });
+  return html`<div class="filters"><${Field} label=${t("letters.to")} hint=${t("letters.to-hint")} value=${target} onInput=${(event) => set(event.currentTarget.value)} />
+    <button type="button" class="button main" onClick=${go}>${label}</button></div>`;
+}
+
+/** One record by hand: what it was, what it becomes, and where that goes. */
+function Mend({ letter }) {
+  const [value, edit] = useState(typeof letter.value === "string" ? letter.value : "");
+  const [topic, set] = useState(letter.topic ?? "");
+  const go = () => ask({
+    title: t("letters.mend-title", { topic }), confirm: t("letters.send"), danger: true, done: t("act.done"), effects: [t("letters.mend-effect", { topic }), t("letters.stay")],
+    body: html`<div class="diff"><div class="del">- ${plain(letter.value)}</div><div class="add">+ ${value}</div></div>`,
+    act: () => send("POST", `/api/v1/topics/${seg(topic)}/records`, `${JSON.stringify({ key: letter.key, value, timestamp: letter.timestamp })}\n`, { type: "application/x-ndjson" }),
+  });
+  return html`<div class="stack tight"><h3>${t("letters.mend")}</h3><textarea class="mono" rows="4" aria-label=${t("letters.mend")} value=${value} onInput=${(event) => edit(event.currentTarget.value)} />
+    <div class="filters"><${Field} label=${t("topic")} value=${topic} onInput=${(event) => set(event.currentTarget.value)} /><button type="button" class="button" disabled=${!topic.trim() || value === letter.value} onClick=${go}>${t("offsets.preview")}</button></div></div>`;
+}
+
+/** The record through the transforms of its connector, step by step, where the host can do that. */
+function Try({ letter }) {
+  const [steps, set] = useState(null);
+  const [error, fail] = useState(null);
+  const go = () => call("POST", "/api/v1/transforms/try", { connector: letter.connector, record: { topic: letter.topic, key: letter.key, value: letter.value, headers: [] } }).then((told) => set(told.steps), fail);
+  if (error?.status === 404) return html`<p class="soft small">${t("letters.no-try")}</p>`;
+  return html`<div class="stack tight"><div><button type="button" class="button" onClick=${go}>${t("letters.try")}</button></div>
+    ${error && html`<${Trouble} error=${error} />`}
+    ${steps?.map((step, n) => html`<div key=${n}><b>${step.step ? `${step.step} (${step.type})` : t("letters.original")}</b>${step.error ? html`<${Trouble} error=${{ message: String(step.error) }} />` : html`<pre class="block" tabindex="0">${step.record === null ? t("connector.filtered") : JSON.stringify(step.record, null, 2)}</pre>`}</div>`)}</div>`;
+}
+
+const Letter = ({ letter, close }) => html`
+  <section class="card record-more"><div class="row between"><h2>${place(letter)}</h2><button type="button" class="button tiny" onClick=${close}>${t("close")}</button></div>
+    <${Trouble} error=${letter} />
+    <${Facts} of=${[[t("letters.from"), letter.from], [t("letters.connector"), letter.connector && html`<a href=${to(["connectors", letter.connector])}>${letter.connector}</a>`], [t("letters.stage"), letter.stage ?? "–"], [t("time"), html`<${Time} at=${letter.timestamp} />`]]} />
+    <${Bytes} of=${letter.key} title=${t("records.key")} /><${Bytes} of=${letter.value} title=${t("value")} />
+    ${may("operator") && html`<${Try} letter=${letter} /><${Mend} letter=${letter} />`}
+  </section>`;
+
+function Topic({ name }) {
+  const narrow = useNarrow(800);
+  const [picked, pick] = useState(null);
+  const [open, look] = useState(null);
+  const loaded = useLoad((signal) => call("POST", `/api/v1/dlq/${seg(name)}/show`, { limit: LETTERS_MAX }, { signal }), [name]);
+  const letters = loaded.data?.letters ?? [];
+  const grouped = useMemo(() => groups(letters), [letters]);
+  const shown = picked === null ? letters : grouped.find((group) => group.key === picked)?.letters ?? letters;
+  return html`<${Head} title=${name} crumb=${html`<a href="#/letters">${t("nav.letters")}</a>`}><button type="button" class="button" onClick=${loaded.reload}>${t("reload")}</button><a class="button" href=${to(["topics", name])}>${t("letters.as-topic")}</a><//>
+    <${Loaded} of=${loaded}>${({ more }) => letters.length === 0 ? html`<${Empty} title=${t("letters.none")} />` : html`<div class="stack">
+      <section class="card flush"><${Table} label=${t("letters.groups")} heads=${["", [t("nav.letters")], t("letters.code"), t("letters.connector"), t("letters.stage"), t("letters.example")]}>
+        ${grouped.map((group) => html`<tr key=${group.key}><td><button type="button" class="button tiny" aria-pressed=${picked === group.key ? "true" : "false"} aria-label=${`${t("letters.only")}: ${group.code ?? ""} ${group.connector ?? ""}`} onClick=${() => pick(picked === group.key ? null : group.key)}>${picked === group.key ? t("letters.all") : t("letters.only")}</button></td>
+          <td class="num">${count(group.letters.length)}</td><td class="mono">${group.code ?? "–"}</td><td class="wrap">${group.connector ?? "–"}</td><td class="small">${group.stage ?? "–"}</td><td class="wrap small">${group.message ?? group.class ?? ""}</td></tr>`)}<//></section>
+      ${may("operator") && html`<${Replay} key=${picked} name=${name} letters=${shown} label=${tn("letters.replay-n", shown.length)} reload=${loaded.reload} />`}
+      ${more && html`<p class="note warn">${t("letters.more", { n: count(LETTERS_MAX) })}</p>`}
+      ${open && html`<${Letter} key=${place(open)} letter=${open} close=${() => look(null)} />`}
+      <${Rows} label=${t("nav.letters")} layout="letters" height=${narrow ? 48 : 42} items=${shown} keyOf=${place}
+        heads=${[[""], [t("letters.from")], [t("time"), "opt"], [t("letters.code"), "opt"], [t("value")]]}
+        line=${(letter) => html`<span role="cell"><button type="button" class="button tiny plain" aria-label=${`${t("records.open")} ${place(letter)}`} onClick=${() => look(letter)}>⋯</button></span>
+          <span role="cell" class="cut mono">${letter.from}</span><span role="cell" class="opt small"><${Time} at=${letter.timestamp} /></span><span role="cell" class="opt mono">${letter.code}</span><span role="cell" class="mono cut">${plain(letter.value)}</span>`} />
+    </div>`}<//>`;
+}
