@@ -19,7 +19,7 @@ const ORDER: [&str; 10] = [
     "completed",
 ];
 
-/// The origin of connectors that were made over the network.
+/// The file in the origin of connectors that were made over the network; the line and column behind it are those of the request.
 const MADE_BY_REST: &str = "REST";
 
 /// A connector's status as the host tells it; what is not told is empty.
@@ -243,9 +243,9 @@ impl Row {
             .as_deref()
             .map(|trace| Problem::of(trace, remedy));
         let error = own.or_else(|| tasks.iter().find_map(|task| task.error.clone()));
-        let owner = match status.origin.as_str() {
+        let owner = match status.origin.split(':').next() {
             _ if status.left => "none",
-            MADE_BY_REST => "rest",
+            Some(MADE_BY_REST) => "rest",
             _ => "file",
         };
         Self {

@@ -83,6 +83,29 @@ fn what_failed_comes_first_with_its_remedy() {
 }
 
 #[test]
+fn who_owns_a_connector_is_read_from_its_origin() {
+    let owners = |rows: &[(&str, bool)]| -> Vec<Value> {
+        let told = rows.iter().enumerate().map(|(n, (origin, left))| {
+            let mut row = status(&n.to_string(), "source", "RUNNING", "RUNNING", None);
+            row["origin"] = json!(origin);
+            row["left"] = json!(left);
+            row
+        });
+        let fleet = Fleet::new(log(), Arc::new(Told(Mutex::new(told.collect()))));
+        let page = fleet.page();
+        let rows = page["connectors"].as_array().unwrap();
+        rows.iter().map(|row| row["owner"].clone()).collect()
+    };
+    let rows = [
+        ("a.yaml:3:1", false),
+        ("REST:7:1", false),
+        ("REST", false),
+        ("a.yaml:3:1", true),
+    ];
+    assert_eq!(owners(&rows), ["file", "rest", "rest", "none"]);
+}
+
+#[test]
 fn a_job_tells_states_of_tasks_alone() {
     let row =
         json!({ "name": "in", "type": "source", "tasks": ["RUNNING", "COMPLETED"], "records": 7 });

@@ -106,7 +106,7 @@ function Form({ kind, was, start }) {
     const configs = await validate(sent);
     work(false);
     if (!configs || configs.some(({ value }) => value.errors.length > 0) || !values.name?.trim() || slip || secrets.length) {
-      requestAnimationFrame(() => document.querySelector(".options [aria-invalid]")?.focus());
+      requestAnimationFrame(() => document.querySelector("form.split [aria-invalid=true]")?.focus());
       return;
     }
     const config = given({ ...values, "connector.class": kind, name: values.name.trim() });

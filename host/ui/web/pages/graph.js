@@ -83,7 +83,7 @@ function Node({ of: { node, x, y } }) {
   const href = topic ? to(node.dlq ? ["letters", node.name] : ["topics", node.name]) : to(["connectors", node.name]);
   const sub = topic ? tn("graph.topic", node.partitions, { n: short(node.records), parts: count(node.partitions) }) : `${t(`health.${node.health}`)} · ${node.class}`;
   return html`
-    <a href=${href} aria-label=${`${topic ? t("topic") : t(`kind.${node.kind}`)} ${node.name}: ${sub}`}>
+    <a href=${href}>
       <g class=${`node ${topic ? "topic" : tone(node.health)}`} transform=${`translate(${x} ${y})`}><title>${node.name}</title>
         <rect width=${WIDTH} height=${HEIGHT} rx=${topic ? 24 : 8} />
         ${!topic && html`<circle class="dot" cx="14" cy="17" r="4.5" />`}

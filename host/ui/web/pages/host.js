@@ -69,6 +69,6 @@ export function Host() {
       ${stat.topics.length > 0 && html`<section class="card flush"><${Table} label=${t("nav.topics")} heads=${[t("topic"), [t("topics.partitions")], [t("bytes")]]}>${[...stat.topics]
         .map((topic) => ({ ...topic, bytes: topic.partitions.reduce((sum, one) => sum + one.bytes + one.unflushed_bytes, 0) })).sort((a, b) => b.bytes - a.bytes).slice(0, 12)
         .map((topic) => html`<tr key=${topic.name}><td class="wrap">${topic.name}</td><td class="num">${topic.partitions.length}</td><td class="num">${bytes(topic.bytes)}</td></tr>`)}<//></section>`}
-      <p class="soft small">${t("host.doctor")} <code>linkspan log verify --data DIR</code></p>
+      <p class="soft small">${t("host.doctor")} <code>linkspan doctor</code></p>
     </div>`}<//>`;
 }

@@ -90,7 +90,7 @@ function Try({ letter }) {
 }
 
 const Letter = ({ letter, close }) => html`
-  <section class="card record-more"><div class="row between"><h2>${place(letter)}</h2><button type="button" class="button tiny" onClick=${close}>${t("close")}</button></div>
+  <section class="card record-more stack tight"><div class="row between"><h2>${place(letter)}</h2><button type="button" class="button tiny" onClick=${close}>${t("close")}</button></div>
     <${Trouble} error=${letter} />
     <${Facts} of=${[[t("letters.from"), letter.from], [t("letters.connector"), letter.connector && html`<a href=${to(["connectors", letter.connector])}>${letter.connector}</a>`], [t("letters.stage"), letter.stage ?? "–"], [t("time"), html`<${Time} at=${letter.timestamp} />`]]} />
     <${Bytes} of=${letter.key} title=${t("records.key")} /><${Bytes} of=${letter.value} title=${t("value")} />

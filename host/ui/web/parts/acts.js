@@ -27,15 +27,18 @@ function effects(row) {
   return list;
 }
 
+/** What is said afterwards of an act that needs no asking. */
+const did = (act, row) => `${act}: ${row.name} — ${t("act.done")}`;
+
 export const pause = (row) => ask({
   title: t("act.pause-title", { name: row.name }), effects: effects(row), confirm: t("act.pause"), act: put(row.name, "pause"), done: t("act.done"),
 });
 export const stop = (row) => ask({
   title: t("act.stop-title", { name: row.name }), effects: [...effects(row), t("act.stop-tasks", { n: row.tasks.length })], confirm: t("act.stop"), danger: true, act: put(row.name, "stop"), done: t("act.done"),
 });
-export const resume = (row) => perform(put(row.name, "resume"), t("act.done"));
-export const restart = (row, onlyFailed) => perform(put(row.name, "restart", "POST", `?includeTasks=true&onlyFailed=${onlyFailed}`), t("act.done"));
-export const restartTask = (row, task) => perform(put(row.name, `tasks/${task}/restart`, "POST"), t("act.done"));
+export const resume = (row) => perform(put(row.name, "resume"), did(t("act.resume"), row));
+export const restart = (row, onlyFailed) => perform(put(row.name, "restart", "POST", `?includeTasks=true&onlyFailed=${onlyFailed}`), did(t("act.restart"), row));
+export const restartTask = (row, task) => perform(put(row.name, `tasks/${task}/restart`, "POST"), did(t("act.restart"), row));
 export const remove = (row) => ask({
   title: t("act.delete-title", { name: row.name }), effects: [...effects(row), t("act.delete-offsets")], confirm: t("act.delete"), danger: true, typed: row.name, done: t("act.done"),
   act: async () => {

@@ -31,7 +31,7 @@ export function Trouble({ error, title }) {
   const lost = error.status === 0;
   return html`
     <div class="note bad" role="alert">
-      ${title && html`<h3>${title}</h3>`}
+      ${title && html`<h2>${title}</h2>`}
       <p class="what wrap">${lost ? t("error.unreachable") : message || t("error.unknown")}</p>
       ${lost && html`<p class="soft small">${message}</p>`}
       ${fix && html`<p class="fix wrap"><b>${t("error.fix")}</b> ${fix}</p>`}
@@ -126,7 +126,7 @@ export const Facts = ({ of }) => html`
 export const Table = ({ label, heads, children }) => html`
   <div class="scroll" tabindex="0" role="region" aria-label=${label}>
     <table><caption class="sr">${label}</caption>
-      <thead><tr>${heads.map((head) => Array.isArray(head) ? html`<th class="num" scope="col">${head[0]}</th>` : html`<th scope="col">${head}</th>`)}</tr></thead>
+      <thead><tr>${heads.map((head) => Array.isArray(head) ? html`<th class="num" scope="col">${head[0]}</th>` : html`<th scope="col">${head || html`<span class="sr">${t("acts")}</span>`}</th>`)}</tr></thead>
       <tbody>${children}</tbody>
     </table>
   </div>`;

@@ -69,7 +69,7 @@ function Question({ of }) {
     fail(null);
     try {
       const value = await of.act();
-      if (of.done) say(of.done);
+      if (of.done) say(`${of.title} — ${of.done}`);
       close(value ?? true);
     } catch (problem) {
       fail(problem);

@@ -4,6 +4,7 @@
 // in the page yet.
 
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../lib/h.js";
+import { t } from "../lib/i18n.js";
 
 /** Lines kept above and below what is seen. */
 const BEYOND = 6;
@@ -44,7 +45,8 @@ export function Rows({ label, layout, heads, items, keyOf, line, toneOf, height 
     }
   });
   function move(event) {
-    const at = Number(event.target.closest?.("[data-line]")?.dataset.line ?? -1);
+    // A key that comes before the focus moved counts from where it goes.
+    const at = wanted.current ?? Number(event.target.closest?.("[data-line]")?.dataset.line ?? -1);
     const page = Math.max(1, Math.floor(seen / height) - 1);
     const steps = { ArrowDown: at + 1, ArrowUp: at - 1, PageDown: at + page, PageUp: at - page, Home: 0, End: items.length - 1 };
     if (!(event.key in steps) || items.length === 0 || event.target.matches("input, select, textarea")) return;
@@ -66,7 +68,7 @@ export function Rows({ label, layout, heads, items, keyOf, line, toneOf, height 
   return html`
     <div class="rows" role="table" aria-label=${label} aria-rowcount=${items.length + 1}>
       <div role="rowgroup"><div class=${`rows-head ${layout}`} role="row" aria-rowindex="1">
-        ${heads.map(([text, cls]) => html`<span role="columnheader" class=${cls}>${text}</span>`)}
+        ${heads.map(([text, cls]) => html`<span role="columnheader" class=${cls}>${text || html`<span class="sr">${t("acts")}</span>`}</span>`)}
       </div></div>
       <div class="rows-body" role="rowgroup" tabindex="0" aria-label=${label} ref=${body} onKeyDown=${move} onScroll=${(event) => scrolled(event.currentTarget.scrollTop)} style=${{ maxHeight: `${room}px` }}>
         <div role="presentation" style=${{ height: `${items.length * height}px` }}>${lines}</div>
