@@ -8,7 +8,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
-const LIMIT_MS = 30_000;
+const LIMIT_MS = 60_000;
 const LOOK_AGAIN_MS = 40;
 const pause = (ms) => new Promise((go) => setTimeout(go, ms));
 
@@ -23,6 +23,7 @@ export class Page {
     const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update",
       `--lang=${language}`, `--accept-lang=${language}`, `--user-data-dir=${page.profile}`, "--remote-debugging-pipe", "about:blank"];
     page.chrome = spawn(process.env.LINKSPAN_TEST_CHROMIUM ?? "chromium", flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
+    process.once("exit", () => page.chrome.kill("SIGKILL"));
     page.waiting = new Map();
     page.number = 0;
     let rest = "";
@@ -37,6 +38,7 @@ export class Page {
     page.session = (await page.send("Target.attachToTarget", { targetId, flatten: true })).sessionId;
     for (const domain of ["Page", "Runtime", "Log", "Performance"]) await page.send(`${domain}.enable`);
     await page.size(width, height);
+    await page.media("light");
     return page;
   }
 
@@ -77,8 +79,9 @@ export class Page {
     return this.send("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
   }
 
+  /** Light or dark; always without motion, so that nothing is looked at half-way. */
   media(scheme) {
-    return this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+    return this.send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }, { name: "prefers-reduced-motion", value: "reduce" }] });
   }
 
   async goto(url) {
@@ -107,7 +110,7 @@ export class Page {
   }
 
   text() {
-    return this.eval("document.body.innerText");
+    return this.eval("(document.querySelector('main') ?? document.body).innerText");
   }
 
   sees(text, limit) {
@@ -121,7 +124,7 @@ export class Page {
   /** Finds by selector, or what can be clicked by its words (`=Exactly these`, or the start of them); an open dialog hides what is behind it. */
   static find(what) {
     return `(() => { const root = [...document.querySelectorAll("dialog[open]")].at(-1) ?? document; const what = ${JSON.stringify(what)};
-      if (/^[.#\\[]|^(input|select|textarea|button|a|tr|summary)\\b[.#\\[: ]?/.test(what) && !what.startsWith("=")) return root.querySelector(what);
+      if (/^[.#\\[]|^(input|select|textarea|button|a|tr|td|form|dialog)[.#\\[: ]/.test(what) && !what.startsWith("=")) return root.querySelector(what);
       const exact = what.startsWith("="); const words = exact ? what.slice(1) : what;
       const named = (one) => [one.innerText?.trim(), one.getAttribute("aria-label")].filter(Boolean);
       const all = [...root.querySelectorAll("button, a, summary, [role=button]")].filter((one) => one.getClientRects().length && !one.disabled);
