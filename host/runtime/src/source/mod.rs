@@ -9,6 +9,7 @@ mod assemble;
 mod creation;
 mod flight;
 mod task;
+mod thrift;
 mod transaction;
 
 pub(crate) use self::assemble::{MESSAGE_BYTES_MAX, RECORD_OVERHEAD_MAX};

@@ -14,6 +14,7 @@ use super::acks::{self, Submitted};
 use super::aside::SourceAside;
 use super::assemble::{Assembled, Assembler};
 use super::flight::Flight;
+use super::thrift::{self, Thrift};
 use super::transaction::Transaction;
 use crate::budget::Share;
 use crate::connector::{Backoff, TaskContext};
@@ -82,6 +83,7 @@ fn poll_loop(
     };
     let mut transaction = Transaction::new(ctx.boundary()?);
     let mut appetite = Appetite::new(settings.poll_bytes_max);
+    let mut thrift = Thrift::default();
     let mut backoff = Backoff::new(ctx.spec.restart_delay_max);
     while !ctx.task.stop.is_set() {
         if ctx.task.stop.is_paused() {
@@ -98,6 +100,7 @@ fn poll_loop(
         let wait = transaction
             .left()
             .map_or(POLL_WAIT, |left| left.min(POLL_WAIT));
+        let begun = thrift::used();
         let polled = match task.poll(settings.poll_records_max, appetite.bytes as u64, wait) {
             Ok(polled) => polled,
             Err(error) => {
@@ -118,6 +121,7 @@ fn poll_loop(
         }
         let polled_batch = parse(ctx, &polled)?;
         let assembled = assembler.assemble(&polled_batch, ctx.runtime.clock.now_ms())?;
+        let pause = thrift.after(begun, assembled.is_empty(), &ctx.task.name());
         appetite.learn(polled.len(), assembled.bytes);
         let flags = polled_batch.flags();
         if let Some(done) = transaction.add(assembled, polled.seq(), flags)? {
@@ -126,9 +130,13 @@ fn poll_loop(
         if flags & batch::END != 0 {
             break;
         }
-        if flags & batch::IDLE != 0 {
-            let asked = Duration::from_millis(u64::from(polled_batch.poll_after_ms()));
-            rest(ctx, asked, &mut transaction, submit)?;
+        let asked = if flags & batch::IDLE != 0 {
+            Duration::from_millis(u64::from(polled_batch.poll_after_ms()))
+        } else {
+            Duration::ZERO
+        };
+        if flags & batch::IDLE != 0 || !pause.is_zero() {
+            rest(ctx, asked.max(pause), &mut transaction, submit)?;
         }
         transaction.close(false).map_or(Ok(()), submit)?;
     }
