@@ -3,6 +3,7 @@
 
 mod letters;
 mod reload;
+mod scenarios;
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
