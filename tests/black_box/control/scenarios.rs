@@ -52,6 +52,10 @@ fn kafkas_file_connectors_follow_stop_rewind_and_reset() {
     assert_eq!(host.signal("TERM"), Some(143));
 }
 
+/// Stays in the file: a file without connectors is refused.
+const KEPT: &str =
+    "connectors:\n  kept: { connector: blackhole-sink, topics: [numbers], check: none }\n";
+
 fn generator(tasks: u32) -> String {
     format!(
         "topics: {{ numbers: {{ partitions: 2 }} }}\nconnectors:\n  \
@@ -86,7 +90,8 @@ fn broken(tasks: BTreeMap<u64, Vec<u64>>) -> Option<(u64, u64)> {
     })
 }
 
-/// (X6) Tasks come and go, and come back: none makes a number twice or leaves one out.
+/// (X6) Tasks come and go, and come back: none makes a number twice or leaves one out. (W17) What belonged to a deleted
+/// connector is never used again by one of its name.
 #[test]
 fn changes_of_the_number_of_tasks_double_and_lose_nothing() {
     let mut host = Host::new(&generator(3));
@@ -116,6 +121,21 @@ fn changes_of_the_number_of_tasks_double_and_lose_nothing() {
     lost.get_mut(&0).unwrap().retain(|number| *number != 1);
     assert_eq!(broken(lost), Some((0, 1)));
     assert_eq!(broken(tasks), None);
+
+    host.scratch.write("p.yaml", KEPT);
+    let left = || host.get(&["describe", "in"])["left"] == true;
+    assert!(eventually(SOON, left), "{}", host.said());
+    host.get(&["delete", "in", "--yes"]);
+    host.scratch.write("p.yaml", generator(1));
+    let one = eventually(SOON, || {
+        let row = host.call(&["describe", "in"]);
+        row.stdout.contains("RUNNING")
+    });
+    assert!(one, "{}", host.said());
+    host.reaches("in", "RUNNING", &["RUNNING"]);
+    // It knows no position either: its first number is there a second time.
+    let anew = eventually(SOON, || broken(made(&host)) == Some((0, 1)));
+    assert!(anew, "{}", host.said());
     assert_eq!(host.signal("TERM"), Some(143));
 }
 
