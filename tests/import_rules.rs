@@ -26,6 +26,7 @@ mod rules {
         ("linkspan-convert", &["linkspan-types", "linkspan-plugin"]),
         ("linkspan-config", &["linkspan-types"]),
         ("linkspan-registry", &[]),
+        ("linkspan-ui", &[]),
         (
             "linkspan-runtime",
             &[

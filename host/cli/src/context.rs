@@ -5,7 +5,7 @@
 //! ```text
 //! current: prod
 //! contexts:
-//!   prod: { url: "https://linkspan.example.org:8083", token_file: /home/me/.linkspan-token }
+//!   prod: { url: "https://linkspan.example.org:8083", token_file: /etc/linkspan/token }
 //!   test: { url: "http://127.0.0.1:8083", token_env: TEST_TOKEN, ca_file: /etc/ssl/own.pem }
 //! ```
 //!
