@@ -175,6 +175,8 @@ impl TaskContext {
     /// Shows the error, waits for the next attempt; returns whether the task was told to stop meanwhile.
     pub(crate) fn retry_after(&self, error: &TaskError, backoff: &mut Backoff) -> bool {
         let error = self.task.conceal_error(error.clone());
+        let errors = &self.task.measures.errors_retriable;
+        errors.fetch_add(1, Ordering::Relaxed);
         let pause = backoff.next(error.retry_after);
         tracing::warn!(
             task = self.task.name(),
@@ -288,6 +290,8 @@ impl TaskContext {
     }
 
     fn failed(&self, error: TaskError) {
+        let errors = &self.task.measures.errors_fatal;
+        errors.fetch_add(1, Ordering::Relaxed);
         if self.bounded {
             // The job's summary says it.
             tracing::debug!(

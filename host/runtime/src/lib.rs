@@ -21,6 +21,7 @@ mod errors;
 mod job;
 mod keys;
 mod log_id;
+mod measure;
 mod offsets;
 mod offsets_admin;
 mod report;
@@ -43,6 +44,7 @@ pub use crate::control::{
 };
 pub use crate::error::{StartError, TaskError};
 pub use crate::job::Outcome;
+pub use crate::measure::{BUCKETS_US, Histogram, TaskMeasure};
 pub use crate::offsets::{offset_key, prefix_of};
 pub use crate::offsets_admin::Altered as OffsetsChange;
 pub use crate::report::{ConnectorReport, FileReport, RunReport, WarningReport};

@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::conceal::conceal;
 use crate::error::TaskError;
 use crate::job::JobEnds;
+use crate::measure::{Measures, TaskMeasure};
 use crate::report::FileReport;
 use crate::sink::{Message, Midway, Waker};
 use crate::stop::{Pulse, StopToken};
@@ -148,6 +149,7 @@ pub(crate) struct TaskShared {
     pub(crate) index: u32,
     pub(crate) stop: StopToken,
     pub(crate) counters: Counters,
+    pub(crate) measures: Measures,
     /// Topics since the connector last looked.
     pub(crate) used: UsedTopics,
     pulse: Pulse,
@@ -186,6 +188,7 @@ impl TaskShared {
             index,
             stop: StopToken::default(),
             counters: Counters::default(),
+            measures: Measures::default(),
             used: UsedTopics::default(),
             pulse,
             status: Mutex::new(Status {
@@ -207,6 +210,32 @@ impl TaskShared {
 
     pub(crate) fn name(&self) -> String {
         format!("{}/{}", self.connector, self.index)
+    }
+
+    /// Returns everything that is measured of the task.
+    pub(crate) fn measure(&self) -> TaskMeasure {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (counters, measures) = (&self.counters, &self.measures);
+        TaskMeasure {
+            connector: self.connector.clone(),
+            task: self.index,
+            polled: read(&measures.polled),
+            written: read(&measures.written),
+            committed: read(&counters.records),
+            bytes: read(&counters.bytes),
+            filtered: read(&counters.filtered),
+            dead_letters: read(&counters.dead_letters),
+            skipped: read(&counters.skipped),
+            restarts: read(&counters.restarts),
+            errors_retriable: read(&measures.errors_retriable),
+            errors_fatal: read(&measures.errors_fatal),
+            last_record_ms: measures.last_record.age_ms(),
+            last_commit_ms: measures.last_commit.age_ms(),
+            poll: measures.poll.read(),
+            put: measures.put.read(),
+            commit: measures.commit.read(),
+            end_to_end: measures.end_to_end.read(),
+        }
     }
 
     /// Takes note that the task's thread moves on: the watchdog counts from here.

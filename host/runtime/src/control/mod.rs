@@ -49,6 +49,7 @@ use self::ownership::Settled;
 use self::prepare::Prepared;
 use self::slot::{Slot, Wish};
 use crate::error::StartError;
+use crate::measure::TaskMeasure;
 use crate::spec::{ConnectorSpec, KindOfConnector, TopicSpecs};
 use crate::stop::Pulse;
 use crate::supervisor::Runtime;
@@ -378,6 +379,16 @@ impl Control {
     /// Nobody knows it.
     pub fn status(&self, name: &str) -> Result<ConnectorStatus, Refused> {
         Ok(ConnectorStatus::of(self.inner.slot(name)?.as_ref()))
+    }
+
+    /// Returns what is measured of every task that there is now.
+    #[must_use]
+    pub fn measures(&self) -> Vec<TaskMeasure> {
+        let mut measures = Vec::new();
+        for slot in self.inner.slots() {
+            measures.extend(slot.shown().tasks.iter().map(|task| task.measure()));
+        }
+        measures
     }
 
     /// Whether every connector that is to run has ended, so that nothing is left that could.

@@ -67,6 +67,8 @@ impl Retrier {
             pause.as_secs_f64()
         );
         tracing::warn!(task = self.task.name(), code = error.code, "{error}");
+        let errors = &self.task.measures.errors_retriable;
+        errors.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         self.task.set_retrying(error, pause);
         if self.task.stop.sleep(pause) {
             Verdict::Stopped

@@ -37,6 +37,8 @@ pub(crate) struct PutBuilder {
     pub(crate) left_out: u64,
     /// Records that could not be converted.
     pub(crate) failed: Vec<Failed>,
+    /// The youngest timestamp of what was added since it was last asked for, in milliseconds since 1970.
+    pub(crate) youngest_ms: Option<i64>,
 }
 
 impl PutBuilder {
@@ -60,6 +62,7 @@ impl PutBuilder {
             aside: Aside::default(),
             left_out: 0,
             failed: Vec::new(),
+            youngest_ms: None,
         }
     }
 
@@ -94,6 +97,7 @@ impl PutBuilder {
                 break;
             }
             epoch(Offset(header.base_offset), LeaderEpoch(header.leader_epoch));
+            self.youngest_ms = self.youngest_ms.max(Some(header.max_timestamp));
             self.add_batch(fetched, &batch, from)?;
             next = Offset(header.next_offset());
         }

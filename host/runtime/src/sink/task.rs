@@ -5,12 +5,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use linkspan_convert::Stage;
 use linkspan_log::{
     Assignment, Assignor, Commit, ConsumerOptions, Event, FetchedBatch, GroupOffset, KvPut,
-    LogBackend, Start,
+    LogBackend, Start, Ticket,
 };
 use linkspan_plugin::Task;
 use linkspan_types::{FenceEpoch, GroupId, LeaderEpoch, Offset, OwnerId, TopicPartition};
@@ -492,11 +492,19 @@ impl Delivery<'_> {
         let (buffer, records, bytes) = self.builder.finish()?;
         let count = u32::try_from(records).unwrap_or(u32::MAX);
         self.midway.begin(self.positions.reach(&self.pending));
-        let answer = self.insist(|task| task.put(&buffer, count, 0));
+        let youngest = std::mem::take(&mut self.builder.youngest_ms);
+        let measures = &self.ctx.task.measures;
+        let answer = self.insist(|task| {
+            let asked = Instant::now();
+            let answer = task.put(&buffer, count, 0);
+            measures.put.observe(asked.elapsed());
+            answer
+        });
         self.take_midway()?;
         let refused = match answer {
             Ok(Some(answer)) => {
                 self.builder.recycle(buffer);
+                self.measure_put(records, youngest);
                 return Ok(Put::Done(Reply::parse(&answer)?, records, bytes));
             }
             Ok(None) => return Ok(Put::Stopped),
@@ -519,6 +527,22 @@ impl Delivery<'_> {
             self.midway_committed = true;
         }
         Ok(())
+    }
+
+    fn measure_put(&self, records: u64, youngest_ms: Option<i64>) {
+        if records == 0 {
+            return;
+        }
+        let measures = &self.ctx.task.measures;
+        measures.written.fetch_add(records, Ordering::Relaxed);
+        measures.last_record.now();
+        if let Some(youngest) = youngest_ms {
+            let age = self.ctx.runtime.clock.now_ms().saturating_sub(youngest);
+            // A timestamp of tomorrow says nothing about how long the way was.
+            if let Ok(age) = u64::try_from(age) {
+                measures.end_to_end.observe(Duration::from_millis(age));
+            }
+        }
     }
 
     /// Counts what was put, and sets aside what the plugin rejected of it.
@@ -641,8 +665,11 @@ impl Delivery<'_> {
         let ticket = reply_receiver
             .blocking_recv()
             .map_err(|_| TaskError::internal("the fetching half ended before it committed"))??;
+        let since = Instant::now();
         if wait || self.ctx.task.ends.is_set() {
             ticket.wait()?;
+            self.ctx.task.measures.commit.observe(since.elapsed());
+            self.ctx.task.measures.last_commit.now();
             self.positions.committed(&offsets);
             self.count();
             self.ctx.task.beat();
@@ -650,7 +677,17 @@ impl Delivery<'_> {
             // Tickets answer in order: a failed one shows as the failure of the next commit or fetch.
             self.positions.committed(&offsets);
             self.count();
-            self.midway.follow(ticket);
+            let (promise, durable) = Ticket::pair();
+            self.midway.follow(durable);
+            let task = Arc::clone(&self.ctx.task);
+            self.ctx.runtime.tokio.spawn(async move {
+                let answer = ticket.await;
+                if answer.is_ok() {
+                    task.measures.commit.observe(since.elapsed());
+                    task.measures.last_commit.now();
+                }
+                promise.complete(answer);
+            });
         }
         Ok(())
     }

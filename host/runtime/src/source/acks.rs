@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use linkspan_log::Ticket;
 use linkspan_plugin::TaskControl;
@@ -19,6 +20,8 @@ use crate::task::TaskShared;
 #[derive(Debug)]
 pub(crate) struct Submitted {
     pub(crate) ticket: Ticket,
+    /// When it was submitted.
+    pub(crate) since: Instant,
     pub(crate) seq: u64,
     pub(crate) records: u64,
     /// Of these, dropped by transforms.
@@ -54,6 +57,8 @@ pub(crate) async fn follow(
                     schema.mark_stored();
                 }
                 task.used.note(&batch.topics);
+                task.measures.commit.observe(batch.since.elapsed());
+                task.measures.last_commit.now();
                 task.counters.add(batch.records, batch.bytes);
                 task.counters
                     .filtered

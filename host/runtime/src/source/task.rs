@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use linkspan_log::Producer;
 use linkspan_plugin::Task;
@@ -101,7 +101,7 @@ fn poll_loop(
             .left()
             .map_or(POLL_WAIT, |left| left.min(POLL_WAIT));
         let begun = thrift::used();
-        let polled = match task.poll(settings.poll_records_max, appetite.bytes as u64, wait) {
+        let polled = match poll(ctx, task, appetite.bytes as u64, wait) {
             Ok(polled) => polled,
             Err(error) => {
                 let error = TaskError::from(error);
@@ -123,6 +123,13 @@ fn poll_loop(
         let assembled = assembler.assemble(&polled_batch, ctx.runtime.clock.now_ms())?;
         let pause = thrift.after(begun, assembled.is_empty(), &ctx.task.name());
         appetite.learn(polled.len(), assembled.bytes);
+        if assembled.records > 0 {
+            let measures = &ctx.task.measures;
+            measures
+                .polled
+                .fetch_add(assembled.records, Ordering::Relaxed);
+            measures.last_record.now();
+        }
         let flags = polled_batch.flags();
         if let Some(done) = transaction.add(assembled, polled.seq(), flags)? {
             submit(done)?;
@@ -150,6 +157,19 @@ fn poll_loop(
     }
     // A clean end is durable.
     flight.wait_below(0, || false)
+}
+
+/// Asks the plugin for records.
+fn poll(
+    ctx: &TaskContext,
+    task: &Task,
+    bytes_max: u64,
+    wait: Duration,
+) -> Result<Polled, AbiError> {
+    let asked = Instant::now();
+    let answer = task.poll(ctx.runtime.settings.poll_records_max, bytes_max, wait);
+    ctx.task.measures.poll.observe(asked.elapsed());
+    answer
 }
 
 fn assembler(ctx: &TaskContext) -> Result<Assembler, TaskError> {
@@ -267,6 +287,7 @@ fn submit(
     flight.take_off(weight);
     let batch = Submitted {
         ticket,
+        since: Instant::now(),
         seq,
         records: assembled.records,
         filtered: assembled.filtered,
