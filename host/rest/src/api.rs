@@ -75,6 +75,11 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
         ))
     }
 
+    /// What is measured of every task: `{"buckets_us": […], "tasks": [{"connector", "task", "polled", …, "poll": {"counts", "sum_us"}}]}`.
+    fn measures(&self) -> Value {
+        json!({})
+    }
+
     /// The jobs of this host, those that are scheduled and those that work now, as JSON.
     fn jobs(&self) -> Value {
         json!([])
@@ -108,7 +113,7 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
-    log: Arc<dyn LogBackend>,
+    pub(crate) log: Arc<dyn LogBackend>,
     pub(crate) view: Arc<dyn HostView>,
     members: Arc<Members>,
     pub(crate) fleet: Arc<Fleet>,
@@ -117,9 +122,23 @@ pub(crate) struct Host {
 /// Numbers members, so that two commands never share a name.
 static NEXT_MEMBER: AtomicU64 = AtomicU64::new(1);
 
+impl Host {
+    pub(crate) fn new(
+        log: Arc<dyn LogBackend>,
+        view: Arc<dyn HostView>,
+        fleet: Arc<Fleet>,
+    ) -> Self {
+        Self {
+            log,
+            view,
+            members: Arc::default(),
+            fleet,
+        }
+    }
+}
+
 /// Returns the router over a log, a view of the host and the fleet over both.
 pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>, fleet: Arc<Fleet>) -> Router {
-    let members = Arc::<Members>::default();
     Router::new()
         .route("/api/v1/topics", get(topics).post(create_topic))
         .route(
@@ -152,14 +171,10 @@ pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>, fleet: Arc<Flee
         .merge(connectors::routes())
         .merge(jobs::routes())
         .merge(crate::fleet::routes())
+        .merge(crate::metrics::routes())
         .fallback(|| async { Refusal::new(404, "LS0601", "there is nothing at this path") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(Host {
-            log,
-            view,
-            members,
-            fleet,
-        })
+        .with_state(Host::new(log, view, fleet))
 }
 
 /// Performs an operation on a thread that may block.

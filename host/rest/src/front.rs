@@ -11,6 +11,7 @@ use tower_service::Service;
 
 use crate::connect::{self, ConnectHost};
 use crate::guard::Names;
+use crate::metrics::{self, REQUESTS};
 use crate::refusal::Refusal;
 
 /// What a listener serves.
@@ -31,8 +32,16 @@ impl Front {
         }
     }
 
-    /// Answers one request.
+    /// Answers one request, and counts it.
     pub async fn respond(&self, request: Request<Body>) -> Response {
+        let route = metrics::route(request.uri().path());
+        let method = metrics::word(request.method());
+        let response = self.answer(request).await;
+        REQUESTS.count(route, method, response.status().as_u16());
+        response
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response {
         if let Err(refusal) = self.names.check(request.method(), request.headers()) {
             return connect::error(&refusal);
         }
@@ -47,7 +56,7 @@ impl Front {
                 &refusal.help("Use `linkspan backup` beside the data directory"),
             );
         }
-        if path == "/api/v1" || path.starts_with("/api/v1/") {
+        if path == "/metrics" || path == "/api/v1" || path.starts_with("/api/v1/") {
             let mut api = self.api.clone();
             return match api.call(request).await {
                 Ok(response) => response,

@@ -14,6 +14,7 @@ mod guard;
 mod jobs;
 pub mod listen;
 mod members;
+mod metrics;
 mod operation;
 mod produce;
 mod records;

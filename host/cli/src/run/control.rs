@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use linkspan_rest::{ConnectorCommand, HostView, JobEvents, Refusal};
-use linkspan_runtime::{Control, OffsetsChange, Refused, Restart};
+use linkspan_runtime::{BUCKETS_US, Control, OffsetsChange, Refused, Restart};
 use serde_json::{Value, json};
 
 use super::hosted::Jobs;
@@ -43,6 +43,13 @@ impl HostView for Starting {
     fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
         let commands = self.commands()?;
         commands.perform(name, command).map_err(refusal)
+    }
+
+    fn measures(&self) -> Value {
+        self.0.get().map_or_else(
+            || json!({}),
+            |commands| json!({ "buckets_us": BUCKETS_US, "tasks": commands.control.measures() }),
+        )
     }
 
     fn jobs(&self) -> Value {

@@ -12,13 +12,13 @@ const LOOKED_AT_MAX: usize = 32;
 
 /// How far a sink is behind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(super) struct Lag {
+pub(crate) struct Lag {
     /// Over all partitions.
-    pub(super) records: u64,
+    pub(crate) records: u64,
     /// Age of the oldest record that is not committed, by its timestamp; 0 with nothing to read, null where unknown.
-    pub(super) seconds: Option<f64>,
+    pub(crate) seconds: Option<f64>,
     /// Partitions with a committed position.
-    pub(super) partitions: usize,
+    pub(crate) partitions: usize,
 }
 
 /// Returns the lag of a sink, `None` before its group has a position.

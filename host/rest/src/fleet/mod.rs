@@ -22,7 +22,8 @@ use linkspan_log::LogBackend;
 use linkspan_types::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use self::row::{Row, Status, Totals};
+pub(crate) use self::row::{HEALTH_WORDS, Row};
+use self::row::{Status, Totals};
 use crate::api::{Host, HostView};
 use crate::refusal::Refusal;
 
@@ -224,6 +225,13 @@ impl Fleet {
         drop(state);
         self.look();
         self.state()
+    }
+
+    /// Calls `each` with every connector.
+    pub(crate) fn each_row(&self, each: &mut dyn FnMut(&Row)) {
+        for row in &self.fresh().rows {
+            each(row);
+        }
     }
 
     fn page(&self) -> Value {

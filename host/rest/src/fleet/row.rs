@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::lag::Lag;
 
 /// What makes a connector worth a look, worst first.
-const ORDER: [&str; 10] = [
+pub(crate) const HEALTH_WORDS: [&str; 10] = [
     "failed",
     "degraded",
     "hung",
@@ -131,13 +131,13 @@ impl Task {
 }
 
 fn rank(health: &str) -> usize {
-    let place = ORDER.iter().position(|word| *word == health);
-    place.unwrap_or(ORDER.len())
+    let place = HEALTH_WORDS.iter().position(|word| *word == health);
+    place.unwrap_or(HEALTH_WORDS.len())
 }
 
 /// An error with its code and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     code: String,
     message: String,
     remedy: Option<String>,
@@ -160,14 +160,14 @@ impl Problem {
 
 /// Means over the last seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub(super) struct Speed {
-    pub(super) records_per_s: f64,
-    pub(super) bytes_per_s: f64,
+pub(crate) struct Speed {
+    pub(crate) records_per_s: f64,
+    pub(crate) bytes_per_s: f64,
 }
 
 /// A task in a row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct TaskRow {
+pub(crate) struct TaskRow {
     id: u32,
     state: String,
     connect_state: String,
@@ -181,16 +181,16 @@ pub(super) struct TaskRow {
 
 /// One connector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Row {
-    pub(super) name: String,
+pub(crate) struct Row {
+    pub(crate) name: String,
     #[serde(rename = "type")]
-    pub(super) kind: String,
-    pub(super) class: String,
-    pub(super) health: &'static str,
+    pub(crate) kind: String,
+    pub(crate) class: String,
+    pub(crate) health: &'static str,
     state: String,
     target: String,
     /// Since when it has this health; when the host began to look, if it had it then.
-    pub(super) since_ms: i64,
+    pub(crate) since_ms: i64,
     origin: String,
     owner: &'static str,
     left: bool,
@@ -199,17 +199,17 @@ pub(super) struct Row {
     records: u64,
     bytes: u64,
     filtered: u64,
-    pub(super) dlq: u64,
+    pub(crate) dlq: u64,
     skipped: u64,
-    lost: u64,
-    pub(super) restarts: u64,
+    pub(crate) lost: u64,
+    pub(crate) restarts: u64,
     starts: u64,
-    zombies: u64,
-    pub(super) rate: Speed,
-    pub(super) lag: Option<Lag>,
-    pub(super) last_record_ms: Option<i64>,
-    pub(super) freshness_s: Option<f64>,
-    pub(super) topics: Vec<String>,
+    pub(crate) zombies: u64,
+    pub(crate) rate: Speed,
+    pub(crate) lag: Option<Lag>,
+    pub(crate) last_record_ms: Option<i64>,
+    pub(crate) freshness_s: Option<f64>,
+    pub(crate) topics: Vec<String>,
     job: Option<String>,
     stage: Option<String>,
 }
