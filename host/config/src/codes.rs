@@ -298,6 +298,8 @@ codes! {
         "A backup writes a folder of the host's machine. Use `linkspan backup` there."
     CONNECTOR_EXISTS "LS0624" "the connector exists already"
         "Change it with `PUT /connectors/NAME/config`, or delete it first."
+    TOO_MANY_READERS "LS0625" "too many programs read the stream of events"
+        "At most 100 read `/api/v1/events` at a time. Close pages of the dashboard that nobody looks at, or ask `/api/v1/fleet` now and then."
     HELD "LS0701" "a host works on the data directory"
         "One data directory has one host. The message has its process id. Stop it, or use another directory."
     NEWER_DATA "LS0702" "the data directory is of a newer version"

@@ -50,6 +50,12 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
         None
     }
 
+    /// What a code of a message means and what to do: `{"code", "title", "text"}`.
+    fn explain(&self, code: &str) -> Option<Value> {
+        let _ = code;
+        None
+    }
+
     /// Takes over the changed files that the host runs; answers with what that did to which connector.
     ///
     /// # Errors
@@ -172,6 +178,7 @@ pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>, fleet: Arc<Flee
         .merge(jobs::routes())
         .merge(crate::fleet::routes())
         .merge(crate::metrics::routes())
+        .merge(crate::about::routes())
         .fallback(|| async { Refusal::new(404, "LS0601", "there is nothing at this path") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Host::new(log, view, fleet))

@@ -145,7 +145,15 @@ async fn list(State(host): State<Host>) -> Response {
 }
 
 async fn describe(State(host): State<Host>, Path(name): Path<String>) -> Response {
-    perform(host, name, ConnectorCommand::Describe).await
+    let told = tokio::task::spawn_blocking(move || {
+        let told = host.view.command(&name, ConnectorCommand::Describe)?;
+        Ok::<_, Refusal>(host.fleet.detail(&name, told))
+    });
+    match told.await {
+        Ok(Ok(value)) => Json(value).into_response(),
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => Refusal::new(500, "LS0499", "the command panicked").into_response(),
+    }
 }
 
 async fn delete(State(host): State<Host>, Path(name): Path<String>) -> Response {

@@ -3,6 +3,7 @@
 //! Here: the routers, the listener, the JSON shapes, and the reading of records for people ([`RecordReader`]), which a stopped data
 //! directory is read with as well. Not here: the log itself, connectors and their life cycle.
 
+mod about;
 mod api;
 pub mod connect;
 mod connectors;

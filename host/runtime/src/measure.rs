@@ -113,6 +113,16 @@ pub(crate) struct Measures {
     pub(crate) last_commit: Last,
 }
 
+impl Measures {
+    /// A poll brought this many records.
+    pub(crate) fn polled(&self, records: u64) {
+        if records > 0 {
+            self.polled.fetch_add(records, Ordering::Relaxed);
+            self.last_record.now();
+        }
+    }
+}
+
 /// One task's measures as they were read.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct TaskMeasure {

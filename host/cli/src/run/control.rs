@@ -40,6 +40,12 @@ impl HostView for Starting {
         linkspan_config::codes::find(code).map(|code| code.explanation.to_owned())
     }
 
+    fn explain(&self, code: &str) -> Option<Value> {
+        linkspan_config::codes::find(code).map(
+            |known| json!({ "code": known.code, "title": known.title, "text": known.explanation }),
+        )
+    }
+
     fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
         let commands = self.commands()?;
         commands.perform(name, command).map_err(refusal)

@@ -3,12 +3,17 @@
 //! ```text
 //! every second:  statuses of the host + positions of the log ─► one sample ─► rates over [`RATE_OVER`], since when, freshness
 //! GET /api/v1/fleet ◄── the last sample        GET /api/v1/pipelines ◄── the same as a graph
+//! GET /api/v1/events ◄── what changed since   GET /api/v1/connectors/{name} ◄── one, with its last hour
 //! ```
 //! Not here: connectors themselves (the host is asked through [`HostView`]).
 
+mod detail;
+mod events;
 mod graph;
+mod history;
 mod lag;
 mod row;
+mod stream;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +27,10 @@ use linkspan_log::LogBackend;
 use linkspan_types::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
+use self::events::Events;
+use self::history::History;
 pub(crate) use self::row::{HEALTH_WORDS, Row};
-use self::row::{Status, Totals};
+use self::row::{Problem, Status, Totals};
 use crate::api::{Host, HostView};
 use crate::refusal::Refusal;
 
@@ -52,6 +59,7 @@ struct State {
     rows: Vec<Row>,
     connectors: BTreeMap<String, Track>,
     topics: BTreeMap<String, Rate>,
+    events: Events,
 }
 
 /// What is remembered of a connector between looks.
@@ -63,6 +71,8 @@ struct Track {
     last_record_ms: Option<i64>,
     records_rate: Rate,
     bytes_rate: Rate,
+    problem: Option<Problem>,
+    history: History,
 }
 
 /// A counter over the last seconds.
@@ -160,9 +170,14 @@ impl Fleet {
         let mut state = self.state();
         let at = Instant::now();
         let state_of = &mut *state;
-        state_of
-            .connectors
-            .retain(|name, _| statuses.iter().any(|status| status.name == *name));
+        let events = &mut state_of.events;
+        state_of.connectors.retain(|name, track| {
+            let stays = statuses.iter().any(|status| status.name == *name);
+            if !stays {
+                events.note(now_ms, "removed", name, (Some(track.health), None), None);
+            }
+            stays
+        });
         state_of.topics.retain(|name, _| ends.contains_key(name));
         for (name, end) in ends {
             state_of.topics.entry(name).or_default().add(at, end);
@@ -172,7 +187,12 @@ impl Fleet {
             .zip(lags)
             .map(|(status, lag)| {
                 let track = state_of.connectors.entry(status.name.clone()).or_default();
-                self.row(status, lag, track, at, now_ms)
+                let before = (track.health, track.problem.take());
+                let row = self.row(status, lag, track, at, now_ms);
+                track.problem.clone_from(&row.error);
+                track.history.add(at, now_ms, &row);
+                tell(&mut state_of.events, now_ms, before, &row);
+                row
             })
             .collect();
         rows.sort_by(|a, b| (a.rank(), &a.name).cmp(&(b.rank(), &b.name)));
@@ -252,10 +272,27 @@ impl Fleet {
     }
 }
 
+/// Notes what is other about a connector than a second ago.
+fn tell(events: &mut Events, now_ms: i64, before: (&'static str, Option<Problem>), row: &Row) {
+    let (health, problem) = before;
+    let error = row.error.as_ref();
+    if health.is_empty() {
+        events.note(now_ms, "added", &row.name, (None, Some(row.health)), error);
+    } else if health != row.health {
+        let change = (Some(health), Some(row.health));
+        events.note(now_ms, "connector", &row.name, change, error);
+    } else if error.is_some() && problem.as_ref() != error {
+        let change = (Some(health), Some(row.health));
+        events.note(now_ms, "error", &row.name, change, error);
+    }
+}
+
 pub(crate) fn routes() -> Router<Host> {
     Router::new()
         .route("/api/v1/fleet", get(fleet))
         .route("/api/v1/pipelines", get(pipelines))
+        .route("/api/v1/events", get(stream::events))
+        .route("/api/v1/connectors/{name}/events", get(detail::events))
 }
 
 async fn fleet(Of(host): Of<Host>) -> Response {

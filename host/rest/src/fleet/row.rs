@@ -138,8 +138,8 @@ fn rank(health: &str) -> usize {
 /// An error with its code and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Problem {
-    code: String,
-    message: String,
+    pub(super) code: String,
+    pub(super) message: String,
     remedy: Option<String>,
 }
 
@@ -195,7 +195,7 @@ pub(crate) struct Row {
     owner: &'static str,
     left: bool,
     tasks: Vec<TaskRow>,
-    error: Option<Problem>,
+    pub(super) error: Option<Problem>,
     records: u64,
     bytes: u64,
     filtered: u64,

@@ -176,3 +176,63 @@ fn a_sink_is_behind_by_what_it_has_not_committed() {
         json!({ "records": 0, "seconds": 0.0, "partitions": 1 })
     );
 }
+
+#[test]
+fn a_stream_begins_with_everything_and_goes_on_with_changes() {
+    let view = Arc::new(Told(Mutex::new(json!([
+        status("a", "source", "RUNNING", "RUNNING", None),
+        status("b", "sink", "RUNNING", "RUNNING", None),
+    ]))));
+    let fleet = Fleet::new(log(), Arc::clone(&view) as Arc<dyn HostView>);
+    let mut reader = stream::Reader::after(None);
+    let first = reader.news(&fleet);
+    assert!(first.starts_with("event: fleet\ndata: {"), "{first}");
+    assert!(first.contains("\"full\":true") && first.ends_with("\n\n"));
+    assert!(first.contains("\"name\":\"a\"") && first.contains("\"name\":\"b\""));
+    fleet.look();
+    assert_eq!(reader.news(&fleet), "");
+
+    let failed = Some("LS0412: duplicate key");
+    *view.0.lock().unwrap() = json!([status("b", "sink", "RUNNING", "FAILED", failed)]);
+    fleet.look();
+    let next = reader.news(&fleet);
+    assert!(next.contains("\"full\":false"), "{next}");
+    assert!(next.contains("\"removed\":[\"a\"]"), "{next}");
+    assert!(next.contains("event: state\n"), "{next}");
+    // Whoever comes back with the number of an event gets what came after it.
+    let mut back = stream::Reader::after(Some(2));
+    let news = back.news(&fleet);
+    assert_eq!(news.matches("event: state\n").count(), 2, "{news}");
+    assert!(!news.contains("event: gap"));
+}
+
+#[test]
+fn a_connector_is_told_with_its_events_errors_and_history() {
+    let view = Arc::new(Told(Mutex::new(json!([status(
+        "b", "sink", "RUNNING", "RUNNING", None
+    )]))));
+    let fleet = Fleet::new(log(), Arc::clone(&view) as Arc<dyn HostView>);
+    fleet.look();
+    let failed = Some("LS0412: duplicate key");
+    *view.0.lock().unwrap() = json!([status("b", "sink", "RUNNING", "FAILED", failed)]);
+    fleet.look();
+    let told = fleet.detail("b", json!({ "name": "b", "state": "RUNNING", "starts": 3 }));
+    assert_eq!(
+        (&told["health"], &told["starts"]),
+        (&json!("failed"), &json!(3))
+    );
+    let kinds: Vec<&Value> = told["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| &e["type"])
+        .collect();
+    assert_eq!(kinds, [&json!("added"), &json!("connector")]);
+    assert_eq!(told["errors"][0]["code"], "LS0412");
+    assert_eq!(told["errors"][0]["remedy"], "mend it");
+    assert_eq!(told["history"].as_array().unwrap().len(), 1);
+    // The same error a second later is no event.
+    fleet.look();
+    let events = fleet.state().events.of("b", 9);
+    assert_eq!(events.len(), 2);
+}

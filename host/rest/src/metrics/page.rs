@@ -102,7 +102,7 @@ impl Page {
         let mut out = String::new();
         for (family, samples) in self.0.into_values() {
             // Writing to a string cannot fail.
-            let _ = writeln!(
+            _ = writeln!(
                 out,
                 "# HELP {} {}\n# TYPE {} {}",
                 family.name,
@@ -128,7 +128,7 @@ pub(super) fn seconds(us: u64) -> f64 {
 
 fn line(out: &mut String, name: &str, suffix: &str, labels: &str, value: impl Display) {
     // Writing to a string cannot fail.
-    let _ = writeln!(out, "{name}{suffix}{labels} {value}");
+    _ = writeln!(out, "{name}{suffix}{labels} {value}");
 }
 
 fn labels(family: &Family, values: &[&str], more: Option<(&str, &str)>) -> String {

@@ -123,13 +123,7 @@ fn poll_loop(
         let assembled = assembler.assemble(&polled_batch, ctx.runtime.clock.now_ms())?;
         let pause = thrift.after(begun, assembled.is_empty(), &ctx.task.name());
         appetite.learn(polled.len(), assembled.bytes);
-        if assembled.records > 0 {
-            let measures = &ctx.task.measures;
-            measures
-                .polled
-                .fetch_add(assembled.records, Ordering::Relaxed);
-            measures.last_record.now();
-        }
+        ctx.task.measures.polled(assembled.records);
         let flags = polled_batch.flags();
         if let Some(done) = transaction.add(assembled, polled.seq(), flags)? {
             submit(done)?;

@@ -1,0 +1,69 @@
+//! The host itself: who asks, what it is, what its codes mean.
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use linkspan_types::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+
+use crate::api::Host;
+use crate::metrics::Process;
+use crate::refusal::Refusal;
+
+pub(crate) fn routes() -> Router<Host> {
+    Router::new()
+        .route("/api/v1/host", get(host))
+        .route("/api/v1/whoami", get(whoami))
+        .route("/api/v1/explain/{code}", get(explain))
+}
+
+/// There are no users yet: who reaches this listener or the socket may do everything.
+async fn whoami() -> Json<Value> {
+    Json(json!({ "user": "local", "role": "admin", "auth": false }))
+}
+
+async fn host(State(host): State<Host>) -> Response {
+    match tokio::task::spawn_blocking(move || describe(&host)).await {
+        Ok(Ok(value)) => Json(value).into_response(),
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => Refusal::new(500, "LS0499", "the operation panicked").into_response(),
+    }
+}
+
+fn describe(host: &Host) -> Result<Value, Refusal> {
+    let stat = host.log.stat()?;
+    let process = Process::read();
+    let now_ms = SystemClock::default().now_ms();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds since 1970 are far below 2^53"
+    )]
+    let started_ms = process.started.map(|at| (at * 1000.0) as i64);
+    let sync = &stat.syncs.latency;
+    Ok(json!({
+        "name": "linkspan", "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(),
+        "started_ms": started_ms,
+        "uptime_s": started_ms.map(|at| (now_ms - at).max(0) / 1000),
+        "data_dir": stat.dir,
+        "log": {
+            "health": stat.health, "topics": stat.topics.len(), "disk_bytes": stat.disk_bytes,
+            "log_bytes": stat.log_bytes, "log_bytes_max": stat.log_bytes_max, "commits": stat.commits,
+            "fsync": { "count": sync.count, "p50_us": sync.p50_us, "p99_us": sync.p99_us, "max_us": sync.max_us },
+        },
+        "memory": { "rss_bytes": process.memory_bytes, "open_files": process.open_files, "threads": process.threads },
+    }))
+}
+
+async fn explain(State(host): State<Host>, Path(code): Path<String>) -> Response {
+    match host.view.explain(&code) {
+        Some(told) => Json(told).into_response(),
+        None => Refusal::new(
+            404,
+            "LS0220",
+            format!("`{}` is no code of a message", code.escape_debug()),
+        )
+        .help("codes look like LS0103; `linkspan explain all` lists them")
+        .into_response(),
+    }
+}
