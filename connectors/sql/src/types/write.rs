@@ -7,19 +7,29 @@
 //!
 //! What a server would take but change silently (a fraction into a whole number, a text into SQLite's integer) is refused here.
 
-use std::borrow::Cow;
+mod array;
+mod bind;
+mod copy;
+mod fitted;
+mod hex;
+mod moment;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub(crate) use self::bind::{Bound, bound};
+pub(crate) use self::copy::{escape, unescape};
+
+use self::array::array_of_json;
+use self::bind::bind;
+use self::copy::copy_text;
+use self::fitted::Fitted;
+use self::hex::unhex;
 use super::cell::{Cell, Moment, Unfit};
 use super::column::{Column, ColumnKind};
-use super::zone::{Zone, instant_of, parse_time};
-use super::{json, text, tree};
+use super::text;
+use super::zone::Zone;
 use crate::dialect::Dialect;
-
-/// How text of a null looks in COPY.
-const COPY_NULL: &[u8] = b"\\N";
 
 /// Turns values into what one database takes.
 #[derive(Debug, Clone)]
@@ -27,17 +37,6 @@ pub(crate) struct Encoder {
     pub(crate) dialect: Dialect,
     pub(crate) zone: Zone,
     scratch: String,
-}
-
-/// A value to bind.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Bound<'a> {
-    Null,
-    Int(i64),
-    UInt(u64),
-    Float(f64),
-    Text(&'a str),
-    Bytes(&'a [u8]),
 }
 
 impl Encoder {
@@ -305,109 +304,6 @@ impl Encoder {
         }
     }
 
-    fn date(&mut self, days: i32, kind: &ColumnKind) -> Fitted<'static> {
-        self.scratch.clear();
-        let moment = Moment {
-            seconds: i64::from(days) * 86_400,
-            nanos: 0,
-        };
-        if matches!(kind, ColumnKind::Timestamp { .. }) {
-            self.push_moment(moment);
-        } else {
-            self.push_date(moment);
-        }
-        Fitted::Scratch
-    }
-
-    fn instant(&mut self, moment: Moment, kind: &ColumnKind) -> Fitted<'static> {
-        self.scratch.clear();
-        match kind {
-            ColumnKind::Timestamp { zone: true } => {
-                self.push_moment(moment);
-                if self.dialect == Dialect::Postgres {
-                    self.push_zone();
-                }
-            }
-            ColumnKind::Timestamp { zone: false }
-            | ColumnKind::Any
-            | ColumnKind::Decimal { .. } => {
-                let local = self.zone.local(moment);
-                self.push_moment(local);
-            }
-            ColumnKind::Date => {
-                let local = self.zone.local(moment);
-                self.push_date(local);
-            }
-            ColumnKind::Time { .. } => text::push_clock(self.zone.local(moment), &mut self.scratch),
-            ColumnKind::Int { .. } => {
-                return Fitted::Int(
-                    moment.seconds.saturating_mul(1_000) + i64::from(moment.nanos / 1_000_000),
-                );
-            }
-            _ => {
-                let quote = matches!(kind, ColumnKind::Json);
-                if quote {
-                    self.scratch.push('"');
-                }
-                text::push_moment(moment, 'T', &mut self.scratch);
-                self.scratch.push_str(if quote { "Z\"" } else { "Z" });
-            }
-        }
-        Fitted::Scratch
-    }
-
-    fn local(&mut self, moment: Moment, kind: &ColumnKind) -> Fitted<'static> {
-        self.scratch.clear();
-        match kind {
-            ColumnKind::Timestamp { zone: true } => {
-                let instant = self.zone.instant(moment);
-                return self.instant(instant, kind);
-            }
-            ColumnKind::Timestamp { zone: false } => self.push_moment(moment),
-            ColumnKind::Date => self.push_date(moment),
-            ColumnKind::Time { .. } => text::push_clock(moment, &mut self.scratch),
-            _ => text::push_moment(moment, 'T', &mut self.scratch),
-        }
-        Fitted::Scratch
-    }
-
-    /// A time in text: what the database would misread (an offset on a column without zone) or refuse is converted.
-    fn time_text<'a>(&mut self, text: &'a str, zone: bool) -> Fitted<'a> {
-        let Some((moment, offset)) = parse_time(text) else {
-            // `infinity`, `now`, a date alone: the server judges.
-            return Fitted::Text(text);
-        };
-        let moment = match (offset, zone) {
-            (Some(offset), true) => instant_of(moment, offset),
-            (Some(offset), false) => self.zone.local(instant_of(moment, offset)),
-            (None, true) => self.zone.instant(moment),
-            (None, false) => moment,
-        };
-        self.scratch.clear();
-        self.push_moment(moment);
-        if zone && self.dialect == Dialect::Postgres {
-            self.push_zone();
-        }
-        Fitted::Scratch
-    }
-
-    fn duration(&mut self, micros: i64, kind: &ColumnKind) -> Fitted<'static> {
-        match kind {
-            ColumnKind::Interval => {
-                self.scratch.clear();
-                text::push_int(micros, &mut self.scratch);
-                self.scratch.push_str(" microseconds");
-                Fitted::Scratch
-            }
-            ColumnKind::Time { .. } => {
-                self.scratch.clear();
-                text::push_time(micros.saturating_mul(1_000), &mut self.scratch);
-                Fitted::Scratch
-            }
-            _ => Fitted::Int(micros),
-        }
-    }
-
     fn bits(&mut self, bits: &[u8], kind: &ColumnKind) -> Result<Fitted<'static>, Unfit> {
         if !matches!(kind, ColumnKind::Bit { .. }) {
             return Ok(Fitted::OwnedBytes(bits.to_vec()));
@@ -436,181 +332,6 @@ impl Encoder {
             .fold(0_u64, |number, byte| (number << 8) | u64::from(*byte));
         Ok(Fitted::UInt(number))
     }
-
-    fn array(&mut self, cells: &[Cell<'_>], column: &Column) -> Result<Fitted<'static>, Unfit> {
-        let mut literal = String::new();
-        match &column.kind {
-            ColumnKind::Array(item) if self.dialect == Dialect::Postgres => {
-                literal.push('{');
-                let inner = Column {
-                    kind: item.as_ref().clone(),
-                    length_max: None,
-                    ..column.clone()
-                };
-                for (n, cell) in cells.iter().enumerate() {
-                    if n > 0 {
-                        literal.push(',');
-                    }
-                    let fitted = self.fit(cell, &inner)?;
-                    fitted.push_item(&self.scratch, &mut literal)?;
-                }
-                literal.push('}');
-            }
-            _ => {
-                literal.push('[');
-                let inner = Column {
-                    kind: ColumnKind::Text,
-                    length_max: None,
-                    ..column.clone()
-                };
-                for (n, cell) in cells.iter().enumerate() {
-                    if n > 0 {
-                        literal.push(',');
-                    }
-                    let bare = matches!(
-                        cell,
-                        Cell::Bool(_)
-                            | Cell::Int(_)
-                            | Cell::Number(_)
-                            | Cell::Float32(_)
-                            | Cell::Float64(_)
-                    );
-                    let fitted = self.fit(cell, &inner)?;
-                    fitted.push_json(&self.scratch, bare, &mut literal);
-                }
-                literal.push(']');
-            }
-        }
-        self.scratch = literal;
-        Ok(Fitted::Scratch)
-    }
-
-    fn push_moment(&mut self, moment: Moment) {
-        let (year, ..) = text::civil(text::day_of(moment));
-        if self.dialect == Dialect::Postgres && year < 1 {
-            self.push_before_christ(moment, true);
-        } else {
-            text::push_moment(moment, ' ', &mut self.scratch);
-        }
-    }
-
-    fn push_date(&mut self, moment: Moment) {
-        let (year, ..) = text::civil(text::day_of(moment));
-        if self.dialect == Dialect::Postgres && year < 1 {
-            self.push_before_christ(moment, false);
-        } else {
-            text::push_date(text::day_of(moment), &mut self.scratch);
-        }
-    }
-
-    /// PostgreSQL counts years before 1 as BC, from 1 on.
-    fn push_before_christ(&mut self, moment: Moment, clock: bool) {
-        let (year, month, day) = text::civil(text::day_of(moment));
-        self.scratch
-            .push_str(&format!("{:04}-{month:02}-{day:02}", 1 - year));
-        if clock {
-            self.scratch.push(' ');
-            text::push_clock(moment, &mut self.scratch);
-        }
-        self.scratch.push_str(" BC");
-    }
-
-    /// The zone stands before ` BC`.
-    fn push_zone(&mut self) {
-        match self.scratch.strip_suffix(" BC").map(str::len) {
-            Some(len) => {
-                self.scratch.truncate(len);
-                self.scratch.push_str("+00 BC");
-            }
-            None => self.scratch.push_str("+00"),
-        }
-    }
-}
-
-/// What a column takes; `Scratch` is the text in the encoder's scratch.
-#[derive(Debug)]
-enum Fitted<'a> {
-    Null,
-    Int(i64),
-    UInt(u64),
-    Float(f64),
-    Text(&'a str),
-    Scratch,
-    Bytes(&'a [u8]),
-    OwnedBytes(Vec<u8>),
-}
-
-impl Fitted<'_> {
-    fn plain<'s>(&'s self, scratch: &'s str) -> Cow<'s, str> {
-        match self {
-            Self::Null => Cow::Borrowed("NULL"),
-            Self::Int(number) => Cow::Owned(number.to_string()),
-            Self::UInt(number) => Cow::Owned(number.to_string()),
-            Self::Float(number) => Cow::Owned(ryu::Buffer::new().format(*number).to_owned()),
-            Self::Text(text) => Cow::Borrowed(text),
-            Self::Scratch => Cow::Borrowed(scratch),
-            Self::Bytes(bytes) => Cow::Owned(hex(bytes)),
-            Self::OwnedBytes(bytes) => Cow::Owned(hex(bytes)),
-        }
-    }
-
-    /// Appends an item of PostgreSQL's array literal.
-    fn push_item(&self, scratch: &str, out: &mut String) -> Result<(), Unfit> {
-        if matches!(self, Self::Null) {
-            out.push_str("NULL");
-            return Ok(());
-        }
-        push_quoted(&self.plain(scratch), out);
-        Ok(())
-    }
-
-    fn push_json(&self, scratch: &str, bare: bool, out: &mut String) {
-        match self {
-            Self::Null => out.push_str("null"),
-            _ if bare => out.push_str(&self.plain(scratch)),
-            Self::Bytes(bytes) => tree::write_text(&STANDARD.encode(bytes), out),
-            _ => tree::write_text(&self.plain(scratch), out),
-        }
-    }
-}
-
-fn push_quoted(text: &str, out: &mut String) {
-    out.push('"');
-    for c in text.chars() {
-        if c == '"' || c == '\\' {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out.push('"');
-}
-
-/// Appends a JSON array as PostgreSQL's array literal; arrays inside are further dimensions.
-fn array_of_json(text: &str, item: &ColumnKind, out: &mut String) -> Result<(), Unfit> {
-    let items = json::items(text).map_err(|fault| Unfit(fault.to_string().into()))?;
-    out.push('{');
-    for (n, value) in items.into_iter().enumerate() {
-        if n > 0 {
-            out.push(',');
-        }
-        match value {
-            json::Json::Null => out.push_str("NULL"),
-            json::Json::Array(inner) if !matches!(item, ColumnKind::Json) => {
-                array_of_json(inner, item, out)?
-            }
-            json::Json::Bool(flag) => out.push_str(if flag { "true" } else { "false" }),
-            json::Json::Number(digits) => out.push_str(digits),
-            json::Json::Text(text) if matches!(item, ColumnKind::Json) => {
-                let mut json = String::new();
-                tree::write_text(&text, &mut json);
-                push_quoted(&json, out);
-            }
-            json::Json::Text(text) => push_quoted(&text, out),
-            json::Json::Object(text) | json::Json::Array(text) => push_quoted(text, out),
-        }
-    }
-    out.push('}');
-    Ok(())
 }
 
 fn drop_zero_fraction(digits: &mut String) -> Result<(), Unfit> {
@@ -623,162 +344,6 @@ fn drop_zero_fraction(digits: &mut String) -> Result<(), Unfit> {
     let len = whole.len();
     digits.truncate(len);
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 + bytes.len() * 2);
-    text.push_str("\\x");
-    for byte in bytes {
-        text.push(char::from(digit(byte >> 4)));
-        text.push(char::from(digit(byte & 15)));
-    }
-    text
-}
-
-/// The hexadecimal digit of a number below 16.
-const fn digit(number: u8) -> u8 {
-    if number < 10 {
-        b'0' + number
-    } else {
-        b'a' + number - 10
-    }
-}
-
-fn unhex(digits: &str) -> Option<Vec<u8>> {
-    let digits = digits.as_bytes();
-    if !digits.len().is_multiple_of(2) {
-        return None;
-    }
-    digits
-        .chunks_exact(2)
-        .map(|pair| {
-            let pair = std::str::from_utf8(pair)
-                .ok()
-                .filter(|pair| pair.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-            u8::from_str_radix(pair, 16).ok()
-        })
-        .collect()
-}
-
-fn copy_text(value: &Fitted<'_>, out: &mut Vec<u8>) {
-    match value {
-        Fitted::Null => out.extend_from_slice(COPY_NULL),
-        Fitted::Int(number) => {
-            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes())
-        }
-        Fitted::UInt(number) => {
-            out.extend_from_slice(itoa::Buffer::new().format(*number).as_bytes())
-        }
-        Fitted::Float(number) => {
-            out.extend_from_slice(ryu::Buffer::new().format(*number).as_bytes())
-        }
-        Fitted::Text(text) => escape(text.as_bytes(), out),
-        Fitted::Bytes(bytes) => copy_bytes(bytes, out),
-        Fitted::OwnedBytes(bytes) => copy_bytes(bytes, out),
-        Fitted::Scratch => {}
-    }
-}
-
-/// A backslash is doubled on its way through COPY.
-fn copy_bytes(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(b"\\\\x");
-    out.reserve(bytes.len() * 2);
-    for byte in bytes {
-        out.push(digit(byte >> 4));
-        out.push(digit(byte & 15));
-    }
-}
-
-/// Appends text as COPY reads it.
-pub(crate) fn escape(text: &[u8], out: &mut Vec<u8>) {
-    let mut rest = text;
-    while let Some(at) = rest
-        .iter()
-        .position(|byte| matches!(byte, b'\\' | b'\n' | b'\r' | b'\t'))
-    {
-        let (plain, after) = rest.split_at(at);
-        out.extend_from_slice(plain);
-        let Some((&byte, after)) = after.split_first() else {
-            return;
-        };
-        out.push(b'\\');
-        out.push(match byte {
-            b'\n' => b'n',
-            b'\r' => b'r',
-            b'\t' => b't',
-            other => other,
-        });
-        rest = after;
-    }
-    out.extend_from_slice(rest);
-}
-
-/// The text behind what [`escape`] wrote; `None` is null.
-pub(crate) fn unescape(copied: &[u8]) -> Option<Vec<u8>> {
-    if copied == COPY_NULL {
-        return None;
-    }
-    let mut text = Vec::with_capacity(copied.len());
-    let mut bytes = copied.iter();
-    while let Some(&byte) = bytes.next() {
-        if byte != b'\\' {
-            text.push(byte);
-            continue;
-        }
-        match bytes.next() {
-            Some(b'n') => text.push(b'\n'),
-            Some(b'r') => text.push(b'\r'),
-            Some(b't') => text.push(b'\t'),
-            Some(&other) => text.push(other),
-            None => {}
-        }
-    }
-    Some(text)
-}
-
-fn bind(value: &Fitted<'_>, out: &mut Vec<u8>) {
-    let mut sized = |tag: u8, bytes: &[u8]| {
-        out.push(tag);
-        // A record is far below 4 GiB.
-        out.extend_from_slice(&u32::try_from(bytes.len()).unwrap_or(u32::MAX).to_le_bytes());
-        out.extend_from_slice(bytes);
-    };
-    match value {
-        Fitted::Text(text) => sized(3, text.as_bytes()),
-        Fitted::Bytes(bytes) => sized(4, bytes),
-        Fitted::OwnedBytes(bytes) => sized(4, bytes),
-        Fitted::Null => out.push(0),
-        Fitted::Int(number) => {
-            out.push(1);
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        Fitted::Float(number) => {
-            out.push(2);
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        Fitted::UInt(number) => {
-            out.push(5);
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        Fitted::Scratch => {}
-    }
-}
-
-/// Reads what was written to bind.
-pub(crate) fn bound(cell: &[u8]) -> Bound<'_> {
-    let Some((&tag, rest)) = cell.split_first() else {
-        return Bound::Null;
-    };
-    let word = rest.first_chunk::<8>().copied().unwrap_or_default();
-    let payload = rest.get(4..).unwrap_or_default();
-    match tag {
-        1 => Bound::Int(i64::from_le_bytes(word)),
-        2 => Bound::Float(f64::from_le_bytes(word)),
-        3 => Bound::Text(std::str::from_utf8(payload).unwrap_or_default()),
-        4 => Bound::Bytes(payload),
-        5 => Bound::UInt(u64::from_le_bytes(word)),
-        _ => Bound::Null,
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! One table for each database: value, column, what it becomes.
 
+use std::borrow::Cow;
+
 use linkspan_sdk::OptionValue as _;
 
+use super::copy::COPY_NULL;
 use super::*;
 
 fn column(dialect: Dialect, type_name: &str) -> Column {
