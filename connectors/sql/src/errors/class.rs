@@ -15,6 +15,8 @@ pub(crate) enum Class {
     Protocol,
     /// User or password refused, or TLS.
     Login,
+    /// The certificate of the server is not one that the options trust.
+    Certificate,
     MissingDatabase,
     MissingTable,
     MissingColumn,
@@ -77,7 +79,7 @@ impl Class {
             Self::Unavailable | Self::Crowded | Self::Busy | Self::Protocol | Self::ReadOnly => {
                 ErrorKind::Unavailable
             }
-            Self::Login | Self::Privilege => ErrorKind::Permission,
+            Self::Login | Self::Certificate | Self::Privilege => ErrorKind::Permission,
             Self::MissingDatabase | Self::MissingTable | Self::MissingColumn => ErrorKind::NotFound,
             Self::Syntax | Self::NoUniqueIndex => ErrorKind::ConfigInvalid,
             Self::Unsupported => ErrorKind::Unsupported,
@@ -99,6 +101,13 @@ impl Class {
 /// What the driver itself says.
 pub(super) fn of_driver(error: &sqlx::Error) -> Class {
     match error {
+        // It comes out of the first read: the driver has no word of its own for it.
+        sqlx::Error::Io(io)
+            if io.kind() == std::io::ErrorKind::InvalidData
+                && io.to_string().contains("certificate") =>
+        {
+            Class::Certificate
+        }
         sqlx::Error::Io(_)
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed

@@ -22,6 +22,9 @@ pub(crate) use class::Class;
 
 use crate::dialect::{Dialect, TableName};
 
+/// Characters of a statement that are shown from the place on at which a server stumbled.
+const MARKED_MAX: usize = 40;
+
 /// An error of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SqlError {
@@ -125,6 +128,30 @@ impl SqlError {
             made.code = code;
         }
         made
+    }
+
+    /// Adds where in a statement the server stumbled, with what stands there.
+    pub(crate) fn marked_in(mut self, statement: &str) -> Self {
+        let Some(at) = self.position else { return self };
+        let skipped = at.saturating_sub(1);
+        let rest: String = statement.chars().skip(skipped).take(MARKED_MAX).collect();
+        if !rest.is_empty() {
+            let before = statement.chars().take(skipped);
+            let line = 1 + before.filter(|c| *c == '\n').count();
+            let rest = rest.lines().next().unwrap_or_default();
+            self.message
+                .push_str(&format!(", at character {at} (line {line}): ⟶ {rest}"));
+        }
+        self
+    }
+
+    /// Leaves out what the server says about a statement that must not be shown: it quotes from it.
+    pub(crate) fn wordless(mut self) -> Self {
+        if !self.class.is_temporary() && self.class != Class::Login {
+            self.message = "the server refuses the statement, and what it says is not shown, as it quotes from it".to_owned();
+            self.detail = None;
+        }
+        self
     }
 
     /// Whether one record is at fault, not the whole.

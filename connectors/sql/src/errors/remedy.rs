@@ -18,6 +18,9 @@ pub(super) fn of(error: &SqlError, at: &At<'_>, column: Option<&str>) -> Option<
         (Class::Login, _) => format!(
             "check `connection.user`, `connection.password` and the TLS options; the server decides who `{user}` is and from where it may come"
         ),
+        (Class::Certificate, _) => "`connection.tls.ca` names the file of who signs the server's certificate; `connection.url` must name the host as the \
+             certificate does, or `connection.tls: verify-ca` leaves the name unchecked"
+            .to_owned(),
         (Class::MissingDatabase, Dialect::Sqlite) => "check that the folder of the file exists and may be written".to_owned(),
         (Class::MissingDatabase, _) => "check the database in `connection.url`, or make it: CREATE DATABASE …".to_owned(),
         (Class::MissingTable, _) => format!("make the table, or set `auto.create: true`; the name was taken as {table}"),

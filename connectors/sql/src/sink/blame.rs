@@ -1,8 +1,11 @@
 //! Finding the rows at fault.
 //!
 //! In a transaction that is rolled back at the end, rows are written in pieces between savepoints. PostgreSQL's COPY and some of
-//! MySQL's messages name the row; otherwise a piece that fails is halved. Rows that are fine stay in the transaction, so that what
-//! comes behind them sees them.
+//! MySQL's messages name the row; otherwise a piece that fails is halved, and a half that is fine puts the fault into the other.
+//! Rows that are fine stay in the transaction, so that what comes behind them sees them.
+//!
+//! An upsert of PostgreSQL is one statement over a temporary table, which names no row. Each try of it leaves dead entries behind in
+//! the indexes of the table, so for a CHECK the row is asked for elsewhere first: see [`Writer::line_of_check`].
 
 use super::Work;
 use super::write::{Part, Writer};
@@ -12,6 +15,9 @@ use crate::errors::SqlError;
 
 /// Rows at fault that are looked for in one batch; the rest of them shows when the batch comes again without these.
 pub(super) const BLAMED_MAX: usize = 1_000;
+
+/// SQLSTATE of a row that a CHECK refuses.
+const CHECK_VIOLATION: &str = "23514";
 
 /// A record at fault.
 #[derive(Debug)]
@@ -70,6 +76,9 @@ async fn search(
         let Some(rows) = rows else { continue };
         let live: Vec<usize> = rows.live(0..rows.len()).collect();
         let (mut at, mut size) = (0, live.len());
+        // So many rows from `at` on hold one at fault, as far as is known; 0: nothing is known.
+        let mut faulty = 0_usize;
+        let mut asks = true;
         while at < live.len() {
             size = size.clamp(1, live.len() - at);
             let range = range_of(&live, at, size);
@@ -80,7 +89,14 @@ async fn search(
             else {
                 connection.run("RELEASE SAVEPOINT linkspan_piece").await?;
                 at += size;
-                size *= 2;
+                faulty = faulty.saturating_sub(size);
+                // A row alone that is fine after all: nothing is known any more, and what named it is not asked again.
+                asks &= faulty > 0 || size > 1;
+                size = if faulty > 0 {
+                    faulty.div_ceil(2)
+                } else {
+                    live.len()
+                };
                 continue;
             };
             if !error.is_of_record() {
@@ -89,13 +105,29 @@ async fn search(
             connection
                 .run("ROLLBACK TO SAVEPOINT linkspan_piece")
                 .await?;
-            let line = error
-                .line
+            faulty = size;
+            let mut line = error.line;
+            if line.is_none() && size > 1 && asks && error.code == CHECK_VIOLATION {
+                let range = range_of(&live, at, size);
+                line = writer
+                    .line_of_check(connection, target, batch, (phase, part), range)
+                    .await?;
+                asks = line.is_some();
+            }
+            let named = line
                 .and_then(|line| usize::try_from(line).ok())
                 .filter(|&line| line >= 1 && line <= size);
-            match line {
+            match named {
                 // The rows before it are fine as far as is known; they are tried without it.
-                Some(line) if line > 1 => size = line - 1,
+                Some(line) if line > 1 => {
+                    size = line - 1;
+                    faulty = line;
+                }
+                // Named elsewhere: alone it says itself what is wrong with it.
+                Some(_) if error.line.is_none() && size > 1 => {
+                    size = 1;
+                    faulty = 1;
+                }
                 None if size > 1 => size /= 2,
                 Some(_) | None => {
                     let Some(&row) = live.get(at) else { break };
@@ -109,6 +141,7 @@ async fn search(
                     }
                     at += 1;
                     size = live.len();
+                    faulty = 0;
                 }
             }
         }

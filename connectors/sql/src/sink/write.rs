@@ -261,6 +261,47 @@ impl Writer {
         Ok(name)
     }
 
+    /// Asks which row of a range a CHECK refuses, where the statement itself does not say: a temporary table with the same CHECKs gets
+    /// the rows by COPY, which names the line. Only a hint: columns that the rows leave out are null there. The transaction is as
+    /// before afterwards.
+    pub(super) async fn line_of_check(
+        &self,
+        connection: &mut Connection,
+        target: &Target,
+        batch: &TableBatch,
+        (phase, part): (usize, Part),
+        range: Range<usize>,
+    ) -> Result<Option<u64>, SqlError> {
+        let group = match (part, batch.phases.get(phase)) {
+            (Part::Group(at), Some(phase)) => phase.groups.get(at),
+            (Part::Group(_) | Part::Truncate | Part::Deletes, _) => None,
+        };
+        let dialect = connection.dialect();
+        let Some(group) = group.filter(|_| self.stages(target, dialect)) else {
+            return Ok(None);
+        };
+        let list = column_list(target, &group.columns, dialect);
+        connection.run("SAVEPOINT linkspan_check").await?;
+        let make = format!(
+            "CREATE TEMP TABLE _linkspan_check (LIKE {} INCLUDING CONSTRAINTS)",
+            target.quoted
+        );
+        let mut tried = connection.run(&make).await.map(drop);
+        if tried.is_ok() {
+            let fill = format!("COPY pg_temp._linkspan_check ({list}) FROM STDIN");
+            tried = copy(connection, &fill, &group.rows.lines(range)).await;
+        }
+        if let Err(error) = &tried
+            && error.breaks_connection()
+        {
+            return tried.map(|()| None);
+        }
+        connection
+            .run("ROLLBACK TO SAVEPOINT linkspan_check; RELEASE SAVEPOINT linkspan_check")
+            .await?;
+        Ok(tried.err().and_then(|error| error.line))
+    }
+
     fn upsert_from(&self, target: &Target, columns: &[usize], list: &str, stage: &str) -> String {
         let dialect = Dialect::Postgres;
         let key = column_list(target, &target.key, dialect);

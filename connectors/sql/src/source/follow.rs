@@ -82,6 +82,8 @@ pub(crate) struct Follower {
     failure: Option<Error>,
     /// That it waits was said.
     told_full: bool,
+    /// Whether an index serves the order was asked, and said if not.
+    index_looked_for: bool,
     /// When the task began with it.
     begun: Instant,
 }
@@ -166,6 +168,7 @@ impl Follower {
             lost: Vec::new(),
             failure: None,
             told_full: false,
+            index_looked_for: false,
             begun: Instant::now(),
         }
     }
@@ -284,13 +287,22 @@ impl Follower {
         connection: &mut Connection,
     ) -> Result<Result<Option<(String, Settled)>>, SqlError> {
         let options = &desk.options;
-        let found = columns::read(connection, &self.unit.from, options.tiny_boolean).await?;
+        let found = columns::read(connection, &self.unit.from, options.tiny_boolean)
+            .await
+            .map_err(|error| match &options.query {
+                _ if options.query_masked.is_some() => error.wordless(),
+                Some(query) => error.marked_in(query),
+                None => error,
+            })?;
         if let Err(error) = self.reshape(desk, found) {
             return Ok(Err(error.context(&desk.connector.shown)));
         }
         let Some(shape) = &self.shape else {
             return Ok(Err(Error::internal("the columns are not known")));
         };
+        if !std::mem::replace(&mut self.index_looked_for, true) {
+            look_for_index(connection, &self.unit.from, shape, &desk.connector.shown).await?;
+        }
         let select = Select {
             dialect: shape.dialect,
             from: &self.unit.from,
@@ -541,6 +553,36 @@ pub(crate) async fn extent(
         Connection::Sqlite(c) => sqlx::query_as(sql).fetch_one(&mut **c).await,
     }
     .map_err(|error| SqlError::new(dialect, &error))
+}
+
+/// Warns where no index begins with the column that gives the order. Several timestamps are put together, which no index serves.
+async fn look_for_index(
+    connection: &mut Connection,
+    from: &From,
+    shape: &Shape,
+    shown: &str,
+) -> Result<(), SqlError> {
+    let From::Table(table) = from else {
+        return Ok(());
+    };
+    let column = match shape.order.timestamps.as_slice() {
+        [] => shape.order.id.as_ref(),
+        [only] => Some(only),
+        _ => None,
+    };
+    let Some(column) = column else { return Ok(()) };
+    match columns::begins_an_index(connection, table, column).await {
+        Ok(Some(false)) => tracing::warn!(
+            "{shown}: {}: no index begins with column `{column}`, so each round reads the whole table; {}",
+            place(from),
+            columns::create_index(shape.dialect, table, column)
+        ),
+        Ok(Some(true) | None) => {}
+        Err(error) if error.breaks_connection() => return Err(error),
+        // The rows can be read all the same.
+        Err(error) => tracing::debug!(?error, "whether there is an index is not known"),
+    }
+    Ok(())
 }
 
 /// Where a unit begins: at its offset, else where the options say.

@@ -93,6 +93,10 @@ impl SourceTask for SqlSource {
             Err(error) => {
                 self.desk.connection = None;
                 self.followers.iter_mut().for_each(Follower::rewind);
+                if self.desk.ctx.stopped() {
+                    // The reader in the background ends with the task, and what it leaves behind looks like a fault.
+                    return Err(Error::stopped("the task was asked to stop"));
+                }
                 if !error.is_temporary() || error.retry_delay().is_some() {
                     return Err(error);
                 }

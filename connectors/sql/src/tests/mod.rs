@@ -11,3 +11,4 @@ mod catalog;
 mod readme;
 mod sink;
 mod source;
+mod tls;

@@ -243,6 +243,14 @@ impl Server {
         signal(name, self.pid());
     }
 
+    /// Lets the server's user read a folder of the test, and have what is in it, as a key must be.
+    pub(crate) fn give(kind: Kind, folder: &Path) {
+        run(Command::new("chmod").arg("755").arg(folder));
+        if let Some(user) = kind.user() {
+            run(Command::new("chown").arg("-R").arg(user).arg(folder));
+        }
+    }
+
     /// Returns the folder in which a test may leave files that the server's user can read.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()

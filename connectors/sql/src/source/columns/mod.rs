@@ -1,8 +1,11 @@
 //! The columns of a table or a query, as the server's catalog has them.
 
+mod indexed;
 mod mysql;
 mod postgres;
 mod sqlite;
+
+pub(crate) use self::indexed::{begins_an_index, create_index};
 
 use super::tables::Table;
 use crate::connect::Connection;

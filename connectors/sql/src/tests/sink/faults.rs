@@ -11,9 +11,10 @@ use crate::tests::servers::Kind;
 /// How soon after a server is back work must go on.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-const TABLE_WITHOUT_KEY: &str = "CREATE TABLE t (id BIGINT, name VARCHAR(20), n INTEGER)";
+pub(super) const TABLE_WITHOUT_KEY: &str =
+    "CREATE TABLE t (id BIGINT, name VARCHAR(20), n INTEGER)";
 
-fn config(
+pub(super) fn config(
     server: &Server,
     database: &str,
     more: &[(&str, &str)],
@@ -28,7 +29,7 @@ fn config(
 }
 
 /// Puts as the host does: the same batch again after the pause that the error asks for. Returns the errors on the way.
-fn insist(
+pub(super) fn insist(
     sink: &mut SinkTest<SqlSink>,
     records: &[TestRecord],
     limit: Duration,
@@ -51,7 +52,7 @@ fn insist(
     }
 }
 
-fn people(from: i64, count: i64) -> Vec<TestRecord> {
+pub(super) fn people(from: i64, count: i64) -> Vec<TestRecord> {
     (from..from + count).map(|id| person(id, "a", 1)).collect()
 }
 
@@ -209,36 +210,48 @@ fn a_statement_that_waits_for_a_lock_is_left_alone() {
 
 #[test]
 fn too_many_connections_is_temporary_and_says_so() {
-    let Some(server) = Server::start(
-        Kind::Postgres,
-        &["max_connections=8", "superuser_reserved_connections=0"],
-    ) else {
-        return;
-    };
-    let database = server.database();
-    server.sql(&database, TABLE_WITHOUT_KEY);
-    let mut sinks = Vec::new();
-    let refused = loop {
-        let mut sink = TestHost::sink::<SqlSink>(config(&server, &database, &[]));
-        match sink.open() {
-            Ok(()) => sinks.push(sink),
-            Err(error) => break error,
-        }
-        assert!(sinks.len() < 20);
-    };
-    assert!(
-        refused.is_temporary() && refused.message().contains("53300"),
-        "{refused}"
-    );
-    sinks.pop().unwrap().close().unwrap();
-    let mut sink = TestHost::sink::<SqlSink>(config(&server, &database, &[]));
-    let begin = Instant::now();
-    while let Err(error) = sink.open() {
+    let few = [
+        (
+            Kind::Postgres,
+            ["max_connections=8", "superuser_reserved_connections=0"],
+            "53300",
+        ),
+        // The least that it takes.
+        (
+            Kind::MariaDb,
+            ["max-connections=10", "skip-log-bin"],
+            "1040",
+        ),
+    ];
+    for (kind, settings, code) in few {
+        let Some(server) = Server::start(kind, &settings) else {
+            continue;
+        };
+        let database = server.database();
+        server.sql(&database, TABLE_WITHOUT_KEY);
+        let mut sinks = Vec::new();
+        let refused = loop {
+            let mut sink = TestHost::sink::<SqlSink>(config(&server, &database, &[]));
+            match sink.open() {
+                Ok(()) => sinks.push(sink),
+                Err(error) => break error,
+            }
+            assert!(sinks.len() < 20);
+        };
         assert!(
-            error.is_temporary() && begin.elapsed() < RECOVERY,
-            "{error}"
+            refused.is_temporary() && refused.message().contains(code),
+            "{refused}"
         );
-        std::thread::sleep(Duration::from_millis(100));
+        sinks.pop().unwrap().close().unwrap();
+        let mut sink = TestHost::sink::<SqlSink>(config(&server, &database, &[]));
+        let begin = Instant::now();
+        while let Err(error) = sink.open() {
+            assert!(
+                error.is_temporary() && begin.elapsed() < RECOVERY,
+                "{error}"
+            );
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 }
 

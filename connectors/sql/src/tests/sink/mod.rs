@@ -1,6 +1,7 @@
 //! `sql-sink` on each of the three databases, read back by the database's own client.
 
 mod bad;
+mod commit;
 mod create;
 mod faults;
 mod loose;

@@ -37,6 +37,49 @@ fn places_that_are_not_there() {
         let told =
             failure(&mut db.source(&[("mode", "bulk"), ("query", "SELECT FROM WHERE")])).chain();
         assert!(told.contains("syntax"), "{told}");
+        if db.dialect == Dialect::Postgres {
+            let query = [("mode", "bulk"), ("query", "SELECT 1\nFORM orders")];
+            let told = failure(&mut db.source(&query)).chain();
+            assert!(
+                told.contains("at character 15 (line 2): ⟶ orders"),
+                "{told}"
+            );
+        }
+        // Nothing of a masked query is shown, not by the server either.
+        let masked = [("mode", "bulk"), ("query.masked", "SELECT 1 FORM geheim")];
+        let told = failure(&mut db.source(&masked)).chain();
+        assert!(
+            told.contains("is not shown") && !told.contains("geheim"),
+            "{told}"
+        );
+    }
+}
+
+/// Each round would read the whole table.
+#[test]
+fn a_column_that_no_index_begins_with_is_warned_about() {
+    for db in Database::all() {
+        db.sql("CREATE TABLE t (id integer PRIMARY KEY, n int NOT NULL)");
+        let warned = |column: &str| {
+            let config = [
+                ("mode", "incrementing"),
+                ("incrementing.column.name", column),
+                ("table.include.list", "t"),
+            ];
+            let mut source = db.source(&config);
+            job(&mut source);
+            let log = source.log();
+            let index = |line: &&linkspan_testkit::LogLine| line.message.contains("CREATE INDEX");
+            log.iter().find(index).map(|line| line.message.clone())
+        };
+        assert_eq!(warned("id"), None, "{}", db.url);
+        let line = warned("n").unwrap();
+        assert!(
+            line.contains("column `n`") && line.contains("t_n"),
+            "{line}"
+        );
+        db.sql("CREATE INDEX by_n ON t (n)");
+        assert_eq!(warned("n"), None, "{}", db.url);
     }
 }
 
