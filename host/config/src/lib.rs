@@ -19,6 +19,7 @@
 pub mod codes;
 pub mod framework;
 
+mod address;
 mod check;
 mod connect_files;
 mod connector;

@@ -220,13 +220,28 @@ impl ConnectorPlan {
     }
 
     /// Returns what no error, log line or answer may show: secrets, and what placeholders of files and the environment
-    /// stand for.
+    /// stand for. Of a database's address that is the password only: an error must be able to name host and database.
     #[must_use]
     pub fn concealed(&self, resolver: &Resolver) -> Vec<String> {
         let mut values: Vec<String> = Vec::new();
         for (name, text) in &self.config {
             if let Some(late) = self.late.get(name) {
-                values.extend(resolver.outside_values(text, &late.base));
+                let outside = resolver.outside_values(text, &late.base);
+                let address = resolver
+                    .resolve(text, &late.base)
+                    .ok()
+                    .filter(|_| !self.secrets.contains(name))
+                    .and_then(|address| crate::address::secrets(&address));
+                match address {
+                    Some(secrets) => {
+                        let is_part = |value: &String| {
+                            secrets.iter().any(|secret| secret.contains(value.as_str()))
+                        };
+                        values.extend(outside.into_iter().filter(is_part));
+                        values.extend(secrets);
+                    }
+                    None => values.extend(outside),
+                }
             } else if self.secrets.contains(name) {
                 values.push(text.clone());
             }

@@ -107,3 +107,30 @@ fn a_provider_may_have_a_name_of_its_own_and_mistakes_are_said() {
         check(wrong, "plain-enough", Err("LS0205"));
     }
 }
+
+/// What an error may not show of an option whose text holds placeholders.
+#[test]
+fn of_a_databases_address_only_the_password_is_concealed() {
+    let concealed = |text: &str, option: &str| {
+        let case = Case::one(&source(&format!("{option}: \"{text}\"")))
+            .env("ADDRESS", "postgres://anna:hunter2@db.example:5432/shop")
+            .env("HOOK", "https://hooks.example/T0/hunter2")
+            .env("HOST", "db.example")
+            .env("PW", "hunter2");
+        let plan = case.plan();
+        plan.connectors[0].concealed(&plan.resolver)
+    };
+    assert_eq!(concealed("${env:ADDRESS}", "header.x"), ["hunter2"]);
+    assert_eq!(
+        concealed("mysql://anna:${env:PW}@${env:HOST}/shop", "header.x"),
+        ["hunter2", "hunter2"]
+    );
+    let hook = "https://hooks.example/T0/hunter2";
+    assert_eq!(concealed("${env:HOOK}", "header.x"), [hook]);
+    assert_eq!(concealed("${env:HOST}", "header.x"), ["db.example"]);
+    // A secret option hides all of its value, whatever it looks like.
+    assert_eq!(
+        concealed("${env:ADDRESS}", "login.password"),
+        ["postgres://anna:hunter2@db.example:5432/shop"]
+    );
+}
