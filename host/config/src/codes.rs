@@ -316,10 +316,16 @@ codes! {
         "A backup is made in, and a data directory is restored to, a folder that is missing or empty: nothing is ever written over. Name another one, or remove what is there yourself."
     TOPIC_UNWRITTEN "LS0901" "a sink reads a topic that nobody writes"
         "No source of this run writes the topic, so that the sink may wait for ever. Perhaps the name differs by a letter. If an earlier run, another program or REST fills it, all is well."
+    PATTERN_UNMATCHED "LS0902" "a pattern matches no topic of the files"
+        "`topics.regex` of a sink matches no topic that the files name, so that the sink may wait for ever. The pattern must match a whole name. If an earlier run, another program or REST makes such topics, all is well."
     SECRET_LITERAL "LS0903" "a secret is written into the file"
         "The value of a secret option stands in the YAML file, where version control and backups keep it. Write `${env:NAME}` or `${file:path:key}` instead."
     SETTING_WITHOUT_EFFECT "LS0904" "a setting has no effect here"
         "The setting is one of a Kafka topic and is accepted so that a topic's settings can be taken over, but it makes no sense on one machine. The message says why. Remove it, or leave it for the day the topic moves to a cluster."
+    SPREAD_WITHOUT_KEY "LS0905" "records without a key go to several partitions"
+        "A topic of several partitions keeps the order of records inside of a partition only, and a record without a key goes to any. Set `key.fields` to the fields whose records must stay in order, or give the topic one partition. If order does not matter, all is well."
+    IDLE_TASKS "LS0906" "a connector has more tasks than work"
+        "A partition is read by one task of a connector, so that tasks beyond the number of partitions have nothing to do. Lower `tasks.max`, or give the topics more partitions under `topics:`."
 }
 
 #[cfg(test)]

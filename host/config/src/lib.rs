@@ -28,6 +28,7 @@ mod document;
 mod flow;
 mod host;
 mod jobs;
+mod lints;
 mod load;
 mod logging;
 mod option;

@@ -13,10 +13,11 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Severity};
 use crate::document::Document;
 use crate::host::{self, HostValues};
 use crate::jobs;
-use crate::option::{Catalog, ClassKind};
+use crate::lints;
+use crate::option::Catalog;
 use crate::params::{self, Given};
 use crate::placeholder::{Resolver, read_text};
-use crate::plan::{ConnectorPlan, HostSettings, Plan};
+use crate::plan::{HostSettings, Plan};
 use crate::providers::Providers;
 use crate::report::{Draft, Report};
 use crate::source::{Location, Sources, Span};
@@ -118,7 +119,13 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
                 .with_help("add an entry under `connectors:`"),
         );
     }
-    lint_topics(&mut report, &document.connectors, &connectors);
+    let view = lints::View {
+        entries: &document.connectors,
+        connectors: &connectors,
+        topics: &topics,
+        num_partitions: host.num_partitions,
+    };
+    lints::lint(&mut report, &view, catalog);
     let (sources, diagnostics) = report.finish();
     if diagnostics.has_errors() {
         return (None, diagnostics);
@@ -503,63 +510,6 @@ fn env_line(line: &str) -> Option<(&str, &str)> {
         .find_map(|quote| value.strip_prefix(*quote)?.strip_suffix(*quote))
         .unwrap_or(value);
     good.then_some((name, bare))
-}
-
-fn lint_topics(report: &mut Report, entries: &[Entry], connectors: &[ConnectorPlan]) {
-    // A connector that was left out for an error may be the one that writes.
-    if report.has_errors() {
-        return;
-    }
-    let written: BTreeSet<&str> = connectors
-        .iter()
-        .filter(|plan| plan.kind == ClassKind::Source)
-        .flat_map(|plan| plan.topics.iter().map(String::as_str))
-        // Dead letters of any connector are written, too.
-        .chain(connectors.iter().filter_map(|plan| {
-            let letters = plan.config.get("errors.deadletterqueue.topic.name");
-            letters.map(String::as_str)
-        }))
-        .collect();
-    let silent = connectors
-        .iter()
-        .any(|plan| plan.kind == ClassKind::Source && plan.topics.is_empty());
-    for plan in connectors
-        .iter()
-        .filter(|plan| plan.kind == ClassKind::Sink && !silent)
-    {
-        let Some(entry) = entries.iter().find(|entry| entry.key == plan.name) else {
-            continue;
-        };
-        let span = topics_span(entry);
-        for topic in plan
-            .topics
-            .iter()
-            .filter(|topic| !written.contains(topic.as_str()))
-        {
-            let mut draft = Draft::warning(
-                &codes::TOPIC_UNWRITTEN,
-                span,
-                format!(
-                    "connector `{}` reads the topic `{topic}`, which no source here writes",
-                    plan.name
-                ),
-            );
-            if let Some(known) = crate::vocabulary::closest(topic, written.iter().copied()) {
-                draft = draft.label(format!("did you mean `{known}`?"));
-            }
-            report.push(draft);
-        }
-    }
-}
-
-fn topics_span(entry: &Entry) -> Span {
-    match &entry.value.kind {
-        Kind::Map(options) => options
-            .iter()
-            .find(|option| option.key == "topics")
-            .map_or(entry.key_span, |option| option.value.span),
-        Kind::Null | Kind::Scalar(_) | Kind::List(_) => entry.key_span,
-    }
 }
 
 fn fingerprint(sources: &Sources, params: &BTreeMap<String, String>) -> String {

@@ -40,6 +40,9 @@ pub struct Class {
     /// All its options.
     #[serde(default)]
     pub options: Vec<OptionDef>,
+    /// What it declares about itself, such as `fenced` or `keys`.
+    #[serde(default)]
+    pub features: Vec<String>,
 }
 
 /// The type of an option's value.

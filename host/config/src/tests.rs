@@ -12,6 +12,7 @@ mod connect_files;
 mod fuzz;
 mod jobs;
 mod layers;
+mod lints;
 mod params;
 mod providers;
 mod yaml;
@@ -64,6 +65,7 @@ fn catalog() -> Vec<Class> {
         kind,
         aliases: vec![alias.to_owned()],
         options,
+        features: Vec::new(),
     };
     vec![
         class(

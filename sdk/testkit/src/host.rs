@@ -12,10 +12,10 @@ use linkspan_abi::{
     AbiError, ErrorKind, HostApi, R, RErr, RNone, ROk, ROption, RSlice, RSome, RStr, RString, RVec,
     schema::{Schema, SchemaLookup},
 };
-use linkspan_sdk::{__private::init_host, SinkTask, SourceTask};
+use linkspan_sdk::{__private::init_host, SinkTask, SourceTask, Transform};
 use serde_json::{Value, json};
 
-use crate::{SinkTest, SourceTest, sink::Midway};
+use crate::{SinkTest, SourceTest, TransformTest, sink::Midway};
 
 /// A flat configuration, as a test writes it: `[("topic", "t")]` or a map.
 pub type Config = BTreeMap<String, String>;
@@ -38,6 +38,12 @@ impl TestHost {
     #[must_use]
     pub fn sink<T: SinkTask>(config: impl IntoConfig) -> SinkTest<T> {
         SinkTest::new(config.into_config())
+    }
+
+    /// Prepares a transform's step.
+    #[must_use]
+    pub fn transform<T: Transform>(config: impl IntoConfig) -> TransformTest<T> {
+        TransformTest::new(config.into_config())
     }
 }
 

@@ -6,7 +6,8 @@
 //! ```text
 //! TestHost::source::<T>(config) ─► SourceTest: open, poll, commit, run, stop, close, reopen
 //! TestHost::sink::<T>(config)   ─► SinkTest:   open, assign, put, flush, revoke, close, reopen
-//! conformance::{SourceSuite, SinkSuite} ─► what the host relies on, tried in a few lines
+//! TestHost::transform::<T>(config) ─► TransformTest: open, apply, close, reopen
+//! conformance::{SourceSuite, SinkSuite, TransformSuite} ─► what the host relies on, tried in a few lines
 //! ```
 //!
 //! Not here: threads and pacing of the real host; a test calls each step itself. Call it from a plain `#[test]`: inside of a
@@ -47,8 +48,10 @@ mod host;
 mod record;
 mod sink;
 mod source;
+mod transform;
 
 pub use host::{Config, IntoConfig, LogLine, ReportedFile, TestHost};
 pub use record::{TestData, TestRecord};
 pub use sink::{Put, Rejected, RejectedError, SinkTest, rejected};
 pub use source::{Polled, SourceTest};
+pub use transform::{Made, TransformTest};

@@ -478,7 +478,7 @@ impl<T: SinkTask> SinkTest<T> {
 }
 
 /// Writes a batch: one group for each run of records of one partition.
-fn encode(
+pub(crate) fn encode(
     records: &[TestRecord],
     ends: &mut BTreeMap<(String, i32), i64>,
 ) -> Result<(Vec<u8>, u32)> {

@@ -38,8 +38,13 @@ pub enum Check {
     /// Sink: seeks name assigned partitions and offsets that were written; a sink that keeps its position outside finds it again
     /// although the host has lost it.
     Seeks,
-    /// Sink: a record that it cannot take is refused by its coordinates, and its neighbours are brought out.
+    /// Sink: a record that it cannot take is refused by its coordinates, and its neighbours are brought out. Transform: it is
+    /// refused as data, and nothing of it stays behind.
     Reject,
+    /// Transform: what it makes of a record is the same alone as among others, and the same in a second step.
+    OneByOne,
+    /// Transform: tombstones, bytes that are no text, large values are taken, dropped or refused, and are never a defect.
+    Strangers,
 }
 
 /// How long a task may take to come back once it was asked to stop, and again to close: 5 s, as the host's patience.
@@ -62,6 +67,8 @@ impl Check {
             Self::Progress => "progress",
             Self::Seeks => "seeks",
             Self::Reject => "reject",
+            Self::OneByOne => "one by one",
+            Self::Strangers => "strangers",
         }
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! SourceSuite::<T>::new(setup) ─► check() ─► Verdict { passed, skipped, failed }
 //! SinkSuite::<T>::new(setup)   ─► run()   ─► the same, and panics with every failed check
+//! TransformSuite::<T>::new(setup, records) ─► the same for a transform or a predicate
 //! ```
 //!
 //! Each check runs on a thread of its own with a limit, in a fresh folder, through the same shims and bytes as under the host; a
@@ -56,7 +57,9 @@ mod scratch;
 mod sink;
 mod sink_drive;
 mod source;
+mod transform;
 
 pub use check::{Check, Failure, STOP_LIMIT, Verdict};
 pub use sink::SinkSuite;
 pub use source::SourceSuite;
+pub use transform::TransformSuite;

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use linkspan_sdk::{
-    Assigned, BatchBuilder, Poll, Progress, Records, Report, Result, Seeks, SinkContext, SinkTask,
-    SourceContext, SourceTask, TopicPartition,
+    Applied, Assigned, BatchBuilder, Poll, Progress, Records, Report, Result, Seeks, SinkContext,
+    SinkTask, SourceContext, SourceTask, TopicPartition, Transform, TransformContext,
 };
 
 /// An entry point.
@@ -16,6 +16,7 @@ pub(super) enum Place {
     Put,
     Flush,
     Revoked,
+    Apply,
     Close,
 }
 
@@ -29,6 +30,7 @@ impl Place {
         Self::Revoked,
         Self::Close,
     ];
+    pub(super) const TRANSFORM: [Self; 3] = [Self::Open, Self::Apply, Self::Close];
 }
 
 thread_local! {
@@ -116,6 +118,31 @@ impl<T: SinkTask> SinkTask for Probe<T> {
         let revoked = self.0.revoked(partitions).await;
         at(Place::Revoked);
         revoked
+    }
+
+    async fn close(&mut self) -> Result<()> {
+        if CRASHED.get() {
+            return Ok(());
+        }
+        let closed = self.0.close().await;
+        at(Place::Close);
+        closed
+    }
+}
+
+impl<T: Transform> Transform for Probe<T> {
+    type Options = T::Options;
+
+    async fn open(options: T::Options, ctx: TransformContext) -> Result<Self> {
+        let step = T::open(options, ctx).await?;
+        at(Place::Open);
+        Ok(Self(step))
+    }
+
+    async fn apply(&mut self, records: Records<'_>, out: &mut Applied) -> Result<()> {
+        let applied = self.0.apply(records, out).await;
+        at(Place::Apply);
+        applied
     }
 
     async fn close(&mut self) -> Result<()> {
