@@ -25,7 +25,7 @@ use self::bind::bind;
 use self::copy::copy_text;
 use self::fitted::Fitted;
 use self::hex::unhex;
-use super::cell::{Cell, Moment, Unfit};
+use super::cell::{Cell, Unfit};
 use super::column::{Column, ColumnKind};
 use super::text;
 use super::zone::Zone;
