@@ -44,6 +44,10 @@ pub(super) async fn blame(
     Ok(found)
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one search whose state means nothing outside of its loop"
+)]
 async fn search(
     connection: &mut Connection,
     writer: &mut Writer,

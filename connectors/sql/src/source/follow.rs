@@ -281,6 +281,10 @@ impl Follower {
     /// Asks for columns and horizon and returns the statement; `None` where no row could be remembered.
     ///
     /// The outer error is the database's, the inner one ours.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a chain of questions, each of which needs the answers before it"
+    )]
     async fn prepare(
         &mut self,
         desk: &Desk,

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use linkspan_log::Producer;
-use linkspan_plugin::Task;
 use linkspan_plugin::batch::{self, Limits, SourceBatch};
+use linkspan_plugin::{PluginError, SourceBuf, Task};
 use tokio::sync::mpsc;
 
 use super::acks::{self, Submitted};
@@ -159,7 +159,7 @@ fn poll(
     task: &Task,
     bytes_max: u64,
     wait: Duration,
-) -> Result<Polled, AbiError> {
+) -> Result<SourceBuf, PluginError> {
     let asked = Instant::now();
     let answer = task.poll(ctx.runtime.settings.poll_records_max, bytes_max, wait);
     ctx.task.measures.poll.observe(asked.elapsed());

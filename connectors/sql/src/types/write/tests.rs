@@ -6,6 +6,7 @@ use linkspan_sdk::OptionValue as _;
 
 use super::copy::COPY_NULL;
 use super::*;
+use crate::types::cell::Moment;
 
 fn column(dialect: Dialect, type_name: &str) -> Column {
     Column {
