@@ -23,11 +23,11 @@ impl Hub {
         Ok(ConnectorInfo {
             config: self.config(name).unwrap_or_default(),
             tasks: status
-                .tasks
+                .planned
                 .iter()
-                .map(|task| TaskInfo {
+                .map(|&task| TaskInfo {
                     connector: name.to_owned(),
-                    task: task.id,
+                    task,
                 })
                 .collect(),
             kind: status.kind,
@@ -62,9 +62,9 @@ impl Hub {
         let mut config = self.config(name).unwrap_or_default();
         config.insert("task.class".to_owned(), self.task_class(&status.class));
         Ok(status
-            .tasks
+            .planned
             .iter()
-            .map(|task| json!({ "id": { "connector": name, "task": task.id }, "config": config }))
+            .map(|task| json!({ "id": { "connector": name, "task": task }, "config": config }))
             .collect())
     }
 }

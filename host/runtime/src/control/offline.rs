@@ -66,6 +66,7 @@ impl Offline {
             state: state.to_owned(),
             trace: None,
             tasks: Vec::new(),
+            planned: Vec::new(),
             starts: 0,
             records: 0,
             bytes: 0,

@@ -66,6 +66,8 @@ pub(crate) struct Shown {
     pub(crate) revision: Option<u64>,
     pub(crate) held: bool,
     pub(crate) tasks: Vec<Arc<TaskShared>>,
+    /// The numbers of the tasks of its last plan: they stay while it changes over to the next one.
+    pub(crate) planned: Vec<u32>,
     /// Tasks that did not stop in time and whose threads were given up.
     pub(crate) zombies: Vec<Arc<TaskShared>>,
     /// How often the connector was started, and each of its tasks.

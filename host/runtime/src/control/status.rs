@@ -39,6 +39,9 @@ pub struct ConnectorStatus {
     pub trace: Option<String>,
     /// Its tasks, by number.
     pub tasks: Vec<TaskStatus>,
+    /// The numbers of the tasks of its last plan, also while they change over to the next one, as Kafka Connect lists them.
+    #[serde(skip)]
+    pub planned: Vec<u32>,
     /// How often it was started since the host started.
     pub starts: u64,
     /// Records that are durable (source) or put (sink) since the host started.
@@ -176,6 +179,7 @@ impl ConnectorStatus {
             next_attempt_ms: shown.retry_at.map(left_until),
             topics: slot.used.names(),
             error: error.map(|error| error.message),
+            planned: shown.planned.clone(),
             tasks,
         }
     }

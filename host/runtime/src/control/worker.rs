@@ -91,6 +91,7 @@ fn work(inner: &Arc<Inner>, slot: &Slot) {
                 drop(wish);
                 work.backoff = None;
                 let mut shown = slot.shown();
+                shown.planned.clear();
                 shown.revision = None;
                 shown.retry_at = None;
                 drop(shown);
@@ -252,6 +253,7 @@ fn start(inner: &Arc<Inner>, slot: &Slot, work: &mut Work, held: bool) {
                 .iter()
                 .map(|t| Arc::clone(&t.shared))
                 .collect();
+            shown.planned = shown.tasks.iter().map(|task| task.index).collect();
             shown.revision = Some(revision);
             shown.retry_at = None;
             shown.held = held;
@@ -593,12 +595,11 @@ fn begin(
         }
     }
     generation.tasks.sort_by_key(|task| task.shared.index);
-    let tasks = generation
-        .tasks
-        .iter()
-        .map(|t| Arc::clone(&t.shared))
-        .collect();
-    slot.shown().tasks = tasks;
+    let shared = generation.tasks.iter().map(|t| Arc::clone(&t.shared));
+    let mut shown = slot.shown();
+    shown.tasks = shared.collect();
+    shown.planned = shown.tasks.iter().map(|task| task.index).collect();
+    drop(shown);
     inner.pulse.beat();
 }
 

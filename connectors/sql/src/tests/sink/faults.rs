@@ -10,6 +10,8 @@ use crate::tests::servers::Kind;
 
 /// How soon after a server is back work must go on.
 const RECOVERY: Duration = Duration::from_secs(10);
+/// How long a server that was killed may take to be whole again where the disk is busy with something else.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(super) const TABLE_WITHOUT_KEY: &str =
     "CREATE TABLE t (id BIGINT, name VARCHAR(20), n INTEGER)";
@@ -136,8 +138,8 @@ fn a_server_that_is_killed_again_and_again_gets_every_row_once() {
             interrupted += i32::from(failed.is_some());
             server.kill();
             server.start_again();
-            let (done, _) = insist(&mut sink, &people(next, 50), RECOVERY * 2);
-            done.unwrap();
+            let (done, errors) = insist(&mut sink, &people(next, 50), PATIENCE);
+            done.unwrap_or_else(|error| panic!("{error}, after {} tries", errors.len()));
             next += 50;
         }
         assert_eq!(interrupted, 4);
