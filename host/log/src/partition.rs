@@ -249,7 +249,7 @@ impl Partition {
         max_timestamp: i64,
         epoch: i32,
     ) {
-        let bytes = Bytes::from(batch);
+        let bytes = Bytes::from(snug(batch));
         let len = bytes.len();
         let header = linkspan_wire::BatchHeader::read(&bytes);
         let next = header.map_or(base.0, |header| header.next_offset());
@@ -518,4 +518,14 @@ impl State {
         let segment = self.segments.get(at)?;
         Some(segment.place(from, &self.epochs))
     }
+}
+
+/// Gives back what a batch does not fill: the cache counts its bytes, and they must be about what it takes in memory.
+/// A packed batch comes in a buffer for the worst case, which is as large as the records were.
+pub(crate) fn snug(mut batch: Vec<u8>) -> Vec<u8> {
+    let spare = batch.capacity() - batch.len();
+    if spare > batch.len() / 2 {
+        batch.shrink_to_fit();
+    }
+    batch
 }

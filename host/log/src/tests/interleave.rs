@@ -6,11 +6,13 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use linkspan_types::{GroupId, OwnerId, PartitionId, TopicName};
+use linkspan_wire::{BatchBuilder, Compression};
 
 use super::compaction::quiet;
 use super::gate::Gate;
 use super::support::{append, commit, open_mem, open_on};
 use crate::conformance::{block_on, read_all};
+use crate::partition::snug;
 use crate::{
     Assignor, Commit, ConsumerOptions, Error, Event, Local, LocalOptions, LogBackend, MemFs, Start,
     Topic, TopicSpec, checkpoint,
@@ -331,4 +333,22 @@ fn batches_that_their_partition_lets_go_of_leave_nothing_in_the_cache() {
     }
     let entries = log.core_for_test().cache.entries();
     assert!(entries < 3000, "{entries} entries for no batch at all");
+}
+
+#[test]
+fn a_packed_batch_takes_no_more_memory_than_the_cache_counts() {
+    let mut builder = BatchBuilder::new(Compression::Zstd);
+    for _ in 0..2000 {
+        let value = b"a line that repeats itself, as lines in logs do, over and over again";
+        builder.push_plain(0, None, Some(value)).unwrap();
+    }
+    let batch = builder.finish().unwrap();
+    let len = batch.len();
+    assert!(
+        batch.capacity() > 10 * len,
+        "the buffer has no room to give back: this test shows nothing"
+    );
+    let kept = snug(batch);
+    assert_eq!(kept.len(), len);
+    assert!(kept.capacity() <= len + len / 2, "{}", kept.capacity());
 }
