@@ -80,7 +80,7 @@ fn duckdb_reads_the_parquet_that_the_sink_wrote() {
         "price DECIMAL(38,2)",
         "day DATE",
         "clock TIME",
-        "at TIMESTAMP",
+        "at TIMESTAMP WITH TIME ZONE",
         "raw BLOB",
         "text VARCHAR"
     ]);
@@ -93,7 +93,7 @@ fn duckdb_reads_the_parquet_that_the_sink_wrote() {
             "-4.01",
             "2022-01-08",
             "23:59:59.999",
-            "2024-02-29 12:34:56.789",
+            "2024-02-29 12:34:56.789+00",
             "\\x00\\xFF",
             "서울 \"1\""
         ]),
@@ -106,7 +106,7 @@ fn duckdb_reads_the_parquet_that_the_sink_wrote() {
             "1234567890.12",
             "1969-12-31",
             "00:00:00.001",
-            "1969-12-31 23:59:59.999",
+            "1969-12-31 23:59:59.999+00",
             "A",
             "b"
         ]),

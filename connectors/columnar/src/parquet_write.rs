@@ -149,6 +149,12 @@ fn column(field: &SchemaField) -> Result<(Column, Type)> {
     let bytes = || builder(Physical::BYTE_ARRAY);
     let int64 = || (Values::Int64(Vec::new()), builder(Physical::INT64));
     let int32 = || (Values::Int32(Vec::new()), builder(Physical::INT32));
+    // A point in time: the old converted type alone is read as a wall clock without a zone.
+    let instant = |unit| {
+        let (values, builder) = int64();
+        let kind = LogicalType::timestamp(true, unit);
+        (values, builder.with_logical_type(Some(kind)))
+    };
     let (values, builder) = match (&field.schema.kind, &logical) {
         (Kind::Bytes, Some(Logical::Decimal { scale })) if (0..=PRECISION).contains(scale) => (
             Values::Bytes(Vec::new()),
@@ -168,25 +174,9 @@ fn column(field: &SchemaField) -> Result<(Column, Type)> {
                 builder.with_converted_type(ConvertedType::TIME_MILLIS),
             )
         }
-        (Kind::Int64, Some(Logical::Timestamp)) => {
-            let (values, builder) = int64();
-            (
-                values,
-                builder.with_converted_type(ConvertedType::TIMESTAMP_MILLIS),
-            )
-        }
-        (Kind::Int64, Some(Logical::TimestampMicros)) => {
-            let (values, builder) = int64();
-            (
-                values,
-                builder.with_converted_type(ConvertedType::TIMESTAMP_MICROS),
-            )
-        }
-        (Kind::Int64, Some(Logical::TimestampNanos)) => {
-            let (values, builder) = int64();
-            let nanos = LogicalType::timestamp(true, TimeUnit::NANOS);
-            (values, builder.with_logical_type(Some(nanos)))
-        }
+        (Kind::Int64, Some(Logical::Timestamp)) => instant(TimeUnit::MILLIS),
+        (Kind::Int64, Some(Logical::TimestampMicros)) => instant(TimeUnit::MICROS),
+        (Kind::Int64, Some(Logical::TimestampNanos)) => instant(TimeUnit::NANOS),
         (Kind::Int8, _) => {
             let (values, builder) = int32();
             (values, builder.with_converted_type(ConvertedType::INT_8))
