@@ -2,28 +2,21 @@
 
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
+use axum::{Extension, Json};
 use linkspan_types::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::api::Host;
 use crate::metrics::Process;
 use crate::refusal::Refusal;
+use crate::role::Caller;
 
-pub(crate) fn routes() -> Router<Host> {
-    Router::new()
-        .route("/api/v1/host", get(host))
-        .route("/api/v1/whoami", get(whoami))
-        .route("/api/v1/explain/{code}", get(explain))
+/// Who asks.
+pub(crate) async fn whoami(caller: Option<Extension<Caller>>) -> Json<Caller> {
+    Json(caller.map_or_else(Caller::local, |Extension(caller)| caller))
 }
 
-/// There are no users yet: who reaches this listener or the socket may do everything.
-async fn whoami() -> Json<Value> {
-    Json(json!({ "user": "local", "role": "admin", "auth": false }))
-}
-
-async fn host(State(host): State<Host>) -> Response {
+pub(crate) async fn host(State(host): State<Host>) -> Response {
     match tokio::task::spawn_blocking(move || describe(&host)).await {
         Ok(Ok(value)) => Json(value).into_response(),
         Ok(Err(refusal)) => refusal.into_response(),
@@ -55,7 +48,7 @@ fn describe(host: &Host) -> Result<Value, Refusal> {
     }))
 }
 
-async fn explain(State(host): State<Host>, Path(code): Path<String>) -> Response {
+pub(crate) async fn explain(State(host): State<Host>, Path(code): Path<String>) -> Response {
     match host.view.explain(&code) {
         Some(told) => Json(told).into_response(),
         None => Refusal::new(

@@ -9,7 +9,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use linkspan_log::LogBackend;
 use linkspan_types::error_chain;
@@ -20,9 +19,9 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::connectors::{self, ConnectorCommand};
+use crate::connectors::ConnectorCommand;
 use crate::fleet::Fleet;
-use crate::jobs::{self, JobEvents};
+use crate::jobs::JobEvents;
 use crate::members::{Join, Member, Members};
 use crate::operation::Operation;
 use crate::produce::NewRecord;
@@ -145,42 +144,10 @@ impl Host {
 
 /// Returns the router over a log, a view of the host and the fleet over both.
 pub fn router(log: Arc<dyn LogBackend>, view: Arc<dyn HostView>, fleet: Arc<Fleet>) -> Router {
-    Router::new()
-        .route("/api/v1/topics", get(topics).post(create_topic))
-        .route(
-            "/api/v1/topics/{topic}",
-            get(describe_topic).patch(alter_topic).delete(delete_topic),
-        )
-        .route("/api/v1/topics/{topic}/records", get(records).post(produce))
-        .route(
-            "/api/v1/topics/{topic}/delete-records",
-            post(delete_records),
-        )
-        .route("/api/v1/groups", get(groups))
-        .route(
-            "/api/v1/groups/{group}",
-            get(describe_group).delete(delete_group),
-        )
-        .route("/api/v1/groups/{group}/reset", post(reset_group))
-        .route("/api/v1/groups/{group}/members", post(join))
-        .route("/api/v1/groups/{group}/members/{member}", delete(leave))
-        .route("/api/v1/groups/{group}/members/{member}/poll", post(poll))
-        .route(
-            "/api/v1/groups/{group}/members/{member}/commit",
-            post(commit),
-        )
-        .route("/api/v1/dlq", get(dead_letters))
-        .route("/api/v1/dlq/{topic}/show", post(show_dead_letters))
-        .route("/api/v1/dlq/{topic}/replay", post(replay_dead_letters))
-        .route("/api/v1/backup", post(backup))
-        .route("/api/v1/log/stat", get(log_stat))
-        .merge(connectors::routes())
-        .merge(jobs::routes())
-        .merge(crate::fleet::routes())
-        .merge(crate::metrics::routes())
-        .merge(crate::about::routes())
+    crate::routes::router()
         .fallback(|| async { Refusal::new(404, "LS0601", "there is nothing at this path") })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(axum::middleware::from_fn(crate::routes::dispatch))
         .with_state(Host::new(log, view, fleet))
 }
 
@@ -212,27 +179,34 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
         .map_err(|error| Refusal::argument(format!("the body does not fit: {error}")))
 }
 
-async fn topics(State(host): State<Host>) -> Response {
+pub(crate) async fn topics(State(host): State<Host>) -> Response {
     perform(host, Operation::ListTopics).await
 }
 
-async fn create_topic(State(host): State<Host>, body: Bytes) -> Response {
+pub(crate) async fn create_topic(State(host): State<Host>, body: Bytes) -> Response {
     perform_with(host, &body, Operation::CreateTopic).await
 }
 
-async fn describe_topic(State(host): State<Host>, Path(topic): Path<String>) -> Response {
+pub(crate) async fn describe_topic(
+    State(host): State<Host>,
+    Path(topic): Path<String>,
+) -> Response {
     perform(host, Operation::DescribeTopic(topic)).await
 }
 
-async fn alter_topic(State(host): State<Host>, Path(topic): Path<String>, body: Bytes) -> Response {
+pub(crate) async fn alter_topic(
+    State(host): State<Host>,
+    Path(topic): Path<String>,
+    body: Bytes,
+) -> Response {
     perform_with(host, &body, |change| Operation::AlterTopic(topic, change)).await
 }
 
-async fn delete_topic(State(host): State<Host>, Path(topic): Path<String>) -> Response {
+pub(crate) async fn delete_topic(State(host): State<Host>, Path(topic): Path<String>) -> Response {
     perform(host, Operation::DeleteTopic(topic)).await
 }
 
-async fn delete_records(
+pub(crate) async fn delete_records(
     State(host): State<Host>,
     Path(topic): Path<String>,
     body: Bytes,
@@ -241,7 +215,7 @@ async fn delete_records(
 }
 
 #[derive(Debug, Deserialize)]
-struct ProduceQuery {
+pub(crate) struct ProduceQuery {
     /// The number of the first line, for messages.
     #[serde(default = "first_line")]
     line: u64,
@@ -251,7 +225,7 @@ fn first_line() -> u64 {
     1
 }
 
-async fn produce(
+pub(crate) async fn produce(
     State(host): State<Host>,
     Path(topic): Path<String>,
     Query(query): Query<ProduceQuery>,
@@ -269,11 +243,11 @@ async fn produce(
     }
 }
 
-async fn dead_letters(State(host): State<Host>) -> Response {
+pub(crate) async fn dead_letters(State(host): State<Host>) -> Response {
     perform(host, Operation::ListDeadLetters).await
 }
 
-async fn show_dead_letters(
+pub(crate) async fn show_dead_letters(
     State(host): State<Host>,
     Path(topic): Path<String>,
     body: Bytes,
@@ -284,7 +258,7 @@ async fn show_dead_letters(
     .await
 }
 
-async fn replay_dead_letters(
+pub(crate) async fn replay_dead_letters(
     State(host): State<Host>,
     Path(topic): Path<String>,
     body: Bytes,
@@ -295,23 +269,34 @@ async fn replay_dead_letters(
     .await
 }
 
-async fn groups(State(host): State<Host>) -> Response {
+pub(crate) async fn groups(State(host): State<Host>) -> Response {
     perform(host, Operation::ListGroups).await
 }
 
-async fn describe_group(State(host): State<Host>, Path(group): Path<String>) -> Response {
+pub(crate) async fn describe_group(
+    State(host): State<Host>,
+    Path(group): Path<String>,
+) -> Response {
     perform(host, Operation::DescribeGroup(group)).await
 }
 
-async fn reset_group(State(host): State<Host>, Path(group): Path<String>, body: Bytes) -> Response {
+pub(crate) async fn reset_group(
+    State(host): State<Host>,
+    Path(group): Path<String>,
+    body: Bytes,
+) -> Response {
     perform_with(host, &body, |reset| Operation::ResetGroup(group, reset)).await
 }
 
-async fn delete_group(State(host): State<Host>, Path(group): Path<String>) -> Response {
+pub(crate) async fn delete_group(State(host): State<Host>, Path(group): Path<String>) -> Response {
     perform(host, Operation::DeleteGroup(group)).await
 }
 
-async fn join(State(host): State<Host>, Path(group): Path<String>, body: Bytes) -> Response {
+pub(crate) async fn join(
+    State(host): State<Host>,
+    Path(group): Path<String>,
+    body: Bytes,
+) -> Response {
     let join: Join = match parse(&body) {
         Ok(join) => join,
         Err(refusal) => return refusal.into_response(),
@@ -336,12 +321,12 @@ async fn join(State(host): State<Host>, Path(group): Path<String>, body: Bytes) 
 }
 
 #[derive(Debug, Deserialize)]
-struct PollQuery {
+pub(crate) struct PollQuery {
     #[serde(default)]
     wait_ms: u64,
 }
 
-async fn poll(
+pub(crate) async fn poll(
     State(host): State<Host>,
     Path((group, id)): Path<(String, String)>,
     Query(query): Query<PollQuery>,
@@ -359,7 +344,10 @@ async fn poll(
     }
 }
 
-async fn commit(State(host): State<Host>, Path((group, id)): Path<(String, String)>) -> Response {
+pub(crate) async fn commit(
+    State(host): State<Host>,
+    Path((group, id)): Path<(String, String)>,
+) -> Response {
     let member = match host.members.take(&group, &id) {
         Ok(member) => member,
         Err(refusal) => return refusal.into_response(),
@@ -375,7 +363,10 @@ async fn commit(State(host): State<Host>, Path((group, id)): Path<(String, Strin
     }
 }
 
-async fn leave(State(host): State<Host>, Path((_, id)): Path<(String, String)>) -> Response {
+pub(crate) async fn leave(
+    State(host): State<Host>,
+    Path((_, id)): Path<(String, String)>,
+) -> Response {
     let left = tokio::task::spawn_blocking(move || host.members.remove(&id)).await;
     Json(json!({ "left": left.unwrap_or(false) })).into_response()
 }
@@ -385,16 +376,16 @@ struct BackupBody {
     dir: String,
 }
 
-async fn backup(State(host): State<Host>, body: Bytes) -> Response {
+pub(crate) async fn backup(State(host): State<Host>, body: Bytes) -> Response {
     perform_with(host, &body, |body: BackupBody| Operation::Backup(body.dir)).await
 }
 
-async fn log_stat(State(host): State<Host>) -> Response {
+pub(crate) async fn log_stat(State(host): State<Host>) -> Response {
     perform(host, Operation::Stat).await
 }
 
 #[derive(Debug, Deserialize)]
-struct RecordQuery {
+pub(crate) struct RecordQuery {
     from: Option<String>,
     /// Ends at the end of the topic instead of waiting for more.
     #[serde(default)]
@@ -402,7 +393,7 @@ struct RecordQuery {
 }
 
 /// Streams records as JSON lines until their end, or until the reader goes away.
-async fn records(
+pub(crate) async fn records(
     State(host): State<Host>,
     Path(topic): Path<String>,
     Query(query): Query<RecordQuery>,

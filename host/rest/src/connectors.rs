@@ -3,12 +3,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post, put};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -100,26 +99,6 @@ impl ConnectorCommand {
     }
 }
 
-pub(crate) fn routes() -> Router<Host> {
-    Router::new()
-        .route("/api/v1/apply", post(apply))
-        .route("/api/v1/connectors", get(list))
-        .route("/api/v1/connectors/{name}", get(describe).delete(delete))
-        .route("/api/v1/connectors/{name}/pause", put(pause))
-        .route("/api/v1/connectors/{name}/resume", put(resume))
-        .route("/api/v1/connectors/{name}/stop", put(stop))
-        .route("/api/v1/connectors/{name}/restart", post(restart))
-        .route(
-            "/api/v1/connectors/{name}/tasks/{task}/restart",
-            post(restart_task),
-        )
-        .route(
-            "/api/v1/connectors/{name}/offsets",
-            get(offsets).patch(alter).delete(reset),
-        )
-        .route("/api/v1/connectors/{name}/offsets/rewind", post(rewind))
-}
-
 /// Performs a command on a thread that may block: it waits for a disk sync, a deletion also for tasks.
 async fn perform(host: Host, name: String, command: ConnectorCommand) -> Response {
     let success = command.success();
@@ -132,7 +111,7 @@ async fn perform(host: Host, name: String, command: ConnectorCommand) -> Respons
 }
 
 /// Takes over changed files, on a thread that may block: plugins are asked, tasks stop.
-async fn apply(State(host): State<Host>) -> Response {
+pub(crate) async fn apply(State(host): State<Host>) -> Response {
     match tokio::task::spawn_blocking(move || host.view.apply()).await {
         Ok(Ok(value)) => Json(value).into_response(),
         Ok(Err(refusal)) => refusal.into_response(),
@@ -140,11 +119,11 @@ async fn apply(State(host): State<Host>) -> Response {
     }
 }
 
-async fn list(State(host): State<Host>) -> Response {
+pub(crate) async fn list(State(host): State<Host>) -> Response {
     Json(host.view.connectors()).into_response()
 }
 
-async fn describe(State(host): State<Host>, Path(name): Path<String>) -> Response {
+pub(crate) async fn describe(State(host): State<Host>, Path(name): Path<String>) -> Response {
     let told = tokio::task::spawn_blocking(move || {
         let told = host.view.command(&name, ConnectorCommand::Describe)?;
         Ok::<_, Refusal>(host.fleet.detail(&name, told))
@@ -156,32 +135,32 @@ async fn describe(State(host): State<Host>, Path(name): Path<String>) -> Respons
     }
 }
 
-async fn delete(State(host): State<Host>, Path(name): Path<String>) -> Response {
+pub(crate) async fn delete(State(host): State<Host>, Path(name): Path<String>) -> Response {
     perform(host, name, ConnectorCommand::Delete).await
 }
 
-async fn pause(State(host): State<Host>, Path(name): Path<String>) -> Response {
+pub(crate) async fn pause(State(host): State<Host>, Path(name): Path<String>) -> Response {
     perform(host, name, ConnectorCommand::Pause).await
 }
 
-async fn resume(State(host): State<Host>, Path(name): Path<String>) -> Response {
+pub(crate) async fn resume(State(host): State<Host>, Path(name): Path<String>) -> Response {
     perform(host, name, ConnectorCommand::Resume).await
 }
 
-async fn stop(State(host): State<Host>, Path(name): Path<String>) -> Response {
+pub(crate) async fn stop(State(host): State<Host>, Path(name): Path<String>) -> Response {
     perform(host, name, ConnectorCommand::Stop).await
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RestartQuery {
+pub(crate) struct RestartQuery {
     #[serde(default)]
     include_tasks: bool,
     #[serde(default)]
     only_failed: bool,
 }
 
-async fn restart(
+pub(crate) async fn restart(
     State(host): State<Host>,
     Path(name): Path<String>,
     Query(query): Query<RestartQuery>,
@@ -193,7 +172,7 @@ async fn restart(
     perform(host, name, command).await
 }
 
-async fn restart_task(
+pub(crate) async fn restart_task(
     State(host): State<Host>,
     Path((name, task)): Path<(String, String)>,
 ) -> Response {
@@ -205,11 +184,15 @@ async fn restart_task(
     }
 }
 
-async fn offsets(State(host): State<Host>, Path(name): Path<String>) -> Response {
+pub(crate) async fn offsets(State(host): State<Host>, Path(name): Path<String>) -> Response {
     perform(host, name, ConnectorCommand::Offsets).await
 }
 
-async fn alter(State(host): State<Host>, Path(name): Path<String>, body: Bytes) -> Response {
+pub(crate) async fn alter(
+    State(host): State<Host>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Response {
     match serde_json::from_slice(&body) {
         Ok(body) => perform(host, name, ConnectorCommand::AlterOffsets(body)).await,
         Err(error) => {
@@ -218,7 +201,7 @@ async fn alter(State(host): State<Host>, Path(name): Path<String>, body: Bytes) 
     }
 }
 
-async fn reset(State(host): State<Host>, Path(name): Path<String>) -> Response {
+pub(crate) async fn reset(State(host): State<Host>, Path(name): Path<String>) -> Response {
     perform(host, name, ConnectorCommand::ResetOffsets).await
 }
 
@@ -228,7 +211,11 @@ struct RewindBody {
     to_ms: i64,
 }
 
-async fn rewind(State(host): State<Host>, Path(name): Path<String>, body: Bytes) -> Response {
+pub(crate) async fn rewind(
+    State(host): State<Host>,
+    Path(name): Path<String>,
+    body: Bytes,
+) -> Response {
     match parse::<RewindBody>(&body) {
         Ok(body) => perform(host, name, ConnectorCommand::RewindOffsets(body.to_ms)).await,
         Err(refusal) => refusal.into_response(),

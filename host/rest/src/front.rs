@@ -13,6 +13,7 @@ use crate::connect::{self, ConnectHost};
 use crate::guard::Names;
 use crate::metrics::{self, REQUESTS};
 use crate::refusal::Refusal;
+use crate::routes;
 
 /// What a listener serves.
 #[derive(Debug, Clone)]
@@ -43,20 +44,22 @@ impl Front {
 
     async fn answer(&self, request: Request<Body>) -> Response {
         if let Err(refusal) = self.names.check(request.method(), request.headers()) {
-            return connect::error(&refusal);
+            return refusal.into_response();
         }
         if crate::ui::wants(&request) {
             return crate::ui::respond(&request);
         }
         let path = request.uri().path();
-        if path == "/api/v1/backup" {
-            // It writes a folder of this machine: for those who may write there anyway.
-            let refusal = Refusal::new(403, "LS0623", "a backup is made on the machine itself");
-            return connect::error(
-                &refusal.help("Use `linkspan backup` beside the data directory"),
-            );
-        }
-        if path == "/metrics" || path == "/api/v1" || path.starts_with("/api/v1/") {
+        if routes::owns(path) {
+            if routes::find(request.method(), path).is_ok_and(|route| route.on_machine) {
+                // It reads or writes files of this machine: for those who may do that anyway.
+                let message = format!("`{path}` is only for commands on the machine itself");
+                return Refusal::new(403, "LS0623", message)
+                    .help(
+                        "use `linkspan backup` or `linkspan run --once` beside the data directory",
+                    )
+                    .into_response();
+            }
             let mut api = self.api.clone();
             return match api.call(request).await {
                 Ok(response) => response,

@@ -6,12 +6,10 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get};
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
@@ -23,17 +21,11 @@ use crate::refusal::Refusal;
 /// What a job tells while it works; the sender ends it when the receiver is gone.
 pub type JobEvents = mpsc::Receiver<Value>;
 
-pub(crate) fn routes() -> Router<Host> {
-    Router::new()
-        .route("/api/v1/jobs", get(list).post(start))
-        .route("/api/v1/jobs/{id}", delete(cancel))
-}
-
-async fn list(State(host): State<Host>) -> Response {
+pub(crate) async fn list(State(host): State<Host>) -> Response {
     Json(host.view.jobs()).into_response()
 }
 
-async fn start(State(host): State<Host>, body: Bytes) -> Response {
+pub(crate) async fn start(State(host): State<Host>, body: Bytes) -> Response {
     let request: Value = match parse(&body) {
         Ok(request) => request,
         Err(refusal) => return refusal.into_response(),
@@ -57,7 +49,7 @@ fn stream(events: JobEvents) -> Response {
         .into_response()
 }
 
-async fn cancel(State(host): State<Host>, Path(id): Path<String>) -> Response {
+pub(crate) async fn cancel(State(host): State<Host>, Path(id): Path<String>) -> Response {
     match host.view.cancel_job(&id) {
         Ok(done) => Json(done).into_response(),
         Err(refusal) => refusal.into_response(),

@@ -29,11 +29,11 @@ pub(crate) fn respond(request: &Request<Body>) -> Response {
     };
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let refusal = Refusal::new(405, "LS0602", "the dashboard's files are only read");
-        return crate::connect::error(&refusal);
+        return refusal.into_response();
     }
     let Some(asset) = linkspan_ui::find(path) else {
         let refusal = Refusal::new(404, "LS0601", "there is nothing at this path");
-        return crate::connect::error(&refusal.help("The dashboard is at /ui/"));
+        return refusal.help("the dashboard is at /ui/").into_response();
     };
     let has = |name: HeaderName, text: &str| {
         let value = request

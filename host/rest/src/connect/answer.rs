@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::header::{ACCEPT, ALLOW, CONTENT_TYPE, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, Response as HttpResponse, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Method, Response as HttpResponse, StatusCode};
 use axum::response::Response;
 use serde::Serialize;
 use serde_json::json;
@@ -11,6 +11,8 @@ use serde_json::json;
 use super::path;
 use crate::refusal::Refusal;
 
+/// The header with the stable code of a refusal.
+const CODE: HeaderName = HeaderName::from_static("linkspan-code");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 fn build(status: StatusCode, body: Body) -> Response {
@@ -49,17 +51,22 @@ pub(super) fn created(base: &str, name: &str, body: &impl Serialize) -> Response
 }
 
 /// Every error has this shape: `{"error_code", "message"}`; the message ends with what to do.
-pub(crate) fn error(refusal: &Refusal) -> Response {
+pub(super) fn error(refusal: &Refusal) -> Response {
     let status =
         StatusCode::from_u16(refusal.error_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = match &refusal.help {
         Some(help) => format!("{}. {help}", refusal.message.trim_end_matches('.')),
         None => refusal.message.clone(),
     };
-    json(
+    let mut response = json(
         status,
         &json!({ "error_code": refusal.error_code, "message": message }),
-    )
+    );
+    // Beside the body: strict clients of Kafka Connect refuse fields that it does not have.
+    response
+        .headers_mut()
+        .insert(CODE, HeaderValue::from_static(refusal.code));
+    response
 }
 
 /// OPTIONS of a resource that exists: its methods, as text where any type is welcome.

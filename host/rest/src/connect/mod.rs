@@ -24,13 +24,13 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 
-pub(crate) use self::answer::error;
 pub use self::host::{
     ConnectHost, ConnectorInfo, ConnectorState, Created, InitialState, LoggerLevel, PluginRow,
     ServerInfo, TaskInfo, TaskState,
 };
 use self::route::Route;
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// The largest body. A configuration of a thousand options stays far below.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
@@ -65,6 +65,15 @@ pub async fn respond(host: Arc<dyn ConnectHost>, request: Request<Body>) -> Resp
         return answer::without_body(response);
     }
     response
+}
+
+/// The role that a request needs; `None`: everybody may, as it is a probe.
+pub(crate) fn need(method: &Method, path: &str) -> Option<Role> {
+    let Ok(segments) = path::segments(path) else {
+        return Some(Role::Viewer);
+    };
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    route::need(method, &segments)
 }
 
 /// Either a call, or an answer that needs no host.

@@ -3,6 +3,7 @@
 use axum::http::Method;
 
 use crate::refusal::Refusal;
+use crate::role::Role;
 
 /// A resource with the names its path holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,6 +86,28 @@ pub(super) fn find(segments: &[String]) -> Option<(Result<Route, Refusal>, &'sta
         ["admin", "loggers"] => (Ok(Route::Loggers), GET),
         ["admin", "loggers", name] => (Ok(Route::Logger(own(name))), &[Method::GET, Method::PUT]),
         _ => return None,
+    })
+}
+
+/// The role that a request needs: what only looks is a viewer's, what moves a connector an operator's, what makes, changes or
+/// deletes one an admin's. `None`: a probe.
+pub(super) fn need(method: &Method, segments: &[&str]) -> Option<Role> {
+    if segments == ["health"] {
+        return None;
+    }
+    if matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return Some(Role::Viewer);
+    }
+    Some(match segments {
+        [
+            "connectors",
+            _,
+            "pause" | "resume" | "stop" | "restart" | "offsets",
+        ]
+        | ["connectors", _, "topics", "reset"]
+        | ["connectors", _, "tasks", _, "restart"]
+        | ["connector-plugins", _, "config", "validate"] => Role::Operator,
+        _ => Role::Admin,
     })
 }
 

@@ -69,12 +69,12 @@ impl Fleet {
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Limit {
+pub(crate) struct Limit {
     limit: Option<usize>,
 }
 
 /// `GET /api/v1/connectors/{name}/events`
-pub(super) async fn events(
+pub(crate) async fn events(
     Of(host): Of<Host>,
     Path(name): Path<String>,
     Query(query): Query<Limit>,

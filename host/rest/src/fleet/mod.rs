@@ -19,18 +19,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use axum::Json;
 use axum::extract::State as Of;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router};
 use linkspan_log::LogBackend;
 use linkspan_types::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
+pub(crate) use self::detail::events as events_of;
 use self::events::Events;
 use self::history::History;
 pub(crate) use self::row::{HEALTH_WORDS, Row};
 use self::row::{Problem, Status, Totals};
+pub(crate) use self::stream::events as stream;
 use crate::api::{Host, HostView};
 use crate::refusal::Refusal;
 
@@ -287,19 +288,11 @@ fn tell(events: &mut Events, now_ms: i64, before: (&'static str, Option<Problem>
     }
 }
 
-pub(crate) fn routes() -> Router<Host> {
-    Router::new()
-        .route("/api/v1/fleet", get(fleet))
-        .route("/api/v1/pipelines", get(pipelines))
-        .route("/api/v1/events", get(stream::events))
-        .route("/api/v1/connectors/{name}/events", get(detail::events))
-}
-
-async fn fleet(Of(host): Of<Host>) -> Response {
+pub(crate) async fn fleet(Of(host): Of<Host>) -> Response {
     ask(host, Fleet::page).await
 }
 
-async fn pipelines(Of(host): Of<Host>) -> Response {
+pub(crate) async fn pipelines(Of(host): Of<Host>) -> Response {
     ask(host, Fleet::graph).await
 }
 

@@ -121,11 +121,11 @@ fn push(out: &mut String, event: &str, id: Option<u64>, data: &serde_json::Value
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Since {
+pub(crate) struct Since {
     last: Option<u64>,
 }
 
-pub(super) async fn events(
+pub(crate) async fn events(
     Of(host): Of<Host>,
     Query(since): Query<Since>,
     headers: HeaderMap,

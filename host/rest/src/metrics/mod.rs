@@ -6,11 +6,9 @@ mod page;
 mod process;
 mod requests;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use linkspan_log::LogStat;
 use linkspan_types::{Clock as _, SystemClock};
 use serde::Deserialize;
@@ -67,11 +65,7 @@ struct Histogram {
     sum_us: u64,
 }
 
-pub(crate) fn routes() -> Router<Host> {
-    Router::new().route("/metrics", get(metrics))
-}
-
-async fn metrics(State(host): State<Host>) -> Response {
+pub(crate) async fn metrics(State(host): State<Host>) -> Response {
     match tokio::task::spawn_blocking(move || text(&host)).await {
         Ok(text) => ([(CONTENT_TYPE, FORMAT)], text).into_response(),
         Err(_) => Refusal::new(500, "LS0499", "the operation panicked").into_response(),

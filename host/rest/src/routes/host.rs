@@ -1,0 +1,131 @@
+//! Routes about the host itself: figures, jobs and runs, plugins, configuration.
+
+use axum::routing::{delete, get, post};
+
+use super::{Content, Param, Route};
+use crate::role::Role::{Admin, Operator, Viewer};
+use crate::{about, api, connectors, fleet, jobs, metrics, openapi};
+
+pub(super) const ROWS: &[Route] = &[
+    Route::new(
+        "GET",
+        "/metrics",
+        Viewer,
+        "Connectors, tasks, the log and the process, for Prometheus",
+        || get(metrics::metrics),
+    )
+    .answers_with(Content::Metrics),
+    Route::new(
+        "GET",
+        "/api/v1/openapi.json",
+        Viewer,
+        "This interface, described",
+        || get(openapi::openapi),
+    )
+    .answers("Any"),
+    Route::new(
+        "GET",
+        "/api/v1/whoami",
+        Viewer,
+        "Who asks, and what they may do",
+        || get(about::whoami),
+    )
+    .answers("Whoami"),
+    Route::new(
+        "GET",
+        "/api/v1/host",
+        Viewer,
+        "The host: its log, memory and disk",
+        || get(about::host),
+    )
+    .answers("Host"),
+    Route::new(
+        "GET",
+        "/api/v1/explain/{code}",
+        Viewer,
+        "What a code of a message means and what to do",
+        || get(about::explain),
+    )
+    .answers("Explanation"),
+    Route::new(
+        "GET",
+        "/api/v1/fleet",
+        Viewer,
+        "All connectors at one look, what failed first",
+        || get(fleet::fleet),
+    )
+    .answers("Fleet"),
+    Route::new(
+        "GET",
+        "/api/v1/pipelines",
+        Viewer,
+        "Connectors and topics as a graph",
+        || get(fleet::pipelines),
+    )
+    .answers("Graph"),
+    Route::new(
+        "GET",
+        "/api/v1/events",
+        Viewer,
+        "Changes of the fleet as they happen",
+        || get(fleet::stream),
+    )
+    .asks(&[Param {
+        name: "last",
+        kind: "integer",
+        docs: "The last event that is known, as `Last-Event-ID` says it; later ones are told first",
+    }])
+    .answers_with(Content::Events),
+    Route::new(
+        "GET",
+        "/api/v1/jobs",
+        Viewer,
+        "Jobs with a schedule, and those that work now",
+        || get(jobs::list),
+    )
+    .answers("Jobs"),
+    Route::new(
+        "POST",
+        "/api/v1/jobs",
+        Admin,
+        "Runs a job that another process hands over, and tells how it goes",
+        || post(jobs::start),
+    )
+    .takes("HandedJob")
+    .answers_with(Content::Lines("JobEvent"))
+    .on_the_machine(),
+    Route::new(
+        "DELETE",
+        "/api/v1/jobs/{id}",
+        Operator,
+        "Ends a job before its time",
+        || delete(jobs::cancel),
+    )
+    .answers("Cancelled"),
+    Route::new(
+        "POST",
+        "/api/v1/apply",
+        Admin,
+        "Takes over changed files",
+        || post(connectors::apply),
+    )
+    .answers("Applied"),
+    Route::new(
+        "GET",
+        "/api/v1/log/stat",
+        Viewer,
+        "Figures of the log",
+        || get(api::log_stat),
+    )
+    .answers("LogStat"),
+    Route::new(
+        "POST",
+        "/api/v1/backup",
+        Admin,
+        "Copies the log into a folder of the host's machine",
+        || post(api::backup),
+    )
+    .takes("Backup")
+    .answers("BackupReport")
+    .on_the_machine(),
+];
