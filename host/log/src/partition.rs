@@ -521,7 +521,7 @@ impl State {
 }
 
 /// Gives back what a batch does not fill: the cache counts its bytes, and they must be about what it takes in memory.
-/// A packed batch comes in a buffer for the worst case, which is as large as the records were.
+/// A batch grows in a buffer that doubles, and some callers make one for more than comes.
 pub(crate) fn snug(mut batch: Vec<u8>) -> Vec<u8> {
     let spare = batch.capacity() - batch.len();
     if spare > batch.len() / 2 {

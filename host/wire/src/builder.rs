@@ -196,10 +196,8 @@ impl BatchBuilder {
             }
             codec => {
                 let records = self.buf.get(HEADER_LEN..).unwrap_or_default();
-                let mut out = vec![0; HEADER_LEN];
-                compress::compress(codec, records, &mut out)
-                    .map_err(|source| Error::Compress { codec, source })?;
-                out
+                compress::packed(codec, records, HEADER_LEN)
+                    .map_err(|source| Error::Compress { codec, source })?
             }
         };
         let batch_len = i32::try_from(batch.len() - LOG_OVERHEAD).map_err(|_| too_large())?;

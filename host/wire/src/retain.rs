@@ -102,8 +102,7 @@ pub(crate) fn finish(
     codec: Compression,
     records: &[u8],
 ) -> Result<Vec<u8>, Error> {
-    let mut out = vec![0; HEADER_LEN];
-    compress::compress(codec, records, &mut out)
+    let mut out = compress::packed(codec, records, HEADER_LEN)
         .map_err(|source| Error::Compress { codec, source })?;
     header.batch_len = i32::try_from(out.len() - LOG_OVERHEAD).map_err(|_| too_large())?;
     if let Some(place) = out.first_chunk_mut::<HEADER_LEN>() {

@@ -9,6 +9,7 @@ mod snappy;
 mod xxh32;
 mod zstandard;
 
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read as _};
 
@@ -118,7 +119,7 @@ pub(crate) fn decompress(
 }
 
 /// Appends the compressed `records` to `out`.
-pub(crate) fn compress(codec: Compression, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+fn compress(codec: Compression, records: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
     match codec {
         Compression::None => {
             out.extend_from_slice(records);
@@ -130,6 +131,38 @@ pub(crate) fn compress(codec: Compression, records: &[u8], out: &mut Vec<u8>) ->
         Compression::Zstd => zstandard::compress(records, out),
     }
 }
+
+/// Returns `head` zeros and the compressed `records` behind them, in a buffer of just that length.
+///
+/// A codec wants room for the worst case, which is as long as the records are. That room is the thread's, used again and again:
+/// taken anew for each batch and then cut, what is cut off lies between the batches that are kept, and nothing fits into it.
+pub(crate) fn packed(codec: Compression, records: &[u8], head: usize) -> io::Result<Vec<u8>> {
+    let place = |body: &[u8]| {
+        let mut out = Vec::with_capacity(head + body.len());
+        out.resize(head, 0);
+        out.extend_from_slice(body);
+        out
+    };
+    if codec == Compression::None {
+        return Ok(place(records));
+    }
+    ROOM.with_borrow_mut(|room| {
+        room.clear();
+        compress(codec, records, room)?;
+        let out = place(room);
+        if room.capacity() > ROOM_KEPT_MAX {
+            *room = Vec::new();
+        }
+        Ok(out)
+    })
+}
+
+thread_local! {
+    static ROOM: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A thread keeps at most so many bytes of room: a batch of the default limit, 1 MiB, fits twice.
+const ROOM_KEPT_MAX: usize = 2 << 20;
 
 /// Reads a stream to its end, at most `limit` bytes in all.
 fn read_bounded(reader: impl io::Read, out: &mut Vec<u8>, limit: usize) -> Result<(), Fault> {

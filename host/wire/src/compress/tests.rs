@@ -172,3 +172,17 @@ fn our_lz4_is_read_by_the_library() {
         .unwrap();
     assert_eq!(out, data);
 }
+
+#[test]
+fn a_packed_batch_has_a_buffer_of_its_length() {
+    let records = b"a line that repeats itself, as lines in logs do. ".repeat(4000);
+    for codec in CODECS {
+        let batch = super::packed(codec, &records, 61).unwrap();
+        assert_eq!(batch.capacity(), batch.len(), "{codec:?}");
+        let (head, body) = batch.split_at(61);
+        assert_eq!(head, [0; 61]);
+        let mut out = Vec::new();
+        decompress(codec, body, &mut out, records.len()).unwrap();
+        assert!(out == records, "{codec:?}");
+    }
+}
