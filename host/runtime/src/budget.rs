@@ -61,6 +61,11 @@ impl Budget {
 }
 
 impl Share {
+    /// What the task holds, for whoever measures it.
+    pub(crate) fn held(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.held)
+    }
+
     /// Takes bytes if there is room, or if the task holds nothing.
     fn try_take(&self, bytes: usize) -> Option<Held> {
         self.take_if(bytes, false, &mut self.budget.used())

@@ -12,7 +12,7 @@ use linkspan_plugin::{Class, Task};
 use linkspan_types::{Clock, FenceEpoch, OwnerId};
 use serde_json::json;
 
-use crate::budget::Budget;
+use crate::budget::{Budget, Share};
 use crate::convert::Converters;
 use crate::error::TaskError;
 use crate::errors::ErrorPolicy;
@@ -123,9 +123,19 @@ impl TaskContext {
         let resolved = (self.spec.resolve)()
             .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
         let schemas = self.runtime.services.schemas();
-        Chain::from_config(&resolved.config, schemas, self.runtime.clock.now_ms()).map_err(
-            |problems| TaskError::permanent("LS0210", "config_invalid", problems.join("; ")),
-        )
+        let chain = Chain::from_config(&resolved.config, schemas, self.runtime.clock.now_ms())
+            .map_err(|problems| {
+                TaskError::permanent("LS0210", "config_invalid", problems.join("; "))
+            })?;
+        let passed = &self.task.measures.transformed;
+        Ok(chain.map(|chain| chain.counted(Arc::clone(passed))))
+    }
+
+    /// Returns the task's door to the memory that all tasks share; what it holds is measured.
+    pub(crate) fn share(&self) -> Share {
+        let share = self.runtime.budget.share();
+        self.task.measures.holds(share.held());
+        share
     }
 
     /// Returns what the configuration says about failing records.

@@ -44,6 +44,7 @@ pub use crate::control::{
 };
 pub use crate::error::{StartError, TaskError};
 pub use crate::job::Outcome;
+pub use crate::log_id::log_id;
 pub use crate::measure::{BUCKETS_US, Histogram, TaskMeasure};
 pub use crate::offsets::{offset_key, prefix_of};
 pub use crate::offsets_admin::Altered as OffsetsChange;

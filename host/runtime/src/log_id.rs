@@ -2,6 +2,8 @@
 //!
 //! Stored when it is first asked for, as `log-id` in [`Store::Meta`]; a restored backup or a copy keeps it, as it keeps positions.
 
+use std::sync::{Mutex, PoisonError};
+
 use linkspan_log::{Commit, KvPut, LogBackend, Store};
 use linkspan_types::OwnerId;
 
@@ -11,8 +13,15 @@ const KEY: &[u8] = b"log-id";
 /// Who writes it; no connector can have this name.
 const OWNER: &str = "/log-id";
 
-/// Returns the log's id, 32 hexadecimal digits. Called by one thread at a time.
-pub(crate) fn log_id(log: &dyn LogBackend) -> Result<String, TaskError> {
+/// Held while an id is made, so that two who ask first get the same one.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// Returns the log's id, 32 hexadecimal digits. The first call ever writes it, and waits until it is durable.
+///
+/// # Errors
+/// The log cannot be read or written.
+pub fn log_id(log: &dyn LogBackend) -> Result<String, TaskError> {
+    let _one = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(id) = stored(log)? {
         return Ok(id);
     }

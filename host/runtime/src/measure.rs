@@ -1,7 +1,8 @@
 //! What is measured of a task: counters, durations, and when something last happened. Only atomics, so that the threads that
 //! do the work pay nanoseconds and whoever reads never waits.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -100,6 +101,10 @@ pub(crate) struct Measures {
     pub(crate) polled: AtomicU64,
     /// Records that a sink's plugin took.
     pub(crate) written: AtomicU64,
+    /// Records that came out of the transforms; the chain counts them.
+    pub(crate) transformed: Arc<AtomicU64>,
+    /// Bytes that the task holds, of its last start.
+    held: Mutex<Option<Arc<AtomicUsize>>>,
     /// Failures that were tried again.
     pub(crate) errors_retriable: AtomicU64,
     /// Failures that ended the task.
@@ -114,6 +119,18 @@ pub(crate) struct Measures {
 }
 
 impl Measures {
+    /// From here on these are the bytes that the task holds.
+    pub(crate) fn holds(&self, held: Arc<AtomicUsize>) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+    }
+
+    /// Bytes that the task holds.
+    pub(crate) fn held_bytes(&self) -> u64 {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = held.as_ref().map_or(0, |held| held.load(Ordering::Relaxed));
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
     /// A poll brought this many records.
     pub(crate) fn polled(&self, records: u64) {
         if records > 0 {
@@ -134,6 +151,10 @@ pub struct TaskMeasure {
     pub polled: u64,
     /// Records that a sink's plugin took.
     pub written: u64,
+    /// Records that came out of transforms, those of batches that were tried again once more.
+    pub transformed: u64,
+    /// Bytes of records that it holds now: fetched and not put, or submitted and not durable.
+    pub buffer_bytes: u64,
     /// Records that are durable (source), or taken and committed (sink).
     pub committed: u64,
     /// Bytes of those.

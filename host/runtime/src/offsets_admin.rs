@@ -158,11 +158,7 @@ pub(crate) fn change(
         }
         (Altered::Rewind(time), KindOfConnector::Sink) => return rewind(log, of, *time),
         (Altered::Rewind(_), KindOfConnector::Source) => {
-            return Err(malformed(format!(
-                "connector {} is a source: only what it reads from knows its times",
-                of.name
-            ))
-            .help("set its offsets with `linkspan offsets set`, or reset them"));
+            return Err(no_times(&of.name));
         }
     };
     if seen {
@@ -245,6 +241,11 @@ fn one(entry: &Value, number: usize) -> Result<(&Value, &Value), Refused> {
 }
 
 fn alter_source(log: &dyn LogBackend, of: &Subject, body: &Value) -> Result<(), Refused> {
+    put_source(log, of, source_offsets(of, body)?)
+}
+
+/// Partitions and their offsets, each once; `None` resets one.
+fn source_offsets(of: &Subject, body: &Value) -> Result<Vec<(Value, Option<Value>)>, Refused> {
     let mut changes = BTreeMap::new();
     for (partition, offset) in entries(body)? {
         if offset.is_null() && partition.as_object().is_none_or(Map::is_empty) {
@@ -281,7 +282,7 @@ fn alter_source(log: &dyn LogBackend, of: &Subject, body: &Value) -> Result<(), 
         // Of a partition that occurs twice the last one counts, as in Connect.
         changes.insert(text, (partition.clone(), value));
     }
-    put_source(log, of, changes.into_values().collect())
+    Ok(changes.into_values().collect())
 }
 
 fn put_source(
@@ -389,7 +390,24 @@ fn set_sink(
     of: &Subject,
     changes: &[(TopicPartition, Option<Offset>)],
 ) -> Result<(), Refused> {
-    // What a sink does not read would never move again, and hold up retention for ever.
+    refuse_strangers(of, changes)?;
+    if changes.is_empty() {
+        return Ok(());
+    }
+    forget_letters(log, of)?;
+    match log.set_group_offsets(&group_of(&of.name), changes) {
+        Ok(()) => Ok(()),
+        // Everything was to be removed, and nothing was there: resetting twice is fine.
+        Err(Error::UnknownGroup { .. }) => Ok(()),
+        Err(error) => Err(sink_refusal(&of.name, error)),
+    }
+}
+
+/// What a sink does not read would never move again, and hold up retention for ever.
+fn refuse_strangers(
+    of: &Subject,
+    changes: &[(TopicPartition, Option<Offset>)],
+) -> Result<(), Refused> {
     if let Some((stranger, _)) = changes
         .iter()
         .find(|(at, to)| to.is_some() && !of.topics.is_empty() && !of.topics.contains(&at.topic))
@@ -405,16 +423,7 @@ fn set_sink(
                 .join(", ")
         )));
     }
-    if changes.is_empty() {
-        return Ok(());
-    }
-    forget_letters(log, of)?;
-    match log.set_group_offsets(&group_of(&of.name), changes) {
-        Ok(()) => Ok(()),
-        // Everything was to be removed, and nothing was there: resetting twice is fine.
-        Err(Error::UnknownGroup { .. }) => Ok(()),
-        Err(error) => Err(sink_refusal(&of.name, error)),
-    }
+    Ok(())
 }
 
 /// Records that were set aside as dead letters are given to the sink again when somebody sets its positions.
@@ -465,10 +474,13 @@ fn sink_refusal(name: &str, error: Error) -> Refused {
     }
 }
 
-/// Sets every partition of a sink to a time; where no record is that young, to the end.
-fn rewind(log: &dyn LogBackend, of: &Subject, time: i64) -> Result<Value, Refused> {
+/// Where every partition of a sink goes for a time; where no record is that young, to the end.
+fn places_at(
+    log: &dyn LogBackend,
+    of: &Subject,
+    time: i64,
+) -> Result<Vec<(TopicPartition, Option<Offset>)>, Refused> {
     let mut changes = Vec::new();
-    let mut rows = Vec::new();
     for name in &of.topics {
         let Some(topic) = log.topic(name)? else {
             continue;
@@ -479,9 +491,6 @@ fn rewind(log: &dyn LogBackend, of: &Subject, time: i64) -> Result<Value, Refuse
                 Some(found) => found.offset,
                 None => log.offsets(&topic.id, partition)?.high_watermark,
             };
-            rows.push(json!({
-                "partition": { TOPIC: name.as_str(), PARTITION: partition.0 }, "offset": { OFFSET: to.0 },
-            }));
             changes.push((TopicPartition::new(name.clone(), partition), Some(to)));
         }
     }
@@ -491,8 +500,106 @@ fn rewind(log: &dyn LogBackend, of: &Subject, time: i64) -> Result<Value, Refuse
             of.name
         )));
     }
+    Ok(changes)
+}
+
+/// A partition and an offset of a sink, as they are written.
+fn row(at: &TopicPartition, to: Option<Offset>) -> (Value, Value) {
+    let partition = json!({ TOPIC: at.topic.as_str(), PARTITION: at.partition.0 });
+    let offset = to.map_or(Value::Null, |to| json!({ OFFSET: to.0 }));
+    (partition, offset)
+}
+
+/// Sets every partition of a sink to a time.
+fn rewind(log: &dyn LogBackend, of: &Subject, time: i64) -> Result<Value, Refused> {
+    let changes = places_at(log, of, time)?;
     set_sink(log, of, &changes)?;
+    let rows: Vec<Value> = changes
+        .iter()
+        .map(|(at, to)| row(at, *to))
+        .map(|(partition, offset)| json!({ "partition": partition, "offset": offset }))
+        .collect();
     Ok(
         json!({ "message": "The offsets for this connector have been rewound successfully", "offsets": rows }),
     )
+}
+
+/// What a change would do: `[{"partition", "from", "to"}]`, null for no offset. Nothing changes, and the class is not asked.
+///
+/// # Errors
+/// What is asked is malformed, or outside of the log.
+pub(crate) fn preview(
+    log: &dyn LogBackend,
+    of: &Subject,
+    change: &Altered,
+) -> Result<Value, Refused> {
+    let all = get(log, of)?;
+    let all = all.get("offsets").and_then(Value::as_array);
+    let now: Vec<(&Value, &Value)> = all
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some((entry.get("partition")?, entry.get("offset")?)))
+        .collect();
+    let wanted: Vec<(Value, Value)> = match (change, of.kind) {
+        (Altered::Reset, _) => now
+            .iter()
+            .map(|(partition, _)| ((*partition).clone(), Value::Null))
+            .collect(),
+        (Altered::Set(body), KindOfConnector::Source) => source_offsets(of, body)?
+            .into_iter()
+            .map(|(partition, offset)| (partition, offset.unwrap_or(Value::Null)))
+            .collect(),
+        (Altered::Set(body), KindOfConnector::Sink) => {
+            let changes = sink_offsets(body)?;
+            refuse_strangers(of, &changes)?;
+            for (at, to) in &changes {
+                refuse_outside(log, of, at, *to)?;
+            }
+            changes.iter().map(|(at, to)| row(at, *to)).collect()
+        }
+        (Altered::Rewind(time), KindOfConnector::Sink) => places_at(log, of, *time)?
+            .iter()
+            .map(|(at, to)| row(at, *to))
+            .collect(),
+        (Altered::Rewind(_), KindOfConnector::Source) => return Err(no_times(&of.name)),
+    };
+    let changes: Vec<Value> = wanted
+        .into_iter()
+        .map(|(partition, to)| {
+            let from = now.iter().find(|(known, _)| **known == partition);
+            let from = from.map_or(&Value::Null, |(_, offset)| *offset);
+            json!({ "partition": partition, "from": from, "to": to })
+        })
+        .collect();
+    Ok(Value::Array(changes))
+}
+
+/// What the log would say of a position when it is set.
+fn refuse_outside(
+    log: &dyn LogBackend,
+    of: &Subject,
+    at: &TopicPartition,
+    to: Option<Offset>,
+) -> Result<(), Refused> {
+    let Some(to) = to else { return Ok(()) };
+    let Some(topic) = log.topic(&at.topic)? else {
+        return Err(malformed(format!("there is no topic `{}`", at.topic)));
+    };
+    let marks = log
+        .offsets(&topic.id, at.partition)
+        .map_err(|error| sink_refusal(&of.name, error))?;
+    if (marks.log_start.0..=marks.high_watermark.0).contains(&to.0) {
+        return Ok(());
+    }
+    Err(malformed(format!(
+        "offset {} of {at} is outside of {}..={}",
+        to.0, marks.log_start, marks.high_watermark
+    )))
+}
+
+fn no_times(name: &str) -> Refused {
+    malformed(format!(
+        "connector {name} is a source: only what it reads from knows its times"
+    ))
+    .help("set its offsets with `linkspan offsets set`, or reset them")
 }

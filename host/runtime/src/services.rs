@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use linkspan_log::{LogBackend, Store, TopicSpec};
 use linkspan_plugin::{HostServices, PluginError};
@@ -24,8 +24,6 @@ pub struct Services {
     tasks: RwLock<HashMap<u64, Arc<TaskShared>>>,
     next_instance: AtomicU64,
     level: AtomicU32,
-    /// Guards the making of the log's id, which is committed once.
-    naming: Mutex<()>,
 }
 
 impl Services {
@@ -206,7 +204,6 @@ impl HostServices for Services {
                 Ok(Vec::new())
             }
             "log.id" => {
-                let _one = self.naming.lock().unwrap_or_else(PoisonError::into_inner);
                 let id = log_id(log.as_ref()).map_err(|error| to_plugin(&error))?;
                 Ok(id.into_bytes())
             }

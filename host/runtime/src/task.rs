@@ -221,6 +221,8 @@ impl TaskShared {
             task: self.index,
             polled: read(&measures.polled),
             written: read(&measures.written),
+            transformed: read(&measures.transformed),
+            buffer_bytes: measures.held_bytes(),
             committed: read(&counters.records),
             bytes: read(&counters.bytes),
             filtered: read(&counters.filtered),

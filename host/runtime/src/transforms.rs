@@ -7,6 +7,7 @@
 //! without steps there is no chain at all.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use linkspan_convert::transform::{Step, Touches, read_steps};
 use linkspan_convert::{
@@ -30,6 +31,8 @@ pub(crate) struct Chain {
     spans: Vec<Span>,
     /// The topic met last: it rarely changes from record to record.
     topic: Arc<str>,
+    /// Records that came out.
+    passed: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -105,7 +108,14 @@ impl Chain {
             headers: Vec::new(),
             spans: Vec::new(),
             topic: Arc::from(""),
+            passed: Arc::default(),
         }))
+    }
+
+    /// The chain, counting what comes out.
+    pub(crate) fn counted(mut self, passed: Arc<AtomicU64>) -> Self {
+        self.passed = passed;
+        self
     }
 
     /// Sends a record through the steps; `None` where one drops it.
@@ -122,6 +132,7 @@ impl Chain {
                 Err(error) => return Err(refused(step, &error)),
             }
         }
+        self.passed.fetch_add(1, Ordering::Relaxed);
         self.write(&record).map(Some)
     }
 

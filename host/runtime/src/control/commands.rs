@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use linkspan_log::LogBackend;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::decide::State;
 use super::slot::Slot;
@@ -167,6 +167,18 @@ impl Control {
         let changed = offsets_admin::change(log, &subject(log, &slot), change, seen);
         drop(order);
         changed
+    }
+
+    /// Says what a change of offsets would do, also while the connector works: `{"preview", "stopped", "changes"}`. The class
+    /// is not asked.
+    ///
+    /// # Errors
+    /// Nobody knows the connector, what is asked is malformed or outside of the log.
+    pub fn preview_offsets(&self, name: &str, change: &Altered) -> Result<Value, Refused> {
+        let slot = self.inner.slot(name)?;
+        let log = self.inner.runtime.shared.log.as_ref();
+        let changes = offsets_admin::preview(log, &subject(log, &slot), change)?;
+        Ok(json!({ "preview": true, "stopped": is_stopped(&slot), "changes": changes }))
     }
 
     /// Asks the class about offsets that are to be set; returns whether it has looked at them.

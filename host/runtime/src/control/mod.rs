@@ -220,6 +220,33 @@ impl Control {
         Ok(applied)
     }
 
+    /// Says what [`Control::apply`] would do with a set of connectors; no plugin is asked.
+    #[must_use]
+    pub fn compare(&self, specs: Vec<ConnectorSpec>) -> Applied {
+        let made = self.made_beside(&specs);
+        let specs: Vec<ConnectorSpec> = specs.into_iter().chain(made).collect();
+        let mut applied = Applied::default();
+        for slot in self.inner.slots() {
+            let there = specs.iter().any(|spec| spec.name == slot.name);
+            if !there && slot.wish().spec.is_some() {
+                applied.left.push(slot.name.clone());
+            }
+        }
+        for spec in specs {
+            if self.is_same(&spec) {
+                applied.unchanged += 1;
+                continue;
+            }
+            let slot = self.inner.slot(&spec.name);
+            if slot.is_ok_and(|slot| slot.wish().spec.is_some()) {
+                applied.restarted.push(spec.name);
+            } else {
+                applied.started.push(spec.name);
+            }
+        }
+        applied
+    }
+
     /// What was made over the network. A file's connector of the same name wins.
     fn made_beside(&self, files: &[ConnectorSpec]) -> Vec<ConnectorSpec> {
         let made = self

@@ -1,7 +1,7 @@
 //! The same commands on a data directory that no host holds: they take effect when one starts.
 
 use linkspan_log::LogBackend;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::keeper::Keeper;
 use super::ownership;
@@ -129,6 +129,15 @@ impl Offline {
     /// Nobody knows it, what is asked is malformed or outside of the log, or the write failed.
     pub fn change_offsets(&self, name: &str, change: &Altered) -> Result<Value, Refused> {
         offsets_admin::change(self.log.as_ref(), &self.subject(name)?, change, false)
+    }
+
+    /// Says what a change of offsets would do: `{"preview", "stopped", "changes"}`.
+    ///
+    /// # Errors
+    /// As [`Offline::change_offsets`], but for a write.
+    pub fn preview_offsets(&self, name: &str, change: &Altered) -> Result<Value, Refused> {
+        let changes = offsets_admin::preview(self.log.as_ref(), &self.subject(name)?, change)?;
+        Ok(json!({ "preview": true, "stopped": true, "changes": changes }))
     }
 
     /// Connectors of `run --once` jobs are not remembered: what they left behind tells which kind they were.

@@ -88,7 +88,7 @@ fn deliver(
         &ctx.runtime.tokio,
         consumer,
         settings.fetch_buffer_bytes_max,
-        ctx.runtime.budget.share(),
+        ctx.share(),
     ));
     ctx.task.set_waker(Some(handle.wake.clone()));
     ctx.running();

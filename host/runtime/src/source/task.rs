@@ -73,7 +73,7 @@ fn poll_loop(
     ctx.running();
     let settings = &ctx.runtime.settings;
     let mut assembler = assembler(ctx)?;
-    let share = ctx.runtime.budget.share();
+    let share = ctx.share();
     let submit = |(assembled, seq): (Assembled, u64)| {
         // It may have filled up meanwhile; what was polled is kept.
         ctx.wait_for_room();
