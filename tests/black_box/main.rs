@@ -13,6 +13,9 @@ mod bad_plugins;
 #[cfg(test)]
 mod cli;
 #[cfg(test)]
+#[path = "../golden_rest/client.rs"]
+mod client;
+#[cfg(test)]
 mod columnar;
 #[cfg(test)]
 mod config_show;
@@ -38,6 +41,8 @@ mod hooks;
 mod host_log;
 #[cfg(test)]
 mod inputs;
+#[cfg(test)]
+mod interface;
 #[cfg(test)]
 mod jobs;
 #[cfg(test)]

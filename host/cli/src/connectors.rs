@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::args::{At, NamesArgs, OffsetsCommand, RestartArgs, SelectArgs, Target};
 use crate::exit::{Exit, Failure};
 use crate::get::connectors::{state, tasks};
-use crate::shown::{names_in, structured, text};
+use crate::shown::{items, names_in, structured, text};
 use crate::suggest::{fits, meant};
 use crate::target::{Place, confirm, place};
 use crate::terminal;
@@ -45,6 +45,89 @@ pub(crate) fn apply(target: &Target) -> Result<Exit, Failure> {
         }
         terminal::line(&format!("{} not touched", text(done, "unchanged")));
     })
+}
+
+/// Asks the running host; only one has files to take over, or connectors to write down.
+fn of_host(target: &Target, path: &str) -> Result<Value, Failure> {
+    let at = place(&target.at, false)?;
+    let told = match &at {
+        Place::Here(_) => {
+            return Err(Failure::new(
+                Exit::Invalid,
+                "LS0618",
+                format!("no host runs on `{}`", target.at.data().display()),
+            )
+            .help(
+                "`linkspan run FILE.yaml` starts one; `linkspan validate FILE.yaml` needs none",
+            ));
+        }
+        Place::Host(host, runtime) => runtime.block_on(host.call("GET", path, None))?,
+    };
+    at.close()?;
+    Ok(told)
+}
+
+/// Says what `apply` would do.
+pub(crate) fn plan(target: &Target) -> Result<Exit, Failure> {
+    let told = of_host(target, "/api/v1/config/plan")?;
+    let valid = told.get("valid") == Some(&Value::Bool(true));
+    let name = |told: &Value| {
+        let of = |word| {
+            names_in(told, word, |name| {
+                name.as_str().unwrap_or_default().to_owned()
+            })
+        };
+        let names = ["started", "restarted", "left"].map(of);
+        let names: Vec<String> = names
+            .into_iter()
+            .filter(|names| !names.is_empty())
+            .collect();
+        names.join("\n")
+    };
+    if !structured(target.output, &told, name) {
+        for problem in items(&told, "diagnostics") {
+            let place = match problem.get("file").and_then(Value::as_str) {
+                Some(file) => format!(
+                    "{file}:{}:{}: ",
+                    text(problem, "line"),
+                    text(problem, "column")
+                ),
+                None => String::new(),
+            };
+            let (severity, code) = (text(problem, "severity"), text(problem, "code"));
+            terminal::line(&format!(
+                "{severity}[{code}]: {place}{}",
+                text(problem, "message")
+            ));
+        }
+        for (word, will) in [
+            ("started", "starts"),
+            ("restarted", "restarts"),
+            ("left", "stops, its offsets stay"),
+        ] {
+            for name in items(&told, word) {
+                terminal::line(&format!("{} {will}", name.as_str().unwrap_or_default()));
+            }
+        }
+        if valid {
+            terminal::line(&format!(
+                "{} not touched; `linkspan apply` does it",
+                text(&told, "unchanged")
+            ));
+        } else {
+            terminal::line("the files are not valid: `linkspan apply` would change nothing");
+        }
+    }
+    Ok(if valid { Exit::Ok } else { Exit::Invalid })
+}
+
+/// Prints the connectors of the running host as YAML.
+pub(crate) fn export(target: &Target) -> Result<Exit, Failure> {
+    let told = of_host(target, "/api/v1/config/export")?;
+    if !structured(target.output, &told, |told| text(told, "yaml")) {
+        terminal::line(text(&told, "yaml").trim_end());
+    }
+    Ok(Exit::Ok)
 }
 
 pub(crate) fn pause(args: &NamesArgs) -> Result<Exit, Failure> {
@@ -185,17 +268,31 @@ pub(crate) fn offsets(command: OffsetsCommand) -> Result<Exit, Failure> {
         OffsetsCommand::Set {
             name,
             offsets,
+            dry_run,
             target,
         } => {
-            let body = body(&offsets)?;
-            message(&name, &ConnectorCommand::AlterOffsets(body), &target)
+            let command = ConnectorCommand::AlterOffsets(body(&offsets)?);
+            message(&name, &maybe(dry_run, command), &target)
         }
-        OffsetsCommand::Reset { name, yes, target } => {
+        OffsetsCommand::Reset {
+            name,
+            dry_run: true,
+            target,
+            ..
+        } => message(&name, &maybe(true, ConnectorCommand::ResetOffsets), &target),
+        OffsetsCommand::Reset {
+            name, yes, target, ..
+        } => {
             ask(&name, &ConnectorCommand::Offsets, &target.at)?;
             confirm(yes, &format!("remove all offsets of connector `{name}`"))?;
             message(&name, &ConnectorCommand::ResetOffsets, &target)
         }
-        OffsetsCommand::Rewind { name, to, target } => {
+        OffsetsCommand::Rewind {
+            name,
+            to,
+            dry_run,
+            target,
+        } => {
             let Ok(Start::Time(time)) = to.parse::<Start>() else {
                 return Err(Failure::new(
                     Exit::Invalid,
@@ -203,17 +300,41 @@ pub(crate) fn offsets(command: OffsetsCommand) -> Result<Exit, Failure> {
                     format!("--to {to}: expected a time such as 2026-11-01T00:00:00Z"),
                 ));
             };
-            message(&name, &ConnectorCommand::RewindOffsets(time), &target)
+            let command = ConnectorCommand::RewindOffsets(time);
+            message(&name, &maybe(dry_run, command), &target)
         }
     }
+}
+
+/// The command, or only what it would do.
+fn maybe(dry_run: bool, command: ConnectorCommand) -> ConnectorCommand {
+    if dry_run {
+        return ConnectorCommand::Preview(Box::new(command));
+    }
+    command
 }
 
 fn message(name: &str, command: &ConnectorCommand, target: &Target) -> Result<Exit, Failure> {
     let done = ask(name, command, &target.at)?;
     answer(target, &done, |done| {
+        if done.get("preview").is_some() {
+            return print_preview(done);
+        }
         terminal::line(&text(done, "message"));
         print_offsets(done);
     })
+}
+
+fn print_preview(done: &Value) {
+    for change in items(done, "changes") {
+        terminal::line(&format!(
+            "{}: {} → {}",
+            text(change, "partition"),
+            text(change, "from"),
+            text(change, "to")
+        ));
+    }
+    terminal::note("nothing was changed (--dry-run)");
 }
 
 fn print_offsets(value: &Value) {
@@ -333,6 +454,10 @@ fn at_rest(
             Ok(json!({ "deleted": name }))
         }
         ConnectorCommand::Offsets => offline.offsets(name),
+        ConnectorCommand::Preview(of) => match offsets_change(of) {
+            Some(change) => offline.preview_offsets(name, &change),
+            None => Ok(json!(offline.status(name)?)),
+        },
         ConnectorCommand::AlterOffsets(body) => {
             offline.change_offsets(name, &OffsetsChange::Set(body.clone()))
         }
@@ -340,6 +465,16 @@ fn at_rest(
         ConnectorCommand::RewindOffsets(time) => {
             offline.change_offsets(name, &OffsetsChange::Rewind(*time))
         }
+    }
+}
+
+/// The change of offsets that a command is, if it is one.
+pub(crate) fn offsets_change(command: &ConnectorCommand) -> Option<OffsetsChange> {
+    match command {
+        ConnectorCommand::AlterOffsets(body) => Some(OffsetsChange::Set(body.clone())),
+        ConnectorCommand::ResetOffsets => Some(OffsetsChange::Reset),
+        ConnectorCommand::RewindOffsets(time) => Some(OffsetsChange::Rewind(*time)),
+        _ => None,
     }
 }
 

@@ -70,6 +70,7 @@ fn letters(filter: LetterFilter, limit: Option<usize>, to: Option<String>) -> Le
         code: filter.code,
         limit,
         to,
+        ..Letters::default()
     }
 }
 

@@ -64,6 +64,8 @@ fn main() -> ExitCode {
         Some(Command::Dlq(command)) => dlq::run(command),
         Some(Command::Log(command)) => log::run(&command),
         Some(Command::Apply { target }) => connectors::apply(&target),
+        Some(Command::Plan { target }) => connectors::plan(&target),
+        Some(Command::Export { target }) => connectors::export(&target),
         Some(Command::Get(args)) => get::get(&args),
         Some(Command::Describe(args)) => get::describe(&args),
         Some(Command::Pause(args)) => connectors::pause(&args),

@@ -1,5 +1,6 @@
 //! `linkspan transform try`: a record before and after each step of a connector.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
@@ -14,7 +15,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::args::{Output, TransformCommand, TransformTryArgs};
 use crate::exit::{Exit, Failure};
 use crate::run::{plan, print_diagnostics};
-use crate::shown::{names_in, structured, text};
+use crate::shown::{items, names_in, structured, text};
 use crate::terminal;
 
 /// The longest record that is read.
@@ -56,22 +57,42 @@ fn try_steps(args: &TransformTryArgs) -> Result<Exit, Failure> {
     let config = connector
         .resolved(&plan.resolver)
         .map_err(|problem| Failure::new(Exit::Invalid, problem.code, problem.message.clone()))?;
+    let tried = apply(&connector.name, &config.0, &read_record(&args.record)?)?;
+    Ok(show(&tried, args.output))
+}
+
+/// Applies the steps of a connector's resolved options to a record as `consume -o json` prints it:
+/// `{"connector", "steps": [{"step", "type", "record" | "error"}]}`.
+///
+/// # Errors
+/// It is no record, or a step cannot be made.
+pub(crate) fn apply(
+    connector: &str,
+    config: &BTreeMap<String, String>,
+    record: &Json,
+) -> Result<Json, Failure> {
+    let failed = |what: String| Failure::new(Exit::Invalid, "LS0220", what);
+    let object = record
+        .as_object()
+        .ok_or_else(|| failed("the record is no JSON object".to_owned()))?;
+    let record =
+        record_of(object).map_err(|error| failed(format!("the record cannot be read: {error}")))?;
     let now_ms = chrono::Utc::now().timestamp_millis();
     let mut steps = Vec::new();
-    for step in read_steps(&config.0, &|_| false).steps {
+    for step in read_steps(config, &|_| false).steps {
         let built = step.build(now_ms).ok().flatten().ok_or_else(|| {
             let message = format!("transform `{}` could not be made", step.name);
             Failure::new(Exit::Invalid, "LS0210", message)
         })?;
         steps.push((step.class, built));
     }
-    let record = read_record(&args.record)?;
-    Ok(show(&connector.name, record, steps, args.output))
+    let shown = walk(record, steps);
+    Ok(json!({ "connector": connector, "steps": shown }))
 }
 
-fn show(connector: &str, record: Record, steps: Vec<(String, Step)>, output: Output) -> Exit {
+/// The record before the first step and after each; the last one dropped or refused it, if one did.
+fn walk(record: Record, steps: Vec<(String, Step)>) -> Vec<Json> {
     let mut shown = vec![json!({ "step": null, "type": null, "record": record_json(&record) })];
-    let mut exit = Exit::Ok;
     let mut current = record;
     for (class, mut step) in steps {
         let name = step.name.to_string();
@@ -87,26 +108,32 @@ fn show(connector: &str, record: Record, steps: Vec<(String, Step)>, output: Out
             Err(error) => {
                 let error = error.to_string();
                 shown.push(json!({ "step": name, "type": class, "error": error }));
-                exit = Exit::Runtime;
                 break;
             }
         }
     }
+    shown
+}
+
+fn show(tried: &Json, output: Output) -> Exit {
+    let shown: Vec<&Json> = items(tried, "steps").collect();
     match output {
         Output::Json | Output::Yaml | Output::Name => {
-            let value = json!({ "connector": connector, "steps": shown });
-            structured(output, &value, |of| {
+            structured(output, tried, |of| {
                 names_in(of, "steps", |step| text(step, "step"))
             });
         }
         Output::Table => {
             for (index, entry) in shown.iter().enumerate() {
                 let before = index.checked_sub(1).and_then(|at| shown.get(at));
-                print(entry, before);
+                print(entry, before.copied());
             }
         }
     }
-    exit
+    if shown.iter().any(|entry| entry.get("error").is_some()) {
+        return Exit::Runtime;
+    }
+    Exit::Ok
 }
 
 /// One step for people: what it changed, against the record before it.
@@ -141,7 +168,7 @@ fn print(entry: &Json, before: Option<&Json>) {
 
 /// Reads a record as `consume -o json` prints it. Text is text; any other JSON is a value without a schema; an object of
 /// `schema` and `payload` is a value with Connect's schema.
-fn read_record(path: &Path) -> Result<Record, Failure> {
+fn read_record(path: &Path) -> Result<Json, Failure> {
     let failed = |what: String| Failure::new(Exit::Invalid, "LS0220", what);
     let mut text = String::new();
     let read = if path == Path::new("-") {
@@ -157,12 +184,8 @@ fn read_record(path: &Path) -> Result<Record, Failure> {
         let message = format!("could not read the record `{}`: {error}", path.display());
         Failure::new(Exit::Environment, "LS0704", message)
     })?;
-    let json: Json = serde_json::from_str(text.trim())
-        .map_err(|error| failed(format!("the record is no JSON object: {error}")))?;
-    let Some(object) = json.as_object() else {
-        return Err(failed("the record is no JSON object".to_owned()));
-    };
-    record_of(object).map_err(|error| failed(format!("the record cannot be read: {error}")))
+    serde_json::from_str(text.trim())
+        .map_err(|error| failed(format!("the record is no JSON object: {error}")))
 }
 
 fn record_of(object: &Map<String, Json>) -> Result<Record, linkspan_convert::Error> {

@@ -1,6 +1,5 @@
 //! `/api/v1` as far as the command line needs it: topics, records, the log's figures, connectors.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,25 +8,26 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use linkspan_log::LogBackend;
 use linkspan_types::error_chain;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::connectors::ConnectorCommand;
+use crate::dead_letters::Letters;
 use crate::fleet::Fleet;
-use crate::jobs::JobEvents;
 use crate::members::{Join, Member, Members};
 use crate::operation::Operation;
 use crate::produce::NewRecord;
 use crate::records::{ReadError, RecordReader};
 use crate::refusal::Refusal;
+use crate::role::{Caller, Role};
 use crate::start::From;
+use crate::view::HostView;
 
 /// Chunks of records on their way to one slow reader.
 const RECORD_CHUNKS_MAX: usize = 4;
@@ -37,84 +37,6 @@ const BODY_BYTES_MAX: usize = 48 << 20;
 const POLL_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How often a following reader looks for new records.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
-
-/// What the router shows of the host beyond its log.
-pub trait HostView: Send + Sync + fmt::Debug + 'static {
-    /// Connectors with their states, as JSON.
-    fn connectors(&self) -> Value;
-
-    /// What to do about an error of this code, where that is known.
-    fn remedy(&self, code: &str) -> Option<String> {
-        let _ = code;
-        None
-    }
-
-    /// What a code of a message means and what to do: `{"code", "title", "text"}`.
-    fn explain(&self, code: &str) -> Option<Value> {
-        let _ = code;
-        None
-    }
-
-    /// Takes over the changed files that the host runs; answers with what that did to which connector.
-    ///
-    /// # Errors
-    /// They are not valid, and nothing changed; or this host takes over nothing.
-    fn apply(&self) -> Result<Value, Refusal> {
-        Err(Refusal::new(
-            409,
-            "LS0615",
-            "a job of `run --once` does what its files said at its start",
-        ))
-    }
-
-    /// Performs a command to one connector. Blocks for disk syncs.
-    ///
-    /// # Errors
-    /// Nobody knows the connector, or it cannot do that now.
-    fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
-        let _ = (name, command);
-        Err(Refusal::new(
-            409,
-            "LS0615",
-            "the connectors of `run --once` take no commands; those of a lasting `run` do",
-        ))
-    }
-
-    /// What is measured of every task: `{"buckets_us": […], "tasks": [{"connector", "task", "polled", …, "poll": {"counts", "sum_us"}}]}`.
-    fn measures(&self) -> Value {
-        json!({})
-    }
-
-    /// The jobs of this host, those that are scheduled and those that work now, as JSON.
-    fn jobs(&self) -> Value {
-        json!([])
-    }
-
-    /// Starts a job that another process hands over. Blocks while the configuration is read.
-    ///
-    /// # Errors
-    /// This host takes no jobs, or not this one.
-    fn start_job(&self, request: Value) -> Result<JobEvents, Refusal> {
-        drop(request);
-        Err(Refusal::new(
-            409,
-            "LS0616",
-            "the data directory belongs to a run that takes no jobs (`run --once` or `run --dev`)",
-        ))
-    }
-
-    /// Ends a job before its time.
-    ///
-    /// # Errors
-    /// No job of this id works now.
-    fn cancel_job(&self, id: &str) -> Result<Value, Refusal> {
-        Err(Refusal::new(
-            404,
-            "LS0222",
-            format!("no job `{id}` works now"),
-        ))
-    }
-}
 
 #[derive(Debug, Clone)]
 pub(crate) struct Host {
@@ -250,12 +172,19 @@ pub(crate) async fn dead_letters(State(host): State<Host>) -> Response {
 pub(crate) async fn show_dead_letters(
     State(host): State<Host>,
     Path(topic): Path<String>,
+    caller: Option<Extension<Caller>>,
     body: Bytes,
 ) -> Response {
-    perform_with(host, &body, |which| {
-        Operation::ShowDeadLetters(topic, which)
+    let hidden = is_viewer(caller);
+    perform_with(host, &body, |which: Letters| {
+        Operation::ShowDeadLetters(topic, Letters { hidden, ..which })
     })
     .await
+}
+
+/// Whether keys and values are not for the caller.
+pub(crate) fn is_viewer(caller: Option<Extension<Caller>>) -> bool {
+    caller.is_some_and(|Extension(caller)| caller.role < Role::Operator)
 }
 
 pub(crate) async fn replay_dead_letters(

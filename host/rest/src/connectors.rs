@@ -11,9 +11,10 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::{Host, HostView, parse};
+use crate::api::{Host, parse};
 use crate::operation::segment;
 use crate::refusal::Refusal;
+use crate::view::HostView;
 
 /// What is asked of one connector.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,13 +46,15 @@ pub enum ConnectorCommand {
     ResetOffsets,
     /// Set a sink's offsets to a time, in milliseconds since 1970.
     RewindOffsets(i64),
+    /// Say what one of the three would do; nothing changes.
+    Preview(Box<Self>),
 }
 
 impl ConnectorCommand {
     /// Whether it changes something.
     #[must_use]
     pub fn writes(&self) -> bool {
-        !matches!(self, Self::Describe | Self::Offsets)
+        !matches!(self, Self::Describe | Self::Offsets | Self::Preview(_))
     }
 
     /// Returns method, path and body of the request to a running host.
@@ -83,6 +86,10 @@ impl ConnectorCommand {
                 path("/offsets/rewind"),
                 Some(json!({ "to_ms": time }).to_string()),
             ),
+            Self::Preview(of) => {
+                let (method, path, body) = of.request(name);
+                (method, format!("{path}?preview=true"), body)
+            }
         }
     }
 
@@ -126,7 +133,11 @@ pub(crate) async fn list(State(host): State<Host>) -> Response {
 pub(crate) async fn describe(State(host): State<Host>, Path(name): Path<String>) -> Response {
     let told = tokio::task::spawn_blocking(move || {
         let told = host.view.command(&name, ConnectorCommand::Describe)?;
-        Ok::<_, Refusal>(host.fleet.detail(&name, told))
+        let mut told = host.fleet.detail(&name, told);
+        if let Some(fields) = told.as_object_mut() {
+            fields.insert("config".to_owned(), json!(host.view.config(&name)));
+        }
+        Ok::<_, Refusal>(told)
     });
     match told.await {
         Ok(Ok(value)) => Json(value).into_response(),
@@ -188,21 +199,45 @@ pub(crate) async fn offsets(State(host): State<Host>, Path(name): Path<String>) 
     perform(host, name, ConnectorCommand::Offsets).await
 }
 
+#[derive(Debug, Deserialize)]
+pub(crate) struct PreviewQuery {
+    /// Says what would be done, and does nothing.
+    #[serde(default)]
+    preview: bool,
+}
+
+impl PreviewQuery {
+    fn of(&self, command: ConnectorCommand) -> ConnectorCommand {
+        if self.preview {
+            return ConnectorCommand::Preview(Box::new(command));
+        }
+        command
+    }
+}
+
 pub(crate) async fn alter(
     State(host): State<Host>,
     Path(name): Path<String>,
+    Query(query): Query<PreviewQuery>,
     body: Bytes,
 ) -> Response {
     match serde_json::from_slice(&body) {
-        Ok(body) => perform(host, name, ConnectorCommand::AlterOffsets(body)).await,
+        Ok(body) => {
+            let command = query.of(ConnectorCommand::AlterOffsets(body));
+            perform(host, name, command).await
+        }
         Err(error) => {
             Refusal::new(400, "LS0613", format!("the body is not JSON: {error}")).into_response()
         }
     }
 }
 
-pub(crate) async fn reset(State(host): State<Host>, Path(name): Path<String>) -> Response {
-    perform(host, name, ConnectorCommand::ResetOffsets).await
+pub(crate) async fn reset(
+    State(host): State<Host>,
+    Path(name): Path<String>,
+    Query(query): Query<PreviewQuery>,
+) -> Response {
+    perform(host, name, query.of(ConnectorCommand::ResetOffsets)).await
 }
 
 #[derive(Debug, Deserialize)]
@@ -214,10 +249,30 @@ struct RewindBody {
 pub(crate) async fn rewind(
     State(host): State<Host>,
     Path(name): Path<String>,
+    Query(query): Query<PreviewQuery>,
     body: Bytes,
 ) -> Response {
     match parse::<RewindBody>(&body) {
-        Ok(body) => perform(host, name, ConnectorCommand::RewindOffsets(body.to_ms)).await,
+        Ok(body) => {
+            let command = query.of(ConnectorCommand::RewindOffsets(body.to_ms));
+            perform(host, name, command).await
+        }
         Err(refusal) => refusal.into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preview_is_the_same_request_and_changes_nothing() {
+        let rewind = ConnectorCommand::RewindOffsets(5);
+        let preview = ConnectorCommand::Preview(Box::new(rewind.clone()));
+        assert!(rewind.writes() && !preview.writes());
+        let (method, path, body) = preview.request("a/b");
+        assert_eq!(method, "POST");
+        assert_eq!(path, "/api/v1/connectors/a%2Fb/offsets/rewind?preview=true");
+        assert_eq!(body, rewind.request("a/b").2);
     }
 }

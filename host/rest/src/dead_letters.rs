@@ -49,6 +49,12 @@ pub struct Letters {
     /// Where a replay writes; without it the topic each record came from.
     #[serde(default)]
     pub to: Option<String>,
+    /// Whether a replay only says what it would write.
+    #[serde(default)]
+    pub preview: bool,
+    /// Whether keys and values are left out.
+    #[serde(skip)]
+    pub hidden: bool,
 }
 
 /// One dead letter.
@@ -106,7 +112,7 @@ impl Letter {
         self.told("topic").or_else(|| self.told("for.topic"))
     }
 
-    fn view(&self) -> Value {
+    fn view(&self, hidden: bool) -> Value {
         let from = match (self.told("topic"), self.told("source.partition")) {
             (Some(topic), _) => format!(
                 "{topic}-{}@{}",
@@ -119,13 +125,17 @@ impl Letter {
             ),
             (None, None) => "unknown".to_owned(),
         };
+        let part = |bytes: Option<&[u8]>| match hidden {
+            true => json!({ "hidden": true }),
+            false => json!(ViewValue::of(bytes)),
+        };
         json!({
             "partition": self.partition, "offset": self.offset, "timestamp": self.record.timestamp,
             "from": from, "connector": self.told("connector.name"), "stage": self.told("stage"),
             "code": self.told("code"), "class": self.told("class.name"),
             "message": self.told("exception.message"), "topic": self.home(),
-            "key": ViewValue::of(self.record.key.as_deref()),
-            "value": ViewValue::of(self.record.value.as_deref()),
+            "key": part(self.record.key.as_deref()),
+            "value": part(self.record.value.as_deref()),
         })
     }
 }
@@ -204,7 +214,7 @@ pub(crate) fn show(log: &dyn LogBackend, name: &str, which: &Letters) -> Result<
             if (all || letter.is_letter()) && which.wants(&letter) {
                 more = rows.len() >= limit;
                 if !more {
-                    rows.push(letter.view());
+                    rows.push(letter.view(which.hidden));
                 }
             }
             Ok(!more)
@@ -217,7 +227,10 @@ pub(crate) fn show(log: &dyn LogBackend, name: &str, which: &Letters) -> Result<
 pub(crate) fn replay(log: &dyn LogBackend, name: &str, which: &Letters) -> Result<Value, Refusal> {
     which.check()?;
     let topic = topics::find(log, name)?;
-    let mut done = Replayed::default();
+    let mut done = Replayed {
+        preview: which.preview,
+        ..Replayed::default()
+    };
     for partition in (0..topic.partitions).map(PartitionId) {
         let start = log.offsets(&topic.id, partition)?.log_start;
         // By target: all letters of one commit go to one topic.
@@ -266,13 +279,16 @@ pub(crate) fn replay(log: &dyn LogBackend, name: &str, which: &Letters) -> Resul
         .map(|(topic, records)| json!({ "topic": topic, "records": records }))
         .collect();
     Ok(json!({
-        "topic": topic.name.as_str(), "replayed": targets, "before": done.before, "unknown": done.homeless,
+        "topic": topic.name.as_str(), "preview": which.preview, "replayed": targets,
+        "before": done.before, "unknown": done.homeless,
     }))
 }
 
 /// What a replay did.
 #[derive(Default)]
 struct Replayed {
+    /// Nothing is written, only counted.
+    preview: bool,
     /// Records by target.
     written: BTreeMap<String, u64>,
     /// Letters that an earlier replay wrote.
@@ -328,6 +344,11 @@ fn write(
     if records.is_empty() {
         return Ok(());
     }
+    let written = records.len() as u64;
+    if done.preview {
+        *done.written.entry(target.to_owned()).or_default() += written;
+        return Ok(());
+    }
     let settings = TopicSettings::parse(&to.settings).unwrap_or_default();
     let mut commit = Commit::default();
     for (partition, batch) in produce::batches(&to, &settings, &records)? {
@@ -346,7 +367,7 @@ fn write(
     produce::producer(log)?
         .submit(commit)
         .and_then(linkspan_log::Ticket::wait)?;
-    *done.written.entry(target.to_owned()).or_default() += records.len() as u64;
+    *done.written.entry(target.to_owned()).or_default() += written;
     Ok(())
 }
 

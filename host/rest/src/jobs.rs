@@ -15,8 +15,9 @@ use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 
-use crate::api::{Host, HostView, parse};
+use crate::api::{Host, parse};
 use crate::refusal::Refusal;
+use crate::view::HostView;
 
 /// What a job tells while it works; the sender ends it when the receiver is gone.
 pub type JobEvents = mpsc::Receiver<Value>;

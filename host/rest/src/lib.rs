@@ -5,6 +5,7 @@
 
 mod about;
 mod api;
+mod browse;
 pub mod connect;
 mod connectors;
 mod dead_letters;
@@ -26,8 +27,10 @@ mod routes;
 mod start;
 mod topics;
 mod ui;
+mod view;
+mod workbench;
 
-pub use crate::api::{HostView, refuse, router};
+pub use crate::api::{refuse, router};
 pub use crate::connectors::ConnectorCommand;
 pub use crate::dead_letters::Letters;
 pub use crate::fleet::Fleet;
@@ -43,3 +46,4 @@ pub use crate::refusal::Refusal;
 pub use crate::role::{Caller, Role};
 pub use crate::start::{From, FromError};
 pub use crate::topics::{DeleteRecords, NewTopic, TopicChange};
+pub use crate::view::{HostView, WantedLines};

@@ -63,12 +63,12 @@ impl Operation {
             | Self::Stat
             | Self::Backup(_) => false,
             Self::ResetGroup(_, reset) => reset.execute,
+            Self::ReplayDeadLetters(_, which) => !which.preview,
             Self::CreateTopic(_)
             | Self::AlterTopic(..)
             | Self::DeleteTopic(_)
             | Self::DeleteRecords(..)
             | Self::Produce(..)
-            | Self::ReplayDeadLetters(..)
             | Self::DeleteGroup(_) => true,
         }
     }

@@ -86,6 +86,9 @@ pub(crate) enum OffsetsCommand {
         name: String,
         /// JSON, or @FILE
         offsets: String,
+        /// Say what would change, also of a connector that works, and change nothing
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         target: Target,
     },
@@ -99,6 +102,9 @@ pub(crate) enum OffsetsCommand {
         /// Do it without asking
         #[arg(long)]
         yes: bool,
+        /// Say what would change, also of a connector that works, and change nothing
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         target: Target,
     },
@@ -112,6 +118,9 @@ pub(crate) enum OffsetsCommand {
         /// A time such as 2026-11-01T00:00:00Z or 2026-11-01 (UTC)
         #[arg(long, value_name = "TIME")]
         to: String,
+        /// Say what would change, also of a connector that works, and change nothing
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         target: Target,
     },

@@ -76,6 +76,22 @@ pub(crate) enum Command {
         #[command(flatten)]
         target: Target,
     },
+    /// Say what `apply` would start, restart and stop, and what is wrong with the files; nothing changes.
+    #[command(
+        after_help = "Examples:\n  linkspan plan\n  linkspan plan --data /var/lib/linkspan -o json"
+    )]
+    Plan {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Print the connectors of a running host as YAML, secrets hidden.
+    #[command(
+        after_help = "Examples:\n  linkspan export > connectors.yaml\n  linkspan export --data /var/lib/linkspan -o json"
+    )]
+    Export {
+        #[command(flatten)]
+        target: Target,
+    },
     /// List connectors, tasks, topics, groups, plugins, offsets, runs, jobs or dead letters.
     #[command(
         after_help = "Examples:\n  linkspan get\n  linkspan get topics -o name\n  linkspan get tasks flights-out -o yaml\n  linkspan get connectors --watch\n\n\

@@ -169,7 +169,11 @@ impl Hub {
     }
 
     /// What the configuration comes to, with the host's converters where it names none.
-    fn plan_of(&self, name: &str, config: &Config) -> (Option<ConnectorPlan>, Vec<MapProblem>) {
+    pub(super) fn plan_of(
+        &self,
+        name: &str,
+        config: &Config,
+    ) -> (Option<ConnectorPlan>, Vec<MapProblem>) {
         let mut config = config.clone();
         self.settings.lend_converters(&mut config);
         connector_of_map(name, &config, &self.base, &self.resolver, &self.classes)

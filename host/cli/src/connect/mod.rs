@@ -2,6 +2,7 @@
 
 mod change;
 mod infos;
+mod look;
 mod plugins;
 mod show;
 
@@ -47,6 +48,8 @@ pub(crate) struct Hub {
     heard: bool,
     commands: Arc<Starting>,
     control: OnceLock<Control>,
+    /// The log's identity, once somebody asked.
+    cluster: OnceLock<String>,
     /// What stands in files, secrets hidden.
     files: RwLock<BTreeMap<String, Config>>,
     /// What was made over the network, as it was given. Held while one is made or changed, so that changes have an order.
@@ -76,6 +79,7 @@ impl Hub {
             worker_id: address.to_string(),
             commands,
             control: OnceLock::new(),
+            cluster: OnceLock::new(),
             files: RwLock::new(shown(plan)),
             heard: address.port() != 0,
             made: Mutex::new(made),

@@ -1,5 +1,6 @@
 //! What is shown of a connector.
 
+use base64::Engine as _;
 use linkspan_rest::Refusal;
 use linkspan_rest::connect::{ConnectorInfo, ConnectorState, TaskInfo, TaskState};
 use linkspan_runtime::ConnectorStatus;
@@ -10,12 +11,19 @@ use super::{Hub, unknown};
 impl Hub {
     /// The identity of the log: that of its data directory, as 22 letters, like a cluster's.
     pub(super) fn cluster_id(&self) -> String {
-        self.log
-            .stat()
-            .ok()
-            .map(|stat| json!(stat))
-            .and_then(|stat| Some(stat.get("log_id")?.as_str()?.to_owned()))
-            .unwrap_or_else(|| "linkspan-local".to_owned())
+        if let Some(known) = self.cluster.get() {
+            return known.clone();
+        }
+        let id = linkspan_runtime::log_id(self.log.as_ref());
+        let id = id.ok().and_then(|id| uuid::Uuid::parse_str(&id).ok());
+        match id {
+            Some(id) => {
+                let letters = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(id);
+                self.cluster.get_or_init(|| letters).clone()
+            }
+            // A log that cannot be written has none yet; the next one who asks tries again.
+            None => "linkspan-local".to_owned(),
+        }
     }
 
     pub(super) fn show_info(&self, name: &str) -> Result<ConnectorInfo, Refusal> {

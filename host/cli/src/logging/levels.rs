@@ -120,9 +120,22 @@ impl<S: Subscriber> Filter<S> for ByConnector {
 
 /// Whom an event is about.
 #[derive(Debug, Default)]
-struct Owner {
+pub(super) struct Owner {
     connector: Option<String>,
     task: Option<String>,
+}
+
+impl Owner {
+    /// The connector.
+    pub(super) fn name(&self) -> Option<&str> {
+        let of_task = || Some(self.task.as_deref()?.rsplit_once('/')?.0);
+        self.connector.as_deref().or_else(of_task)
+    }
+
+    /// `NAME/NUMBER`.
+    pub(super) fn task(&self) -> Option<&str> {
+        self.task.as_deref()
+    }
 }
 
 impl Visit for Owner {

@@ -7,6 +7,7 @@
 mod file;
 mod journald;
 mod levels;
+mod recent;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -20,6 +21,8 @@ use tracing_subscriber::{EnvFilter, Registry, fmt};
 use self::file::RotatingFile;
 use self::journald::Journald;
 pub(crate) use self::levels::Levels;
+use self::recent::Recent;
+pub(crate) use self::recent::lines as recent_lines;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
@@ -84,8 +87,13 @@ pub(crate) fn init(settings: &LoggingSettings, quiet: bool) -> Result<(), Failur
         Some(filter) => output.with_filter(filter).boxed(),
         None => output.with_filter(levels.filter()).boxed(),
     };
+    let recent: BoxedLayer = Recent.with_filter(levels.filter()).boxed();
     // A second initialisation cannot happen in one process; if it did, the first one stays.
-    drop(tracing_subscriber::registry().with(layer).try_init());
+    drop(
+        tracing_subscriber::registry()
+            .with(vec![layer, recent])
+            .try_init(),
+    );
     Ok(())
 }
 

@@ -2,13 +2,16 @@
 
 use std::sync::{Arc, OnceLock};
 
-use linkspan_rest::{ConnectorCommand, HostView, JobEvents, Refusal};
+use linkspan_rest::{ConnectorCommand, HostView, JobEvents, Refusal, WantedLines};
 use linkspan_runtime::{BUCKETS_US, Control, OffsetsChange, Refused, Restart};
 use serde_json::{Value, json};
 
 use super::hosted::Jobs;
+use super::inspect::refused;
 use super::reload::Reload;
-use crate::connectors::refusal;
+use crate::connect::Hub;
+use crate::connectors::{offsets_change, refusal};
+use crate::logging;
 
 /// A host on its way: it answers from the first moment on, and takes commands once its connectors are there.
 #[derive(Debug, Default)]
@@ -16,11 +19,18 @@ pub(crate) struct Starting(OnceLock<Commands>);
 
 impl Starting {
     /// From here on commands are taken.
-    pub(super) fn started(&self, control: Control, jobs: Arc<Jobs>, reload: Arc<Reload>) {
+    pub(super) fn started(
+        &self,
+        control: Control,
+        jobs: Arc<Jobs>,
+        reload: Arc<Reload>,
+        hub: Arc<Hub>,
+    ) {
         self.0.get_or_init(|| Commands {
             control,
             jobs,
             reload,
+            hub,
         });
     }
 
@@ -40,10 +50,59 @@ impl HostView for Starting {
         linkspan_config::codes::find(code).map(|code| code.explanation.to_owned())
     }
 
-    fn explain(&self, code: &str) -> Option<Value> {
-        linkspan_config::codes::find(code).map(
-            |known| json!({ "code": known.code, "title": known.title, "text": known.explanation }),
+    fn explain(&self, code: &str, language: &str) -> Option<Value> {
+        let known = linkspan_config::codes::find(code)?;
+        let korean = linkspan_config::codes::korean(known).filter(|_| language == "ko");
+        let (title, text) = korean.unwrap_or((known.title, known.explanation));
+        Some(json!({ "code": known.code, "title": title, "text": text }))
+    }
+
+    fn about(&self) -> Value {
+        self.0.get().map_or_else(
+            || json!({ "ready": false, "starting": "it brings its connectors to their states" }),
+            Commands::about,
         )
+    }
+
+    fn config(&self, name: &str) -> Option<Value> {
+        let config = self.0.get()?.hub.shown_options(name)?;
+        Some(json!(config))
+    }
+
+    fn logs(&self, name: &str, wanted: &WantedLines) -> Value {
+        logging::recent_lines(name, wanted)
+    }
+
+    fn runs(&self, limit: usize) -> Result<Value, Refusal> {
+        self.commands()?.runs(limit)
+    }
+
+    fn run(&self, id: &str) -> Result<Value, Refusal> {
+        self.commands()?.run(id)
+    }
+
+    fn plugins(&self) -> Result<Value, Refusal> {
+        Ok(self.commands()?.hub.list_classes())
+    }
+
+    fn plugin(&self, class: &str) -> Result<Value, Refusal> {
+        self.commands()?.hub.describe_class(class)
+    }
+
+    fn try_transforms(&self, request: Value) -> Result<Value, Refusal> {
+        self.commands()?.try_transforms(request)
+    }
+
+    fn validate(&self, request: Value) -> Result<Value, Refusal> {
+        self.commands()?.validate(request)
+    }
+
+    fn plan(&self) -> Result<Value, Refusal> {
+        self.commands()?.reload.plan().map_err(refused)
+    }
+
+    fn export(&self) -> Result<Value, Refusal> {
+        self.commands()?.hub.export()
     }
 
     fn command(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refusal> {
@@ -82,10 +141,11 @@ impl HostView for Starting {
 
 /// Commands to the connectors and jobs of a run that lasts.
 #[derive(Debug)]
-struct Commands {
-    control: Control,
-    jobs: Arc<Jobs>,
+pub(super) struct Commands {
+    pub(super) control: Control,
+    pub(super) jobs: Arc<Jobs>,
     reload: Arc<Reload>,
+    pub(super) hub: Arc<Hub>,
 }
 
 impl Commands {
@@ -108,9 +168,15 @@ impl Commands {
 
     fn perform(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refused> {
         let control = &self.control;
+        if let ConnectorCommand::Preview(of) = &command {
+            return match offsets_change(of) {
+                Some(change) => control.preview_offsets(name, &change),
+                None => Ok(json!(control.status(name)?)),
+            };
+        }
         let change = |change| control.change_offsets(name, &change);
         match command {
-            ConnectorCommand::Describe => {}
+            ConnectorCommand::Describe | ConnectorCommand::Preview(_) => {}
             ConnectorCommand::Pause => control.pause(name)?,
             ConnectorCommand::Resume => control.resume(name)?,
             ConnectorCommand::Stop => control.stop_connector(name)?,

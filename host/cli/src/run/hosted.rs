@@ -185,7 +185,7 @@ impl Jobs {
         Ok(())
     }
 
-    fn last_plan(&self) -> Arc<Plan> {
+    pub(super) fn last_plan(&self) -> Arc<Plan> {
         Arc::clone(&self.plan.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

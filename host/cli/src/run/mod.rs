@@ -7,6 +7,7 @@ mod dev;
 mod handover;
 mod hooks;
 mod hosted;
+mod inspect;
 mod job;
 mod listen;
 pub(crate) mod plan;
@@ -355,7 +356,12 @@ impl<'a> Host<'a, '_> {
             Arc::clone(&jobs),
             Arc::clone(&hub),
         ));
-        view.started(control.clone(), Arc::clone(&jobs), Arc::clone(&reload));
+        view.started(
+            control.clone(),
+            Arc::clone(&jobs),
+            Arc::clone(&reload),
+            Arc::clone(&hub),
+        );
         hub.started(control.clone());
         Ok(self.watch(&control, &jobs, &reload))
     }

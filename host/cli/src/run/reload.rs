@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linkspan_config::HostSettings;
 use linkspan_runtime::{Applied, Control};
+use serde_json::{Value, json};
 
 use super::hosted::Jobs;
 use super::watch::Watch;
@@ -86,6 +87,27 @@ impl Reload {
         let mut state = self.lock();
         state.files.take_note();
         self.take_over(&mut state)
+    }
+
+    /// Says what [`Reload::now`] would do with the files as they are: `{"valid", "diagnostics", "started", …}`.
+    ///
+    /// # Errors
+    /// The files cannot be read at all.
+    pub(super) fn plan(&self) -> Result<Value, Failure> {
+        let state = self.lock();
+        let request = linkspan_config::Request {
+            empty: self.hub.is_heard(),
+            ..plan::request(&self.paths, &self.config)?
+        };
+        let (plan, diagnostics) = plan::check(&request, &state.plugins)?;
+        let applied = match &plan {
+            Some(plan) => self.control.compare(plan::lasting(plan)?),
+            None => Applied::default(),
+        };
+        Ok(json!({
+            "valid": plan.is_some(), "diagnostics": diagnostics.to_json(), "started": applied.started,
+            "restarted": applied.restarted, "left": applied.left, "unchanged": applied.unchanged,
+        }))
     }
 
     /// Goes over to other plugins; with a configuration that does not fit them nothing changes.

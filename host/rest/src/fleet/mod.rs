@@ -32,8 +32,9 @@ use self::history::History;
 pub(crate) use self::row::{HEALTH_WORDS, Row};
 use self::row::{Problem, Status, Totals};
 pub(crate) use self::stream::events as stream;
-use crate::api::{Host, HostView};
+use crate::api::Host;
 use crate::refusal::Refusal;
+use crate::view::HostView;
 
 /// How often connectors are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

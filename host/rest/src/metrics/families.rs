@@ -30,7 +30,11 @@ families! {
     CONNECTOR_ZOMBIES = "linkspan_connector_zombie_tasks" Gauge ["connector"]
         "Tasks that did not stop in time and hold a thread.";
     TASK_RECORDS = "linkspan_task_records_total" Counter ["connector", "task", "stage"]
-        "Records by stage: polled by a source, written by a sink, committed, filtered, dlq, skipped.";
+        "Records by stage: polled by a source, transformed, written by a sink, committed, filtered, dlq, skipped.";
+    TASK_LAG = "linkspan_task_lag_records" Gauge ["connector", "task"]
+        "Records that a sink's task has not committed, over the partitions that it has now.";
+    TASK_BUFFER = "linkspan_task_buffer_bytes" Gauge ["connector", "task"]
+        "Bytes of records that a task holds: fetched and not put, or submitted and not durable.";
     TASK_BYTES = "linkspan_task_bytes_total" Counter ["connector", "task"] "Bytes of the committed records.";
     TASK_ERRORS = "linkspan_task_errors_total" Counter ["connector", "task", "kind"]
         "Failures: retriable ones, those that ended the task, and bad records (data).";

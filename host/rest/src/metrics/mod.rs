@@ -9,8 +9,8 @@ mod requests;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
-use linkspan_log::LogStat;
-use linkspan_types::{Clock as _, SystemClock};
+use linkspan_log::{LogBackend, LogStat};
+use linkspan_types::{Clock as _, GroupId, SystemClock, TopicPartition};
 use serde::Deserialize;
 
 use self::families as f;
@@ -42,6 +42,8 @@ struct Task {
     task: u32,
     polled: u64,
     written: u64,
+    transformed: u64,
+    buffer_bytes: u64,
     committed: u64,
     bytes: u64,
     filtered: u64,
@@ -76,8 +78,16 @@ pub(crate) async fn metrics(State(host): State<Host>) -> Response {
 fn text(host: &Host) -> String {
     let mut page = Page::default();
     page.add(&f::BUILD, &[env!("CARGO_PKG_VERSION")], 1);
-    host.fleet
-        .each_row(&mut |row: &Row| connector(&mut page, row));
+    let mut sinks = Vec::new();
+    host.fleet.each_row(&mut |row: &Row| {
+        connector(&mut page, row);
+        if row.lag.is_some() {
+            sinks.push(row.name.clone());
+        }
+    });
+    for sink in &sinks {
+        lag_of_tasks(&mut page, &*host.log, sink);
+    }
     let measures: Measures = serde_json::from_value(host.view.measures()).unwrap_or_default();
     let now_ms = SystemClock::default().now_ms();
     for measured in &measures.tasks {
@@ -121,6 +131,10 @@ fn task(page: &mut Page, task: &Task, ends_us: &[u64], now_ms: i64) {
     // What only one of the two kinds does is shown where it happened.
     let stages = [
         ("polled", Some(task.polled).filter(|count| *count > 0)),
+        (
+            "transformed",
+            Some(task.transformed).filter(|count| *count > 0),
+        ),
         ("written", Some(task.written).filter(|count| *count > 0)),
         ("committed", Some(task.committed)),
         ("filtered", Some(task.filtered)),
@@ -133,6 +147,7 @@ fn task(page: &mut Page, task: &Task, ends_us: &[u64], now_ms: i64) {
         }
     }
     page.add(&f::TASK_BYTES, &at, task.bytes);
+    page.add(&f::TASK_BUFFER, &at, task.buffer_bytes);
     page.add(&f::TASK_RESTARTS, &at, task.restarts);
     for (kind, count) in [
         ("retriable", task.errors_retriable),
@@ -159,6 +174,25 @@ fn task(page: &mut Page, task: &Task, ends_us: &[u64], now_ms: i64) {
         if read.counts.iter().any(|count| *count > 0) {
             page.histogram(family, &at, ends_us, &read.counts, read.sum_us);
         }
+    }
+}
+
+/// How far behind each task of a sink is; its members of the group are called `NAME/NUMBER`.
+fn lag_of_tasks(page: &mut Page, log: &dyn LogBackend, sink: &str) {
+    let group = GroupId::from(format!("connect-{sink}").as_str());
+    let Ok(Some(group)) = log.describe_group(&group) else {
+        return;
+    };
+    for member in &group.members {
+        let Some((_, number)) = member.member.rsplit_once('/') else {
+            continue;
+        };
+        let own = group.offsets.iter().filter(|row| {
+            let has = |tp: &TopicPartition| tp.topic == row.topic && tp.partition == row.partition;
+            member.assigned.iter().any(has)
+        });
+        let lag: u64 = own.filter_map(|row| row.lag).sum();
+        page.add(&f::TASK_LAG, &[sink, number], lag);
     }
 }
 

@@ -5,27 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use axum::http::Method;
 
-/// First words of paths under `/api/v1/`.
-const API: [(&str, &str); 18] = [
-    ("fleet", "/api/v1/fleet"),
-    ("host", "/api/v1/host"),
-    ("whoami", "/api/v1/whoami"),
-    ("pipelines", "/api/v1/pipelines"),
-    ("connectors", "/api/v1/connectors"),
-    ("topics", "/api/v1/topics"),
-    ("groups", "/api/v1/groups"),
-    ("dlq", "/api/v1/dlq"),
-    ("runs", "/api/v1/runs"),
-    ("jobs", "/api/v1/jobs"),
-    ("plugins", "/api/v1/plugins"),
-    ("log", "/api/v1/log"),
-    ("events", "/api/v1/events"),
-    ("explain", "/api/v1/explain"),
-    ("validate", "/api/v1/validate"),
-    ("transforms", "/api/v1/transforms"),
-    ("config", "/api/v1/config"),
-    ("audit", "/api/v1/audit"),
-];
+/// Where the routes of the table begin.
+const API: &str = "/api/v1/";
 /// First words of all other paths.
 const REST: [&str; 8] = [
     "/connectors",
@@ -71,10 +52,13 @@ pub(crate) fn route(path: &str) -> &'static str {
     if path == "/" {
         return "/";
     }
-    if let Some(rest) = path.strip_prefix("/api/v1/") {
+    if let Some(rest) = path.strip_prefix(API) {
         let word = first(rest);
-        let known = API.iter().find(|(known, _)| *known == word);
-        return known.map_or(OTHER, |(_, route)| route);
+        let of = |route: &'static crate::routes::Route| {
+            let known = route.path.strip_prefix(API)?.split('/').next()?;
+            (known == word).then(|| route.path.get(..API.len() + known.len()))?
+        };
+        return crate::routes::all().find_map(of).unwrap_or(OTHER);
     }
     let word = first(path.trim_start_matches('/'));
     let known = REST
@@ -101,6 +85,7 @@ mod tests {
             ("/connectors/a%2Fb/status", "/connectors"),
             ("/connectorsx", OTHER),
             ("/api/v1/topics/lines/records", "/api/v1/topics"),
+            ("/api/v1/openapi.json", "/api/v1/openapi.json"),
             ("/api/v1/nothing", OTHER),
             ("/ui/main.js", "/ui"),
         ] {

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::page::{Family, Kind};
 use super::*;
-use crate::api::HostView;
 use crate::fleet::Fleet;
+use crate::view::HostView;
 
 /// The dashboard for Grafana.
 const DASHBOARD: &str = include_str!("../../../../configs/grafana/linkspan.json");
@@ -32,7 +32,7 @@ impl HostView for Told {
 
     fn measures(&self) -> Value {
         json!({ "buckets_us": [1000, 1_000_000], "tasks": [{
-            "connector": "out", "task": 1, "written": 9, "committed": 7, "bytes": 70, "dead_letters": 2,
+            "connector": "out", "task": 1, "written": 9, "transformed": 11, "buffer_bytes": 64, "committed": 7, "bytes": 70, "dead_letters": 2,
             "last_record_ms": 500, "put": { "counts": [3, 1, 1], "sum_us": 2_500_000 },
         }]})
     }
@@ -155,7 +155,9 @@ fn the_page_tells_connectors_tasks_log_and_process() {
         r#"linkspan_connector_state{connector="out",type="sink",state="running"} 0"#,
         r#"linkspan_connector_lost_records_total{connector="out"} 2"#,
         r#"linkspan_task_records_total{connector="out",task="1",stage="written"} 9"#,
+        r#"linkspan_task_records_total{connector="out",task="1",stage="transformed"} 11"#,
         r#"linkspan_task_records_total{connector="out",task="1",stage="committed"} 7"#,
+        r#"linkspan_task_buffer_bytes{connector="out",task="1"} 64"#,
         r#"linkspan_task_errors_total{connector="out",task="1",kind="data"} 2"#,
         r#"linkspan_task_put_seconds_bucket{connector="out",task="1",le="0.001"} 3"#,
         r#"linkspan_task_put_seconds_bucket{connector="out",task="1",le="1"} 4"#,

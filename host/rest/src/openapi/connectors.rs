@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::host;
 use super::shape::{
-    Shape, any, extended, flag, integer, list, map, named, number, object, or_null, text, words,
+    Shape, any, either, extended, flag, integer, list, map, named, number, object, or_null, text,
+    words,
 };
 
 pub(super) fn shapes() -> Vec<Shape> {
@@ -39,10 +40,44 @@ pub(super) fn shapes() -> Vec<Shape> {
         ),
         (
             "OffsetsChange",
-            object(&[("message", text()), ("offsets?", list(any()))]),
+            either(&[
+                object(&[("message", text()), ("offsets?", list(any()))]),
+                object(&[
+                    ("preview", flag()),
+                    ("stopped", flag()),
+                    (
+                        "changes",
+                        list(object(&[
+                            ("partition", map(any())),
+                            ("from", or_null(map(any()))),
+                            ("to", or_null(map(any()))),
+                        ])),
+                    ),
+                ]),
+            ]),
+        ),
+        (
+            "LogLines",
+            object(&[
+                ("lines", list(line())),
+                ("dropped", integer()),
+                ("next", integer()),
+            ]),
         ),
         ("Rewind", object(&[("to_ms", integer())])),
     ]
+}
+
+fn line() -> Value {
+    object(&[
+        ("seq", integer()),
+        ("t_ms", integer()),
+        ("level", words(&["ERROR", "WARN", "INFO", "DEBUG", "TRACE"])),
+        ("task", or_null(text())),
+        ("target", text()),
+        ("message", text()),
+        ("fields", map(text())),
+    ])
 }
 
 /// What the host says of a connector; one that waits for the time of its job says less.
@@ -125,6 +160,7 @@ fn detail() -> Value {
         &both,
         &[
             ("error?", any()),
+            ("config", or_null(map(text()))),
             ("lag_by_partition", list(lag)),
             ("history", list(point)),
             ("events", list(named("Event"))),

@@ -104,6 +104,12 @@ fn host() -> Value {
         ("open_files", or_null(integer())),
         ("threads", or_null(integer())),
     ]);
+    let disk = object(&[("total_bytes", integer()), ("free_bytes", integer())]);
+    let listen = object(&[
+        ("address", or_null(text())),
+        ("tls", flag()),
+        ("auth", flag()),
+    ]);
     object(&[
         ("name", text()),
         ("version", text()),
@@ -111,8 +117,13 @@ fn host() -> Value {
         ("started_ms", or_null(integer())),
         ("uptime_s", or_null(integer())),
         ("data_dir", text()),
+        ("commit", or_null(text())),
+        ("ready", or_null(flag())),
+        ("starting", or_null(text())),
         ("log", log),
         ("memory", memory),
+        ("disk", or_null(disk)),
+        ("listen", listen),
     ])
 }
 

@@ -6,6 +6,7 @@ mod connectors;
 mod host;
 mod records;
 mod shape;
+mod workbench;
 
 use axum::Json;
 use serde_json::{Map, Value, json};
@@ -59,6 +60,7 @@ fn schemas() -> Map<String, Value> {
     shapes.extend(host::shapes());
     shapes.extend(connectors::shapes());
     shapes.extend(records::shapes());
+    shapes.extend(workbench::shapes());
     shapes
         .into_iter()
         .map(|(name, shape)| (name.to_owned(), shape))

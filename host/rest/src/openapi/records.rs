@@ -122,6 +122,32 @@ fn record() -> Value {
     ])
 }
 
+fn page() -> Value {
+    let row = object(&[
+        ("topic", text()),
+        ("partition", integer()),
+        ("offset", integer()),
+        ("timestamp", integer()),
+        ("key", named("Data")),
+        ("value", named("Data")),
+        (
+            "headers",
+            either(&[list(list(named("Data"))), object(&[("hidden", flag())])]),
+        ),
+        ("key_bytes", or_null(integer())),
+        ("value_bytes", or_null(integer())),
+        ("truncated", flag()),
+    ]);
+    object(&[
+        ("topic", text()),
+        ("records", list(row)),
+        ("next", text()),
+        ("scanned", integer()),
+        ("end", flag()),
+        ("notes", list(text())),
+    ])
+}
+
 fn records() -> Vec<Shape> {
     vec![
         // Text when it is UTF-8; never parsed.
@@ -130,10 +156,12 @@ fn records() -> Vec<Shape> {
             either(&[
                 text(),
                 object(&[("base64", text())]),
+                object(&[("hidden", flag())]),
                 json!({ "type": "null" }),
             ]),
         ),
         ("Record", record()),
+        ("Page", page()),
         (
             "RecordLine",
             either(&[
@@ -291,6 +319,7 @@ fn letters() -> Vec<Shape> {
                 ("code?", or_null(text())),
                 ("limit?", or_null(integer())),
                 ("to?", or_null(text())),
+                ("preview?", flag()),
             ]),
         ),
         (
@@ -305,6 +334,7 @@ fn letters() -> Vec<Shape> {
             "Replayed",
             object(&[
                 ("topic", text()),
+                ("preview", flag()),
                 (
                     "replayed",
                     list(object(&[("topic", text()), ("records", integer())])),

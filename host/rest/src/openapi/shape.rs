@@ -33,7 +33,11 @@ pub(super) fn extended(base: &Value, fields: &[(&str, Value)]) -> Value {
     }
     let required = more.get("required").and_then(Value::as_array);
     if let Some(all) = all.get_mut("required").and_then(Value::as_array_mut) {
-        all.extend(required.cloned().unwrap_or_default());
+        for name in required.into_iter().flatten() {
+            if !all.contains(name) {
+                all.push(name.clone());
+            }
+        }
     }
     all
 }

@@ -4,12 +4,18 @@ use axum::routing::{delete, get, patch, post, put};
 
 use super::{Param, Route};
 use crate::role::Role::{Admin, Operator, Viewer};
-use crate::{connectors, fleet};
+use crate::{connectors, fleet, workbench};
 
 const LIMIT: Param = Param {
     name: "limit",
     kind: "integer",
     docs: "How many at most, the latest of them",
+};
+
+const PREVIEW: Param = Param {
+    name: "preview",
+    kind: "boolean",
+    docs: "Say what would change, also of a connector that works, and change nothing",
 };
 
 pub(super) const ROWS: &[Route] = &[
@@ -46,6 +52,27 @@ pub(super) const ROWS: &[Route] = &[
     )
     .asks(&[LIMIT])
     .answers("Events"),
+    Route::new(
+        "GET",
+        "/api/v1/connectors/{name}/logs",
+        Viewer,
+        "What the host said of a connector lately",
+        || get(workbench::logs),
+    )
+    .asks(&[
+        LIMIT,
+        Param {
+            name: "after",
+            kind: "integer",
+            docs: "Only lines behind this one, the first of them: the `next` of the answer before",
+        },
+        Param {
+            name: "level",
+            kind: "string",
+            docs: "The least grave level: error, warn, info, debug or trace",
+        },
+    ])
+    .answers("LogLines"),
     Route::new(
         "PUT",
         "/api/v1/connectors/{name}/pause",
@@ -116,6 +143,7 @@ pub(super) const ROWS: &[Route] = &[
         "Sets offsets of a stopped connector; null removes one",
         || patch(connectors::alter),
     )
+    .asks(&[PREVIEW])
     .takes("Offsets")
     .answers("OffsetsChange"),
     Route::new(
@@ -125,6 +153,7 @@ pub(super) const ROWS: &[Route] = &[
         "Removes all offsets of a stopped connector",
         || delete(connectors::reset),
     )
+    .asks(&[PREVIEW])
     .answers("OffsetsChange"),
     Route::new(
         "POST",
@@ -133,6 +162,7 @@ pub(super) const ROWS: &[Route] = &[
         "Sets a stopped sink to a time",
         || post(connectors::rewind),
     )
+    .asks(&[PREVIEW])
     .takes("Rewind")
     .answers("OffsetsChange"),
 ];

@@ -4,7 +4,7 @@ use axum::routing::{delete, get, post};
 
 use super::{Content, Param, Route};
 use crate::role::Role::{Admin, Operator, Viewer};
-use crate::{about, api, connectors, fleet, jobs, metrics, openapi};
+use crate::{about, api, connectors, fleet, jobs, metrics, openapi, workbench};
 
 pub(super) const ROWS: &[Route] = &[
     Route::new(
@@ -46,6 +46,11 @@ pub(super) const ROWS: &[Route] = &[
         "What a code of a message means and what to do",
         || get(about::explain),
     )
+    .asks(&[Param {
+        name: "lang",
+        kind: "string",
+        docs: "`en` or `ko`",
+    }])
     .answers("Explanation"),
     Route::new(
         "GET",
@@ -106,10 +111,89 @@ pub(super) const ROWS: &[Route] = &[
         "POST",
         "/api/v1/apply",
         Admin,
-        "Takes over changed files",
+        "Takes over changed files, as /api/v1/config/apply does",
         || post(connectors::apply),
     )
     .answers("Applied"),
+    Route::new(
+        "GET",
+        "/api/v1/runs",
+        Viewer,
+        "The latest runs of jobs, the newest first",
+        || get(workbench::runs),
+    )
+    .asks(&[Param {
+        name: "limit",
+        kind: "integer",
+        docs: "How many at most, up to 1000",
+    }])
+    .answers("Runs"),
+    Route::new(
+        "GET",
+        "/api/v1/runs/{id}",
+        Viewer,
+        "One run, by its id, the beginning of it, or `last`",
+        || get(workbench::run),
+    )
+    .answers("Run"),
+    Route::new(
+        "GET",
+        "/api/v1/plugins",
+        Viewer,
+        "The connector classes of all plugins",
+        || get(workbench::plugins),
+    )
+    .answers("Plugins"),
+    Route::new(
+        "GET",
+        "/api/v1/plugins/{class}",
+        Viewer,
+        "One class with its options",
+        || get(workbench::plugin),
+    )
+    .answers("PluginDetail"),
+    Route::new(
+        "POST",
+        "/api/v1/transforms/try",
+        Operator,
+        "A record before and after each transform of a connector",
+        || post(workbench::try_transforms),
+    )
+    .takes("TryTransforms")
+    .answers("TriedTransforms"),
+    Route::new(
+        "POST",
+        "/api/v1/validate",
+        Operator,
+        "Everything that is wrong with the options of a connector",
+        || post(workbench::validate),
+    )
+    .takes("ToValidate")
+    .answers("ConfigInfos"),
+    Route::new(
+        "GET",
+        "/api/v1/config/plan",
+        Admin,
+        "What taking over the files as they are now would do",
+        || get(workbench::plan),
+    )
+    .answers("Plan"),
+    Route::new(
+        "POST",
+        "/api/v1/config/apply",
+        Admin,
+        "Takes over changed files",
+        || post(workbench::apply),
+    )
+    .answers("Applied"),
+    Route::new(
+        "GET",
+        "/api/v1/config/export",
+        Viewer,
+        "All connectors as YAML, secrets hidden",
+        || get(workbench::export),
+    )
+    .answers("Exported"),
     Route::new(
         "GET",
         "/api/v1/log/stat",

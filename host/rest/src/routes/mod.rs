@@ -13,7 +13,7 @@ mod records;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::header::ALLOW;
+use axum::http::header::{ALLOW, CONTENT_TYPE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -22,6 +22,9 @@ use axum::routing::MethodRouter;
 use crate::api::Host;
 use crate::refusal::Refusal;
 use crate::role::Role;
+
+/// Bytes of a refusal that is given another shape.
+const REFUSAL_BYTES_MAX: usize = 64 << 10;
 
 /// What travels, in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -256,10 +259,33 @@ pub(crate) fn need(method: &Method, path: &str) -> Option<Role> {
 /// Answers what is not there; passes on what is.
 pub(crate) async fn dispatch(request: Request<Body>, next: Next) -> Response {
     match find(request.method(), request.uri().path()) {
-        Ok(_) => next.run(request).await,
+        Ok(_) => in_shape(next.run(request).await).await,
         Err(missing) => missing.answer(request.method(), request.uri().path()),
     }
 }
 
+/// Gives refusals of the router's own readers (a query, a body that is too large), which are plain text, the one shape.
+async fn in_shape(response: Response) -> Response {
+    let status = response.status();
+    let plain = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !(status.is_client_error() || status.is_server_error()) || !plain {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), REFUSAL_BYTES_MAX).await;
+    let text = text.unwrap_or_default();
+    let message = String::from_utf8_lossy(&text).trim().to_owned();
+    let code = if status == StatusCode::PAYLOAD_TOO_LARGE {
+        "LS0603"
+    } else {
+        "LS0220"
+    };
+    Refusal::new(status.as_u16(), code, message).into_response()
+}
+
+#[cfg(test)]
+mod readme;
 #[cfg(test)]
 mod tests;

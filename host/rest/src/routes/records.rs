@@ -3,8 +3,8 @@
 use axum::routing::{delete, get, patch, post};
 
 use super::{Content, Param, Route};
-use crate::api;
 use crate::role::Role::{Admin, Operator, Viewer};
+use crate::{api, browse};
 
 const FROM: Param = Param {
     name: "from",
@@ -72,6 +72,46 @@ pub(super) const ROWS: &[Route] = &[
         },
     ])
     .answers_with(Content::Lines("RecordLine")),
+    Route::new(
+        "GET",
+        "/api/v1/topics/{topic}/browse",
+        Viewer,
+        "Records page by page; a viewer sees no keys, values and headers",
+        || get(browse::browse),
+    )
+    .asks(&[
+        Param {
+            name: "from",
+            kind: "string",
+            docs: "`earliest`, `latest`, `tail` (the last ones of each partition), an offset, a time, or the `next` of the page before",
+        },
+        Param {
+            name: "partition",
+            kind: "integer",
+            docs: "Only this one",
+        },
+        Param {
+            name: "limit",
+            kind: "integer",
+            docs: "How many at most, up to 500",
+        },
+        Param {
+            name: "key",
+            kind: "string",
+            docs: "Only records of this key; at most 20,000 are looked through for a page",
+        },
+        Param {
+            name: "key_match",
+            kind: "string",
+            docs: "`exact` or `contains`",
+        },
+        Param {
+            name: "value_bytes",
+            kind: "integer",
+            docs: "Where keys, values and headers are cut",
+        },
+    ])
+    .answers("Page"),
     Route::new(
         "POST",
         "/api/v1/topics/{topic}/records",
@@ -168,8 +208,8 @@ pub(super) const ROWS: &[Route] = &[
     Route::new(
         "POST",
         "/api/v1/dlq/{topic}/show",
-        Operator,
-        "Dead letters with their records",
+        Viewer,
+        "Dead letters with their records; a viewer sees no keys and values",
         || post(api::show_dead_letters),
     )
     .takes("WhichLetters")
@@ -178,7 +218,7 @@ pub(super) const ROWS: &[Route] = &[
         "POST",
         "/api/v1/dlq/{topic}/replay",
         Operator,
-        "Writes records of dead letters back, each once",
+        "Writes records of dead letters back, each once, or says what that would write",
         || post(api::replay_dead_letters),
     )
     .takes("WhichLetters")

@@ -61,6 +61,23 @@ fn what_is_not_there_is_answered_with_what_is() {
     assert_eq!(nothing.status(), StatusCode::NOT_FOUND);
 }
 
+#[tokio::test]
+async fn refusals_of_the_router_have_the_one_shape() {
+    let plain = (
+        StatusCode::BAD_REQUEST,
+        "Failed to deserialize query string",
+    )
+        .into_response();
+    let shaped = in_shape(plain).await;
+    assert_eq!(shaped.status(), StatusCode::BAD_REQUEST);
+    let body = axum::body::to_bytes(shaped.into_body(), 1 << 10).await;
+    let body: serde_json::Value = serde_json::from_slice(&body.unwrap()).unwrap();
+    assert_eq!(body["code"], "LS0220");
+    assert_eq!(body["message"], "Failed to deserialize query string");
+    let fine = in_shape("a page".into_response()).await;
+    assert_eq!(fine.headers()[CONTENT_TYPE], "text/plain; charset=utf-8");
+}
+
 #[test]
 fn what_changes_nothing_is_for_viewers_and_what_makes_or_deletes_for_admins() {
     for (method, path, expected) in [
