@@ -69,10 +69,17 @@ fn one(options: &Options, connectors: usize, load: Load) -> Result<()> {
     let share = (host.processor_seconds()? - before) / begun.elapsed().as_secs_f64();
     let (resident, threads) = (host.resident_mib()?, host.threads()?);
     let (mut all, mut least) = (Vec::new(), Vec::new());
-    let mut bytes = 0;
+    let mut bare = Vec::new();
+    let answer = host.get(ALL)?;
+    let bytes = answer.len();
+    // The same bytes, ready in memory, from a server that does nothing else.
+    let server = host.bare(answer)?;
     for _ in 0..REQUESTS {
-        bytes = timed(&host, ALL, &mut all)?;
+        timed(&host, ALL, &mut all)?;
         timed(&host, "/", &mut least)?;
+        let begin = Instant::now();
+        host.get_at(&server)?;
+        bare.push(millis(begin.elapsed()));
     }
     println!(
         "{connectors} connectors, {}: serving after {:.0} ms, all RUNNING after {:.0} ms | {resident:.0} MiB, {threads} threads | {:.1} % of a core",
@@ -92,6 +99,14 @@ fn one(options: &Options, connectors: usize, load: Load) -> Result<()> {
         median(&mut least),
         quantile(&mut least, 99),
         median(&mut all) / median(&mut least)
+    );
+    println!(
+        "    the same {} KiB from a bare axum: p50 {:.2} ms, p99 {:.2} ms | ratio of p50 {:.1}, of p99 {:.1}",
+        bytes >> 10,
+        median(&mut bare),
+        quantile(&mut bare, 99),
+        median(&mut all) / median(&mut bare),
+        quantile(&mut all, 99) / quantile(&mut bare, 99)
     );
     Ok(())
 }

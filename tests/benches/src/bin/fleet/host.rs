@@ -99,6 +99,39 @@ impl Host {
         })
     }
 
+    /// Starts a server in this process that answers these bytes to everything; returns its address.
+    pub(crate) fn bare(&self, answer: Vec<u8>) -> Result<String> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let answer = bytes::Bytes::from(answer);
+        let app = axum::Router::new().fallback(move || {
+            let answer = answer.clone();
+            async move { ([("content-type", "application/json")], answer) }
+        });
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
+        // It serves until the program ends, on threads of its own like the host.
+        std::thread::spawn(move || {
+            runtime.block_on(async move {
+                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
+                    drop(axum::serve(listener, app).await);
+                }
+            });
+        });
+        Ok(format!("http://{address}/"))
+    }
+
+    /// Returns the answer to a GET to any server, read to its end.
+    pub(crate) fn get_at(&self, url: &str) -> Result<Vec<u8>> {
+        self.runtime.block_on(async {
+            let answer = self.client.get(url).send().await?.error_for_status()?;
+            Ok(answer.bytes().await?.to_vec())
+        })
+    }
+
     pub(crate) fn json(&self, path: &str) -> Result<Value> {
         Ok(serde_json::from_slice(&self.get(path)?)?)
     }
