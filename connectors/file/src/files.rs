@@ -44,6 +44,9 @@ pub(crate) struct Tracked {
     pub(crate) waits: bool,
     /// When bytes came last that did not end a record yet.
     pub(crate) grown_at: Option<Instant>,
+    /// Since when it is as it was at the last look.
+    pub(crate) stands_since: Option<Instant>,
+    stands_as: Option<(u64, i64)>,
     /// Size and modification time when the visit at hand began: what came later is found by the next scan.
     opened: Option<(u64, i64)>,
     /// The same of the last visit that read it to its end.
@@ -59,6 +62,18 @@ pub(crate) struct Renamed {
     pub(crate) lives_on: bool,
     /// It will not be waited for any longer.
     pub(crate) is_over: bool,
+    /// Its new name is one of ours, whose own file is read to its end first.
+    is_held: bool,
+}
+
+/// An open file on its way from one name to another.
+#[derive(Debug)]
+pub(crate) struct Held {
+    position: Position,
+    handle: Option<Rc<dyn Handle>>,
+    content: Option<Box<dyn Content>>,
+    grown_at: Option<Instant>,
+    visited: Option<(u64, i64)>,
 }
 
 /// How files are shared among tasks.
@@ -146,9 +161,14 @@ impl Files {
             order.push(index);
         }
         // Files that are gone may still be open; they come after those that are there.
-        for (index, tracked) in self.tracked.iter().enumerate() {
-            if tracked.seen.is_none() {
+        for (index, tracked) in self.tracked.iter_mut().enumerate() {
+            let stamp = tracked.seen.map(|seen| seen.stamp());
+            if stamp.is_none() {
                 order.push(index);
+            }
+            if tracked.stands_as != stamp || tracked.stands_since.is_none() {
+                tracked.stands_as = stamp;
+                tracked.stands_since = Some(Instant::now());
             }
         }
         for index in order {
@@ -203,6 +223,85 @@ impl Files {
         Ok(Some(fnv1a(&key)))
     }
 
+    /// Says which open files are found under another of our names now, as (from, to), the oldest file of a chain first.
+    ///
+    /// A name whose own file is still open keeps it until that is read; whoever comes after it waits.
+    pub(crate) fn moves(&mut self) -> Vec<(usize, usize)> {
+        let mut moves = Vec::new();
+        let mut names = None;
+        for (from, tracked) in self.tracked.iter().enumerate() {
+            let Some(open) = tracked.handle.as_ref().and_then(|file| file.meta().ok()) else {
+                continue;
+            };
+            if tracked.seen.is_some_and(|now| now.is_same_file(&open)) {
+                continue;
+            }
+            let names = names.get_or_insert_with(|| {
+                let seen = self.tracked.iter().enumerate();
+                seen.filter_map(|(to, tracked)| Some((tracked.seen?.file(), to)))
+                    .collect::<HashMap<_, _>>()
+            });
+            if let Some(&to) = names.get(&open.file()) {
+                moves.push((from, to));
+            }
+        }
+        for renamed in self
+            .tracked
+            .iter_mut()
+            .filter_map(|file| file.renamed.as_mut())
+        {
+            renamed.is_held = false;
+        }
+        let mut free = Vec::with_capacity(moves.len());
+        loop {
+            let next = moves.iter().position(|&(_, to)| {
+                let is_open = |file: &Tracked| file.handle.is_some();
+                free.iter().any(|&(from, _)| from == to)
+                    || !self.tracked.get(to).is_some_and(is_open)
+            });
+            match next {
+                Some(at) => free.push(moves.swap_remove(at)),
+                None => break,
+            }
+        }
+        for (from, _) in moves {
+            if let Some(renamed) = self.get_mut(from).and_then(|file| file.renamed.as_mut()) {
+                renamed.is_held = true;
+            }
+        }
+        free
+    }
+
+    /// Returns whose open file has the name of `index` now.
+    pub(crate) fn holder(&self, index: usize) -> Option<usize> {
+        let file = self.tracked.get(index)?.handle.as_ref()?.meta().ok()?;
+        self.tracked
+            .iter()
+            .enumerate()
+            .position(|(other, tracked)| {
+                let open = tracked
+                    .handle
+                    .as_ref()
+                    .filter(|_| tracked.renamed.is_some());
+                let open = open.and_then(|open| open.meta().ok());
+                other != index && open.is_some_and(|open| open.is_same_file(&file))
+            })
+    }
+
+    /// Brings moved files to the front of the queue, as their bytes are in time: the rest of the old file before the new one.
+    pub(crate) fn visit_first(&mut self, moves: &[(usize, usize)]) {
+        let mut first = Vec::with_capacity(moves.len() + 1);
+        for index in moves.iter().flat_map(|&(from, to)| [to, from]) {
+            if !first.contains(&index) {
+                first.push(index);
+            }
+        }
+        self.queue.retain(|index| !first.contains(index));
+        for index in first.into_iter().rev() {
+            self.queue.push_front(index);
+        }
+    }
+
     /// Takes the next file to visit.
     pub(crate) fn next(&mut self) -> Option<usize> {
         self.queue.pop_front()
@@ -254,7 +353,7 @@ impl Files {
         };
         tracked.visited = tracked.opened.take();
         match tracked.renamed {
-            Some(renamed) if renamed.is_over => {
+            Some(renamed) if renamed.is_over && !renamed.is_held => {
                 tracked.renamed = None;
                 tracked.visited = None;
                 tracked.close();
@@ -300,6 +399,8 @@ impl Tracked {
             put_away: false,
             waits: false,
             grown_at: None,
+            stands_since: None,
+            stands_as: None,
             opened: None,
             visited: None,
         }
@@ -327,6 +428,7 @@ impl Tracked {
                     quiet_since: Instant::now(),
                     lives_on: open.names > 0,
                     is_over: false,
+                    is_held: false,
                 });
             }
             if now.is_none() {
@@ -356,6 +458,31 @@ impl Tracked {
             Change::None => Ok(Opened::Ready),
             change => Ok(Opened::Replaced(change)),
         }
+    }
+
+    /// Gives the open file away; what has the name now was never read.
+    pub(crate) fn let_go(&mut self) -> Held {
+        self.renamed = None;
+        self.is_known = false;
+        self.opened = None;
+        Held {
+            position: std::mem::take(&mut self.position),
+            handle: self.handle.take(),
+            content: self.content.take(),
+            grown_at: self.grown_at.take(),
+            visited: self.visited.take(),
+        }
+    }
+
+    /// Goes on with a file that was read under another name.
+    pub(crate) fn go_on_with(&mut self, file: Held) {
+        self.renamed = None;
+        self.is_known = true;
+        self.position = file.position;
+        self.handle = file.handle;
+        self.content = file.content;
+        self.grown_at = file.grown_at;
+        self.visited = file.visited;
     }
 
     /// Forgets what was read: the file is read from its start.

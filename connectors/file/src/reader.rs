@@ -8,6 +8,7 @@
 
 mod begin;
 mod read;
+mod rotated;
 
 use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
@@ -276,6 +277,7 @@ impl Reader {
 
     /// Returns the next file that has something to read, opened, or the answer when there is none.
     fn next_file(&mut self, out: &mut BatchBuilder) -> Result<Result<usize, Poll>> {
+        let mut looked = false;
         loop {
             if let Some(index) = self.files.next() {
                 match self.begin(index, out) {
@@ -296,7 +298,10 @@ impl Reader {
             if !out.is_empty() {
                 return Ok(Err(Poll::More));
             }
-            if !self.scan(out)? {
+            // What was left alone after a look is looked at again later.
+            let found = !looked && self.scan(out)?;
+            looked = true;
+            if !found {
                 return Ok(Err(if self.ctx.bounded() && !self.files.some_wait() {
                     Poll::Exhausted
                 } else {
@@ -342,8 +347,11 @@ impl Reader {
                 );
             }
         }
-        if self.scans == 1 && spooling.is_some() {
+        if self.scans == 1 && self.settings.mode == Mode::Spool {
             self.forget_old(out)?;
+        }
+        if self.settings.mode == Mode::Tail && !self.settings.position_only {
+            self.follow_names(out);
         }
         Ok(self.files.has_next())
     }

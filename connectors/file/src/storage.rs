@@ -53,7 +53,12 @@ pub(crate) struct Meta {
 impl Meta {
     /// Says whether two looks found the same file, whatever it is called.
     pub(crate) fn is_same_file(&self, other: &Self) -> bool {
-        (self.device, self.inode) == (other.device, other.inode)
+        self.file() == other.file()
+    }
+
+    /// Device and inode.
+    pub(crate) fn file(&self) -> (u64, u64) {
+        (self.device, self.inode)
     }
 
     /// Size and time: what changes when somebody writes to the file.

@@ -10,6 +10,7 @@ mod formats;
 mod legacy;
 mod many;
 mod readme;
+mod rotation;
 mod sink;
 mod source;
 mod spool;

@@ -1,4 +1,4 @@
-//! Opening a file where reading stopped: is it the same file, did its bytes come before, was it rotated?
+//! Opening a file where reading stopped: is it the same file, did its bytes come before?
 
 use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
@@ -7,11 +7,10 @@ use super::{OnReplaced, Reader, partition};
 use crate::content::{Content, read_full};
 use crate::decode::{Decode, Problem, Start, Wants, valid_utf8};
 use crate::error;
-use crate::files::{Opened, Tracked};
+use crate::files::Opened;
 use crate::format::{Bad, Reason};
-use crate::identity::{Change, Position};
+use crate::identity::Change;
 use crate::options::Mode;
-use crate::rotation;
 use crate::spool::{self, OnDuplicate};
 use crate::unpack;
 use crate::window::{self, LineCounter};
@@ -46,15 +45,20 @@ impl Reader {
                 }
             }
             Opened::Replaced(change) => {
-                if !self.found_rotated(index, out)? && !self.replaced(index, &change)? {
+                let rotated = self.came_free(index, out) || self.found_rotated(index, out)?;
+                if !rotated && !self.replaced(index, &change)? {
                     return Ok(false);
                 }
             }
         }
-        self.open_content(index)?;
         if self.settings.mode == Mode::Tail && !position_only {
+            if self.is_in_the_making(index)? {
+                return Ok(false);
+            }
+            self.open_content(index)?;
             self.take_over(index, out)?;
         }
+        self.open_content(index)?;
         let Some(tracked) = self.files.get_mut(index) else {
             return Ok(false);
         };
@@ -198,110 +202,8 @@ impl Reader {
         self.errands.finished(out.seq(), &tracked.path);
     }
 
-    /// A log that was replaced may have been renamed or copied away: then the rest of it is read under its new name, and nothing
-    /// was lost. Returns whether that is so.
-    fn found_rotated(&mut self, index: usize, out: &mut BatchBuilder) -> Result<bool> {
-        let Some(known) = self
-            .files
-            .get(index)
-            .map(|tracked| tracked.position.clone())
-        else {
-            return Ok(false);
-        };
-        for other in self.files.relatives(index) {
-            let is_new = |tracked: &Tracked| !tracked.is_known && tracked.seen.is_some();
-            if !self.files.get(other).is_some_and(is_new) || !self.continues(other, &known)? {
-                continue;
-            }
-            self.inherit(other, &known, out);
-            if let Some(tracked) = self.files.get_mut(index) {
-                tracing::info!(
-                    file = tracked.name,
-                    "was rotated, the new file is read from its start"
-                );
-                tracked.restart();
-                out.delete_offset(partition(&tracked.name));
-            }
-            return Ok(true);
-        }
-        Ok(false)
-    }
-
-    /// A file that was never read under its name may be one that was, under a name that is gone.
-    fn take_over(&mut self, index: usize, out: &mut BatchBuilder) -> Result<()> {
-        let Some(tracked) = self.files.get(index).filter(|tracked| !tracked.is_known) else {
-            return Ok(());
-        };
-        let name = rotation::family(&tracked.name).to_owned();
-        let gone: Vec<(String, Position)> = self
-            .stored
-            .iter()
-            .filter(|(other, _)| {
-                rotation::family(other) == name
-                    && *other != tracked.name
-                    && !self.files.is_tracked(other)
-            })
-            .cloned()
-            .collect();
-        for (other, known) in gone {
-            if self.continues(index, &known)? && !super::named_file_exists(&self.files, &other) {
-                self.inherit(index, &known, out);
-                self.stored.retain(|(name, _)| *name != other);
-                out.delete_offset(partition(&other));
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn continues(&mut self, index: usize, known: &Position) -> Result<bool> {
-        let storage = std::rc::Rc::clone(self.files.storage());
-        let Some(tracked) = self.files.get_mut(index) else {
-            return Ok(false);
-        };
-        let opened = tracked.open(storage.as_ref());
-        let failed = |error| error::io(error, "read", &tracked.name);
-        if let Opened::Gone = opened.map_err(failed)? {
-            return Ok(false);
-        }
-        self.open_content(index)?;
-        let Some(tracked) = self.files.get(index) else {
-            return Ok(false);
-        };
-        let (Some(content), Some(seen)) = (&tracked.content, &tracked.seen) else {
-            return Ok(false);
-        };
-        rotation::continues(known, seen, content.as_ref())
-            .map_err(|error| error::io(error, "read", &tracked.name))
-    }
-
-    fn inherit(&mut self, index: usize, known: &Position, out: &mut BatchBuilder) {
-        let Some(tracked) = self.files.get_mut(index) else {
-            return;
-        };
-        tracing::info!(
-            file = tracked.name,
-            position = known.position,
-            "is a rotated file, reading goes on in it"
-        );
-        let packed = tracked.position.packed;
-        tracked.position = Position {
-            packed,
-            ..known.clone()
-        };
-        tracked.is_known = true;
-        if let Some(identity) = &mut tracked.position.identity {
-            identity.inode = tracked.seen.map_or(0, |seen| seen.inode);
-            if packed {
-                // Identified by its own bytes from now on.
-                tracked.position.identity = None;
-            }
-        }
-        out.offset(partition(&tracked.name), tracked.position.to_offset());
-    }
-
     /// Opens what the file holds, packed or not.
-    fn open_content(&mut self, index: usize) -> Result<()> {
+    pub(super) fn open_content(&mut self, index: usize) -> Result<()> {
         let Some(tracked) = self.files.get_mut(index) else {
             return Ok(());
         };
