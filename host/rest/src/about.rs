@@ -32,7 +32,8 @@ pub(crate) async fn host(
     }
 }
 
-fn describe(host: &Host, tls: bool, auth: bool) -> Result<Value, Refusal> {
+/// What the host is; `tls` and `auth` are those of the request.
+pub(crate) fn describe(host: &Host, tls: bool, auth: bool) -> Result<Value, Refusal> {
     let stat = host.log.stat()?;
     let process = Process::read();
     let now_ms = SystemClock::default().now_ms();

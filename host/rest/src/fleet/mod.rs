@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::Json;
 use axum::extract::State as Of;
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use linkspan_log::LogBackend;
 use linkspan_types::{Clock as _, SystemClock};
 use serde_json::{Value, json};
@@ -33,7 +33,9 @@ pub(crate) use self::row::{HEALTH_WORDS, Row};
 use self::row::{Problem, Status, Totals};
 pub(crate) use self::stream::events as stream;
 use crate::api::Host;
+use crate::listen::Scheme;
 use crate::refusal::Refusal;
+use crate::role::Caller;
 use crate::view::HostView;
 
 /// How often connectors are looked at.
@@ -289,8 +291,26 @@ fn tell(events: &mut Events, now_ms: i64, before: (&'static str, Option<Problem>
     }
 }
 
-pub(crate) async fn fleet(Of(host): Of<Host>) -> Response {
-    ask(host, Fleet::page).await
+pub(crate) async fn fleet(
+    Of(host): Of<Host>,
+    caller: Option<Extension<Caller>>,
+    scheme: Option<Extension<Scheme>>,
+) -> Response {
+    let auth = caller.is_some_and(|Extension(caller)| caller.auth);
+    let tls = scheme.is_some_and(|Extension(scheme)| scheme.0 == "https");
+    let told = tokio::task::spawn_blocking(move || {
+        let mut page = host.fleet.page();
+        if let Some(fields) = page.as_object_mut() {
+            // Whoever looks at all connectors looks at what they run in as well.
+            let about = crate::about::describe(&host, tls, auth).unwrap_or_default();
+            fields.insert("host".to_owned(), about);
+        }
+        page
+    });
+    match told.await {
+        Ok(value) => Json(value).into_response(),
+        Err(_) => Refusal::new(500, "LS0499", "the operation panicked").into_response(),
+    }
 }
 
 pub(crate) async fn pipelines(Of(host): Of<Host>) -> Response {

@@ -227,6 +227,8 @@ fn fleet() -> Vec<Shape> {
             object(&[
                 ("now_ms", integer()),
                 ("seq", integer()),
+                // Null: the log does not tell its figures.
+                ("host", or_null(named("Host"))),
                 ("totals", totals),
                 ("connectors", list(named("FleetRow"))),
             ]),
