@@ -20,6 +20,11 @@ use tempfile::TempDir;
 /// How long a server may take to come up on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(90);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// The first port that is tried for a server, and how many.
+const PORTS_FROM: u32 = 20_000;
+const PORTS: u32 = 12_000;
+/// How far apart two processes with neighbouring ids begin.
+const PORTS_APART: u32 = 97;
 
 /// The user with all rights on both; `trust`ed from the loopback.
 pub(crate) const USER: &str = "linkspan";
@@ -222,6 +227,13 @@ impl Server {
     fn gone(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.shell.wait().unwrap();
+        }
+        if self.kind == Kind::MariaDb {
+            // What a killed server leaves behind must not speak for the next one.
+            let pid = self.folder.path().join("pid");
+            if pid.try_exists().unwrap() {
+                fs::remove_file(pid).unwrap();
+            }
         }
         assert!(eventually(START_LIMIT, || TcpStream::connect((
             "127.0.0.1",
@@ -458,12 +470,18 @@ pub(crate) fn program(name: &str) -> Option<PathBuf> {
 }
 
 /// Returns a port on which nobody listens.
+///
+/// It lies below those that systems give to outgoing connections and to whoever asks for any port: a server that is away for a
+/// moment, killed by its test, must find its port free when it comes back. Another test's listener on it would be taken for the server.
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0))
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // Processes that run side by side begin at different places.
+    let first = std::process::id().wrapping_mul(PORTS_APART);
+    (0..PORTS)
+        .map(|_| first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
+        .filter_map(|at| u16::try_from(PORTS_FROM + at).ok())
+        .find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
         .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 fn run(command: &mut Command) {
