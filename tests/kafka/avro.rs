@@ -1,5 +1,7 @@
 //! The converter `avro` with a real registry, judged by a Java client with Apicurio's serde, both ways; and what is bad.
 
+use std::sync::atomic::Ordering;
+
 use serde_json::{Value, json};
 
 use crate::broker::{broker, free_port};
@@ -366,4 +368,46 @@ fn what_may_not_be_registered_is_said_and_the_latest_version_is_written_with() {
         pipeline.run(&[]).expect_code(code);
         assert_eq!(registry.versions(&subject), 1, "{more}");
     }
+}
+
+#[test]
+fn a_schema_is_asked_for_once_however_many_records_have_it() {
+    const WHAT: &str = "requests to a registry";
+    let Some(registry) = registry(WHAT) else {
+        return;
+    };
+    let (topic, (url, requests)) = (name("cached"), registry.counted());
+    let yaml = format!(
+        "{}    batch.records: 10
+  out:
+    connector: file-sink
+    path: out.jsonl
+    format: jsonl
+    topics: [{topic}]
+    value.converter: avro
+    value.converter.schema.registry.url: {url}
+",
+        from_csv(&topic, &url, "{ a: int64 }", "")
+    );
+    let pipeline = Pipeline::new(&yaml);
+    let lines = |count: usize| {
+        let numbers: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        format!("a\n{}\n", numbers.join("\n"))
+    };
+    let mut asked = Vec::new();
+    for count in [10, 2_000] {
+        pipeline.scratch.write("in.csv", lines(count));
+        let before = requests.load(Ordering::SeqCst);
+        let ran = pipeline.run(&[]).expect_code(0);
+        assert!(records(&ran, "out") >= 10);
+        asked.push(requests.load(Ordering::SeqCst) - before);
+    }
+    // A new process asks again, which shows that the counter counts; two hundred batches ask no more than one.
+    assert!(
+        asked[0] >= 2 && asked[1] >= 1 && asked[1] <= asked[0],
+        "{asked:?}"
+    );
+    assert!(asked[0] <= 4, "{asked:?}");
+    let written = std::fs::read_to_string(pipeline.scratch.path("out.jsonl")).unwrap();
+    assert_eq!(written.lines().count(), 2_000, "{asked:?}");
 }

@@ -65,7 +65,7 @@ impl Broker {
     /// Creates a topic and waits until it can be used.
     pub(crate) fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
         let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.replicas));
         for (name, value) in settings {
             topic = topic.set(name, value);
         }

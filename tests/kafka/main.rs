@@ -10,6 +10,8 @@ mod broker;
 #[cfg(test)]
 mod client;
 #[cfg(test)]
+mod cluster;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod groups;
@@ -43,3 +45,5 @@ mod source;
 )]
 #[allow(dead_code, reason = "as above")]
 mod support;
+#[cfg(test)]
+mod tls;

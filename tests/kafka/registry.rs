@@ -3,10 +3,12 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use tempfile::TempDir;
@@ -101,6 +103,24 @@ impl Registry {
         format!("http://{}/apis/ccompat/v7", self.address)
     }
 
+    /// Puts a counter of requests before it; returns where that listens, and the count.
+    ///
+    /// It passes bytes on and closes after each answer, so each connection is one request. It ends with the process.
+    pub(crate) fn counted(&self) -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/apis/ccompat/v7", listener.local_addr().unwrap());
+        let (count, address) = (Arc::new(AtomicUsize::new(0)), self.address.clone());
+        let counter = Arc::clone(&count);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (address, counter) = (address.clone(), Arc::clone(&counter));
+                // A client that goes away ends its own connection only.
+                thread::spawn(move || pass_on(stream.ok()?, &address, &counter));
+            }
+        });
+        (url, count)
+    }
+
     fn get(&self, path: &str) -> Option<String> {
         self.send(&format!(
             "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
@@ -168,4 +188,43 @@ impl Registry {
             .args(rest);
         Some(run(&mut command).expect_code(0))
     }
+}
+
+/// Passes one request and its answer on; the `Connection` header makes it the only one.
+fn pass_on(mut client: TcpStream, address: &str, counter: &AtomicUsize) -> Option<()> {
+    let mut request = Vec::new();
+    let mut block = [0; 4096];
+    let head = loop {
+        let end = request.windows(4).position(|four| four == b"\r\n\r\n");
+        if let Some(end) = end {
+            break end;
+        }
+        match client.read(&mut block).ok()? {
+            0 => return None,
+            length => request.extend_from_slice(&block[..length]),
+        }
+    };
+    counter.fetch_add(1, Ordering::SeqCst);
+    let text = String::from_utf8_lossy(&request[..head]).into_owned();
+    let lines = text.lines().filter(|line| {
+        let line = line.to_ascii_lowercase();
+        !line.starts_with("connection:")
+    });
+    let body = text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let named = name.eq_ignore_ascii_case("content-length");
+        named.then(|| value.trim().parse::<usize>().unwrap())
+    });
+    while request.len() < head + 4 + body.unwrap_or(0) {
+        match client.read(&mut block).ok()? {
+            0 => return None,
+            length => request.extend_from_slice(&block[..length]),
+        }
+    }
+    let mut server = TcpStream::connect(address).ok()?;
+    let lines: Vec<&str> = lines.collect();
+    let sent = format!("{}\r\nConnection: close\r\n\r\n", lines.join("\r\n"));
+    server.write_all(sent.as_bytes()).ok()?;
+    server.write_all(&request[head + 4..]).ok()?;
+    std::io::copy(&mut server, &mut client).ok().map(|_| ())
 }
