@@ -7,6 +7,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
@@ -41,6 +42,7 @@ pub(crate) struct Child {
     name: String,
     stop_timeout: Duration,
     status: Option<ExitStatus>,
+    last_words: Arc<Mutex<String>>,
 }
 
 impl Child {
@@ -73,6 +75,7 @@ impl Child {
         })?;
         let (sender, lines) = mpsc::channel(LINES_MAX);
         let mut readers = Vec::new();
+        let last_words = Arc::default();
         if let Some(stdout) = process.stdout.take() {
             let max = settings.line_bytes_max;
             readers.push(spawn("exec-stdout", move || {
@@ -81,9 +84,10 @@ impl Child {
         }
         if let Some(stderr) = process.stderr.take() {
             let (span, per_second) = (ctx.span(), settings.stderr_lines);
+            let last_words = Arc::clone(&last_words);
             readers.push(spawn("exec-stderr", move || {
                 let _entered = span.enter();
-                log_lines(stderr, per_second);
+                log_lines(stderr, per_second, &last_words);
             })?);
         }
         Ok(Self {
@@ -94,6 +98,7 @@ impl Child {
             name: settings.name().to_owned(),
             stop_timeout: settings.stop_timeout,
             status: None,
+            last_words,
         })
     }
 
@@ -154,6 +159,17 @@ impl Child {
             Some((Some(code), _)) => format!("`{name}` ended with exit code {code}"),
             Some((None, Some(signal))) => format!("`{name}` was ended by signal {signal}"),
             _ => format!("`{name}` has not ended"),
+        }
+    }
+
+    /// Says how the program failed, with what it wrote to stderr last: nobody should have to look for the log.
+    pub(crate) fn failure(mut self) -> String {
+        let ending = self.ending();
+        self.stop();
+        let words = self.last_words.lock();
+        match words.unwrap_or_else(PoisonError::into_inner).as_str() {
+            "" => format!("{ending} and wrote nothing to stderr"),
+            words => format!("{ending}; its last words on stderr: {words}"),
         }
     }
 
@@ -271,8 +287,23 @@ fn pass_line(reader: &mut impl BufRead) -> bool {
     }
 }
 
+/// Keeps the end of what a program wrote to stderr, for the error that tells its end.
+fn keep(words: &Mutex<String>, line: &str) {
+    /// Some lines of a usual length.
+    const KEPT_BYTES: usize = 500;
+    let mut words = words.lock().unwrap_or_else(PoisonError::into_inner);
+    if !words.is_empty() {
+        words.push('\n');
+    }
+    words.push_str(line);
+    if words.len() > KEPT_BYTES {
+        let cut = words.ceil_char_boundary(words.len() - KEPT_BYTES);
+        words.drain(..cut);
+    }
+}
+
 /// Logs what a program says on its stderr, so many lines a second.
-fn log_lines(stderr: impl Read, per_second: u32) {
+fn log_lines(stderr: impl Read, per_second: u32, last_words: &Mutex<String>) {
     /// More of a line is not logged.
     const SHOWN_BYTES: u64 = 4096;
     let mut reader = BufReader::new(stderr);
@@ -290,6 +321,11 @@ fn log_lines(stderr: impl Read, per_second: u32) {
         if line.last() != Some(&b'\n') && !pass_line(&mut reader) {
             break;
         }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end();
+        if !text.is_empty() {
+            keep(last_words, text);
+        }
         if since.elapsed() >= Duration::from_secs(1) {
             since = Instant::now();
             logged = 0;
@@ -306,7 +342,7 @@ fn log_lines(stderr: impl Read, per_second: u32) {
             continue;
         }
         logged += 1;
-        tracing::info!(target: "stderr", "{}", String::from_utf8_lossy(&line).trim_end());
+        tracing::info!(target: "stderr", "{text}");
     }
     if passed > 0 {
         tracing::warn!(

@@ -304,14 +304,13 @@ impl ExecSink {
 
     /// The program failed: what was not answered is put again, to a new task.
     fn failure(&mut self) -> Error {
-        let ending = match self.child.take() {
+        let message = match self.child.take() {
             None => "the program is gone".to_owned(),
             Some(mut child) => match child.wait(|| false) {
-                Ok(_) => child.ending(),
+                Ok(_) => child.failure(),
                 Err(error) => error.chain(),
             },
         };
-        let message = format!("{ending}; what it wrote to stderr is in the log");
         match self.options.restart {
             Restart::Never => Error::unavailable(message).permanent(),
             // The host starts the task anew, from the committed offsets.

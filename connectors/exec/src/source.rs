@@ -278,8 +278,13 @@ impl ExecSource {
         let ctx = self.ctx.clone();
         let code = child.wait(|| ctx.stopped())?;
         let success = self.settings.is_success(code);
-        let ending = child.ending();
-        drop(child);
+        let ending = if success {
+            let ending = child.ending();
+            drop(child);
+            ending
+        } else {
+            child.failure()
+        };
         if success {
             self.failures = 0;
             tracing::info!(lines = self.line, "{ending}");
@@ -295,10 +300,7 @@ impl ExecSource {
                 doubled.min(BACKOFF_MAX)
             }
             (_, false) => {
-                return Err(Error::unavailable(format!(
-                    "{ending}; what it wrote to stderr is in the log"
-                ))
-                .permanent());
+                return Err(Error::unavailable(ending).permanent());
             }
         };
         if !success {

@@ -53,20 +53,20 @@ fn lines_are_records_and_a_success_ends_a_job() {
 
 #[test]
 fn an_exit_code_fails_a_job_after_its_records() {
-    let mut failing = source("echo a; exit 3", &[]);
+    let mut failing = source("echo a; echo first >&2; echo 서울 >&2; exit 3", &[]);
     failing.open().unwrap();
     assert_eq!(texts(&failing.poll().unwrap().records), ["a"]);
     let error = failing.poll().unwrap_err();
     assert_eq!(
         error.message(),
-        "`sh` ended with exit code 3; what it wrote to stderr is in the log"
+        "`sh` ended with exit code 3; its last words on stderr: first\n서울"
     );
     let mut allowed = source("echo a; exit 3", &[("success.codes", "[\"0\",\"3\"]")]);
     assert_eq!(texts(&allowed.run(100).unwrap()), ["a"]);
     let mut killed = source("kill -9 $$", &[]);
     assert_eq!(
         killed.run(1).unwrap_err().message(),
-        "`sh` was ended by signal 9; what it wrote to stderr is in the log"
+        "`sh` was ended by signal 9 and wrote nothing to stderr"
     );
     let missing =
         TestHost::source::<ExecSource>([("command", "[\"/no/such/program\"]"), ("topic", "t")])
@@ -310,7 +310,7 @@ fn a_run_of_the_sink_counts_when_it_has_ended_with_success() {
     let error = failing.flush().unwrap_err();
     assert_eq!(
         error.message(),
-        "`sh` ended with exit code 4; what it wrote to stderr is in the log"
+        "`sh` ended with exit code 4 and wrote nothing to stderr"
     );
     assert_eq!(error.kind(), ErrorKind::Internal);
 }

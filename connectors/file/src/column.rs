@@ -105,7 +105,10 @@ impl ColumnType {
             Self::Text => "text".to_owned(),
             Self::Bytes => "`bytes` (base64)".to_owned(),
             Self::Decimal { precision, scale } => {
-                format!("a `decimal({precision},{scale})` (digits beyond the scale are not dropped)")
+                format!(
+                    "a `decimal({precision},{scale})`: digits, at most {scale} behind the point, no exponent; blanks around it \
+                     only with `csv.trim`"
+                )
             }
             Self::Date => "a `date` (2013-01-31)".to_owned(),
             Self::Time => "a `time` (05:15:00.000, at most milliseconds)".to_owned(),

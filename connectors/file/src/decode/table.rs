@@ -64,8 +64,18 @@ impl CsvSettings {
             return field;
         }
         let mut text = String::with_capacity(field.len());
+        let grouped = self.group.is_none_or(|group| {
+            let whole = field.split(self.decimal.unwrap_or('.')).next();
+            is_grouped(whole.unwrap_or_default(), group)
+        });
+        let mut is_whole = true;
         for c in field.chars() {
+            is_whole &= c != self.decimal.unwrap_or('.');
             if self.group == Some(c) {
+                // Elsewhere it is a slip, or the decimal separator of another country.
+                if !grouped || !is_whole {
+                    text.push('?');
+                }
                 continue;
             }
             // A point in a file whose separator is another is no part of a number.
@@ -87,6 +97,15 @@ impl CsvSettings {
     pub(crate) fn is_null(&self, field: &str) -> bool {
         self.null_values.iter().any(|null| null == field)
     }
+}
+
+/// Says whether the digits before the decimal separator stand in groups of three, or in none.
+fn is_grouped(whole: &str, group: char) -> bool {
+    let digits = whole.trim_start_matches(['-', '+']);
+    let mut groups = digits.split(group);
+    let first = groups.next().map_or(0, str::len);
+    let mut others = groups.peekable();
+    others.peek().is_none() || ((1..=3).contains(&first) && others.all(|group| group.len() == 3))
 }
 
 /// The columns of one file.

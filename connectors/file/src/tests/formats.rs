@@ -82,6 +82,24 @@ fn tsv_and_dialects_make_rows() {
             r#"{"n":"-1.00","t":"y","u":"z"}"#,
         ],
     );
+    for slip in ["1,23", "1,2,3,4", ",5", "12,34.5", "1234,567", "1.234,567"] {
+        let folder = Folder::new();
+        folder.write("a.csv", format!("n\n\"1,234,567.5\"\n\"{slip}\"\n"));
+        let mut source = source(
+            &folder.path("a.csv"),
+            &[
+                ("format", "csv"),
+                ("csv.group.separator", ","),
+                ("csv.types", r#"{"n":"decimal(12,3)"}"#),
+            ],
+        );
+        let error = source.run(10).unwrap_err();
+        let (_, message) = told(&error, &folder);
+        assert!(
+            message.starts_with("`DIR/a.csv` line 3, byte 16: column `n` is not a `decimal(12,3)`"),
+            "{slip}: {message}"
+        );
+    }
     check_format(
         &[("format", "csv"), ("csv.line.end", "cr")],
         "a,b\r1,2\r3,4",
