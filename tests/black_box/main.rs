@@ -30,6 +30,8 @@ mod converters;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
+mod door;
+#[cfg(test)]
 mod errors;
 #[cfg(test)]
 mod files;

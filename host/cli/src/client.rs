@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
@@ -50,14 +52,41 @@ impl std::fmt::Debug for Remote {
     }
 }
 
+/// Who asks a host elsewhere. `Debug` shows no secret.
+#[derive(Clone)]
+pub(crate) enum Credentials {
+    /// A bearer token.
+    Token(String),
+    /// A user with a password.
+    User(String, String),
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl Credentials {
+    fn header(&self) -> String {
+        match self {
+            Self::Token(token) => format!("Bearer {token}"),
+            Self::User(user, password) => {
+                let pair = STANDARD.encode(format!("{user}:{password}"));
+                format!("Basic {pair}")
+            }
+        }
+    }
+}
+
 impl Remote {
-    /// A host at an address of http or https, with a bearer token if it wants one.
+    /// A host at an address of http or https, with who asks if it wants to know.
     ///
     /// # Errors
     /// The address is none, carries a user or a query, or would send a token over an open line.
     pub(crate) fn new(
         url: &str,
-        token: Option<&str>,
+        credentials: Option<&Credentials>,
         ca_file: Option<PathBuf>,
     ) -> Result<Self, Failure> {
         let invalid = |why: &str| {
@@ -76,14 +105,15 @@ impl Remote {
             return Err(invalid("it begins with neither http:// nor https://"));
         }
         if uri.authority().is_some_and(|of| of.as_str().contains('@')) {
-            return Err(invalid("it holds a user or password")
-                .help("a token belongs into a file (--token-file) or LINKSPAN_TOKEN"));
+            return Err(invalid("it holds a user or password").help(
+                "a token belongs into a file (--token-file) or LINKSPAN_TOKEN, a user to --user",
+            ));
         }
         if uri.query().is_some() || url.contains('#') {
             return Err(invalid("it ends with a path, without `?` and `#`"));
         }
-        let authorization = token.map(|token| {
-            HeaderValue::try_from(format!("Bearer {token}")).map(|mut value| {
+        let authorization = credentials.map(|credentials| {
+            HeaderValue::try_from(credentials.header()).map(|mut value| {
                 value.set_sensitive(true);
                 value
             })
@@ -99,9 +129,11 @@ impl Remote {
             return Err(Failure::new(
                 Exit::Invalid,
                 "LS0226",
-                format!("the token would go to `{host}` over http, where others can read it"),
+                format!(
+                    "the token or password would go to `{host}` over http, where others can read it"
+                ),
             )
-            .help("use https, or leave the token out"));
+            .help("use https, or leave it out"));
         }
         Ok(Self {
             url: url.to_owned(),
@@ -273,7 +305,7 @@ impl Host {
         match (text("help"), status, self) {
             (Some(help), ..) => failure.help(help),
             (None, 401, Self::Elsewhere(_)) => failure.help(
-                "name a token: --token-file FILE, LINKSPAN_TOKEN, or `linkspan context add` with one of them",
+                "name a token (--token-file FILE, LINKSPAN_TOKEN) or a user (--user NAME, LINKSPAN_PASSWORD), or use `linkspan context add` with one of them",
             ),
             _ => failure,
         }
@@ -299,7 +331,8 @@ mod tests {
     use super::*;
 
     fn check(url: &str, token: Option<&str>) -> Result<(), &'static str> {
-        let made = Remote::new(url, token, None);
+        let token = token.map(|token| Credentials::Token(token.to_owned()));
+        let made = Remote::new(url, token.as_ref(), None);
         made.map(drop).map_err(|failure| failure.code)
     }
 
@@ -340,8 +373,10 @@ mod tests {
 
     #[test]
     fn a_token_is_never_shown() {
-        let remote = Remote::new("https://example.org", Some("canary-1"), None).unwrap();
-        let shown = format!("{remote:?}");
+        let user = Credentials::User("anna".to_owned(), "canary-2".to_owned());
+        assert_eq!(user.header(), "Basic YW5uYTpjYW5hcnktMg==");
+        let remote = Remote::new("https://example.org", Some(&user), None).unwrap();
+        let shown = format!("{remote:?} {user:?}");
         assert!(
             shown.contains("***") && !shown.contains("canary"),
             "{shown}"

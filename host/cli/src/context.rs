@@ -9,7 +9,7 @@
 //!   test: { url: "http://127.0.0.1:8083", token_env: TEST_TOKEN, ca_file: /etc/ssl/own.pem }
 //! ```
 //!
-//! A token itself is never stored here and never printed: only where it is.
+//! Instead of a token `user` with `password_file` or `password_env`. A token or password itself is never stored here and never printed: only where it is.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::args::{At, ContextAddArgs, ContextCommand, Output};
-use crate::client::{Host, Remote};
+use crate::client::{Credentials, Host, Remote};
 use crate::exit::{Exit, Failure};
 use crate::shown::{structured, text};
 use crate::suggest::meant;
@@ -50,6 +50,12 @@ struct Context {
     token_file: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     token_env: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password_file: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password_env: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ca_file: Option<PathBuf>,
 }
@@ -104,12 +110,23 @@ fn add(args: ContextAddArgs, all: &mut Contexts) -> Result<(), Failure> {
         url: args.url,
         token_file: args.token_file.map(whole),
         token_env: args.token_env,
+        user: args.user,
+        password_file: args.password_file.map(whole),
+        password_env: args.password_env,
         ca_file: args.ca_file.map(whole),
     };
     // What cannot be an address is said now; a token is looked at when it is used.
     Remote::new(&context.url, None, None)?;
-    if context.wants_token() {
-        Remote::new(&context.url, Some("x"), None)?;
+    if context.user.is_some() && !context.has_password() {
+        return Err(Failure::new(
+            Exit::Invalid,
+            "LS0220",
+            "a user needs --password-file or --password-env",
+        ));
+    }
+    if context.wants_credentials() {
+        let some = Credentials::Token("x".to_owned());
+        Remote::new(&context.url, Some(&some), None)?;
     }
     terminal::note(&format!("context `{}` is {}", args.name, context.url));
     if args.use_it {
@@ -121,18 +138,22 @@ fn add(args: ContextAddArgs, all: &mut Contexts) -> Result<(), Failure> {
 
 fn list(all: &Contexts, output: Output) {
     let rows = all.contexts.iter().map(|(name, context)| {
-        let token = match (&context.token_file, &context.token_env) {
+        let place = |file: &Option<PathBuf>, variable: &Option<String>| match (file, variable) {
             (Some(file), _) => json!(format!("file {}", file.display())),
             (None, Some(variable)) => json!(format!("variable {variable}")),
             (None, None) => Value::Null,
         };
-        json!({ "name": name, "current": all.current.as_deref() == Some(name), "url": context.url, "token": token })
+        json!({
+            "name": name, "current": all.current.as_deref() == Some(name), "url": context.url,
+            "token": place(&context.token_file, &context.token_env),
+            "user": context.user, "password": place(&context.password_file, &context.password_env),
+        })
     });
     let rows = Value::from_iter(rows);
     if structured(output, &rows, |row| text(row, "name")) {
         return;
     }
-    let mut table = Table::new(&["", "context", "url", "token"]);
+    let mut table = Table::new(&["", "context", "url", "user", "token or password"]);
     for row in rows.as_array().into_iter().flatten() {
         let current = row.get("current") == Some(&Value::Bool(true));
         let mark = if current { "*" } else { "" };
@@ -140,7 +161,11 @@ fn list(all: &Contexts, output: Output) {
             mark.to_owned(),
             text(row, "name"),
             text(row, "url"),
-            text(row, "token"),
+            text(row, "user"),
+            match row.get("token") {
+                Some(Value::String(token)) => token.clone(),
+                _ => text(row, "password"),
+            },
         ]);
     }
     table.print("there are no contexts; `linkspan context add NAME --url URL` makes one");
@@ -161,20 +186,31 @@ impl Contexts {
 }
 
 impl Context {
-    fn wants_token(&self) -> bool {
-        self.token_file.is_some() || self.token_env.is_some()
+    fn wants_credentials(&self) -> bool {
+        self.token_file.is_some() || self.token_env.is_some() || self.user.is_some()
+    }
+
+    fn has_password(&self) -> bool {
+        self.password_file.is_some() || self.password_env.is_some()
     }
 
     fn host(&self) -> Result<Host, Failure> {
-        let token = match (&self.token_file, &self.token_env) {
-            (Some(file), _) => Some(token_of(file)?),
-            (None, Some(variable)) => Some(token_in(variable).ok_or_else(|| {
-                let message = format!("the token of the context: {variable} is not set");
+        let secret = |file: &Option<PathBuf>, variable: &Option<String>, what: &str| match (
+            file, variable,
+        ) {
+            (Some(file), _) => secret_of(file, what).map(Some),
+            (None, Some(variable)) => secret_in(variable).map(Some).ok_or_else(|| {
+                let message = format!("the {what} of the context: {variable} is not set");
                 Failure::new(Exit::Environment, "LS0152", message)
-            })?),
-            (None, None) => None,
+            }),
+            (None, None) => Ok(None),
         };
-        remote(&self.url, token.as_deref(), self.ca_file.clone())
+        let credentials = match &self.user {
+            Some(user) => secret(&self.password_file, &self.password_env, "password")?
+                .map(|password| Credentials::User(user.clone(), password)),
+            None => secret(&self.token_file, &self.token_env, "token")?.map(Credentials::Token),
+        };
+        remote(&self.url, credentials.as_ref(), self.ca_file.clone())
     }
 }
 
@@ -190,13 +226,12 @@ pub(crate) fn elsewhere(at: &At) -> Result<Option<Host>, Failure> {
     if let Some(name) = &at.context {
         return read(&file()?)?.find(name)?.host().map(Some);
     }
-    let url = at.url.clone().or_else(|| token_in("LINKSPAN_URL"));
+    let url = at.url.clone().or_else(|| secret_in("LINKSPAN_URL"));
     if let Some(url) = url {
-        let token = match &at.token_file {
-            Some(file) => Some(token_of(file)?),
-            None => token_in("LINKSPAN_TOKEN"),
-        };
-        return remote(&url, token.as_deref(), None).map(Some);
+        let credentials = credentials(at)?;
+        let ca_file = at.ca_file.clone();
+        let ca_file = ca_file.or_else(|| secret_in("LINKSPAN_CA_FILE").map(PathBuf::from));
+        return remote(&url, credentials.as_ref(), ca_file).map(Some);
     }
     // Without a home there is no file, and so no context in use.
     let Ok(file) = file() else { return Ok(None) };
@@ -207,29 +242,62 @@ pub(crate) fn elsewhere(at: &At) -> Result<Option<Host>, Failure> {
     }
 }
 
-fn remote(url: &str, token: Option<&str>, ca_file: Option<PathBuf>) -> Result<Host, Failure> {
-    Ok(Host::Elsewhere(Arc::new(Remote::new(url, token, ca_file)?)))
+/// Who asks: `--token-file`, `--user`, then the variables.
+fn credentials(at: &At) -> Result<Option<Credentials>, Failure> {
+    if let Some(file) = &at.token_file {
+        return Ok(Some(Credentials::Token(secret_of(file, "token")?)));
+    }
+    let user = at.user.clone().or_else(|| secret_in("LINKSPAN_USER"));
+    let token = secret_in("LINKSPAN_TOKEN").filter(|_| at.user.is_none());
+    if let Some(token) = token {
+        return Ok(Some(Credentials::Token(token)));
+    }
+    let Some(user) = user else { return Ok(None) };
+    let password = match &at.password_file {
+        Some(file) => secret_of(file, "password")?,
+        None => secret_in("LINKSPAN_PASSWORD").ok_or_else(|| {
+            Failure::new(
+                Exit::Invalid,
+                "LS0220",
+                format!("the password of `{user}` is not known"),
+            )
+            .help("name its file with --password-file, or set LINKSPAN_PASSWORD")
+        })?,
+    };
+    Ok(Some(Credentials::User(user, password)))
 }
 
-fn token_in(variable: &str) -> Option<String> {
+fn remote(
+    url: &str,
+    credentials: Option<&Credentials>,
+    ca_file: Option<PathBuf>,
+) -> Result<Host, Failure> {
+    Ok(Host::Elsewhere(Arc::new(Remote::new(
+        url,
+        credentials,
+        ca_file,
+    )?)))
+}
+
+fn secret_in(variable: &str) -> Option<String> {
     let value = std::env::var(variable).ok()?;
     (!value.is_empty()).then_some(value)
 }
 
-fn token_of(file: &Path) -> Result<String, Failure> {
+fn secret_of(file: &Path, what: &str) -> Result<String, Failure> {
     let text = read_text(file).map_err(|error| {
         let message = format!(
-            "could not read the token file `{}`: {error}",
+            "could not read the {what} file `{}`: {error}",
             file.display()
         );
         Failure::new(Exit::Environment, "LS0704", message)
     })?;
-    let token = text.unwrap_or_default().trim().to_owned();
-    if token.is_empty() {
-        let message = format!("the token file `{}` is missing or empty", file.display());
+    let secret = text.unwrap_or_default().trim().to_owned();
+    if secret.is_empty() {
+        let message = format!("the {what} file `{}` is missing or empty", file.display());
         return Err(Failure::new(Exit::Environment, "LS0704", message));
     }
-    Ok(token)
+    Ok(secret)
 }
 
 /// Where the contexts are stored.
@@ -319,6 +387,9 @@ mod tests {
             url: "https://example.org".to_owned(),
             token_file: Some(PathBuf::from("/a/token")),
             token_env: None,
+            user: None,
+            password_file: None,
+            password_env: None,
             ca_file: None,
         };
         let all = Contexts {

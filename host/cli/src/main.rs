@@ -39,6 +39,7 @@ mod target;
 mod terminal;
 mod topic;
 mod transform_cmd;
+mod users;
 mod validate;
 
 use std::process::ExitCode;
@@ -84,6 +85,7 @@ fn main() -> ExitCode {
         Some(Command::Infer(args)) => infer::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args),
         Some(Command::Context(command)) => context::run(command),
+        Some(Command::Users(command)) => users::run(&command),
         Some(Command::Explain(args)) => explain::run(&args),
         Some(Command::Completions(args)) => shell::completions(&args),
         Some(Command::Man(args)) => shell::man(&args),

@@ -38,6 +38,19 @@ pub static HOST: LazyLock<Vec<FrameworkOption>> =
 pub static PARAM: LazyLock<Vec<FrameworkOption>> =
     LazyLock::new(|| PARAM_ROWS.iter().map(Row::option).collect());
 
+/// What a user takes.
+pub static USER: LazyLock<Vec<FrameworkOption>> = LazyLock::new(|| with_role(USER_ROWS));
+/// What a token takes.
+pub static TOKEN: LazyLock<Vec<FrameworkOption>> = LazyLock::new(|| with_role(TOKEN_ROWS));
+
+fn with_role(rows: &[Row]) -> Vec<FrameworkOption> {
+    let mut options: Vec<_> = rows.iter().map(Row::option).collect();
+    for option in &mut options {
+        option.def.required = option.def.name == "role";
+    }
+    options
+}
+
 /// What `schedule:` takes.
 pub static SCHEDULE: LazyLock<Vec<FrameworkOption>> = LazyLock::new(|| {
     let mut options: Vec<_> = SCHEDULE_ROWS.iter().map(Row::option).collect();
@@ -552,7 +565,33 @@ static HOST_ROWS: &[Row] = &[
     row(
         "listen",
         OptionType::String,
-        "The address of the REST interface, or none; default 127.0.0.1:8083 for a run that lasts.",
+        "The address of the REST interface, or none; default 127.0.0.1:8083 for a run that lasts. One that others can reach needs users or tokens, and TLS.",
+    )
+    .alias("listen.address"),
+    row(
+        "listen.names",
+        OptionType::List,
+        "Names that the host is asked by, besides its addresses and localhost: hub.example.org.",
+    ),
+    row(
+        "listen.tls.cert",
+        OptionType::Path,
+        "The certificate chain of the REST interface, a PEM file; a changed one is taken over by itself, and on SIGHUP.",
+    ),
+    row(
+        "listen.tls.key",
+        OptionType::Path,
+        "Its private key, a PEM file.",
+    ),
+    row(
+        "users",
+        OptionType::Map,
+        "Who may use the REST interface, by name: role, and password.hash or password. With users or tokens nobody else may.",
+    ),
+    row(
+        "tokens",
+        OptionType::Map,
+        "Bearer tokens, by name: role, sha256 or token, and expires.",
     ),
     row(
         "num.partitions",
@@ -685,7 +724,6 @@ static HOST_ROWS: &[Row] = &[
         "The Kafka cluster of the backend kafka.",
     ),
     later("group.id", "Hosts of one group share the work."),
-    later("rest.*", "Access and TLS of the REST interface."),
     later("metrics.*", "Metrics."),
     row(
         "logging.output",
@@ -743,6 +781,46 @@ static HOST_ROWS: &[Row] = &[
         "The socket of the output `journald`.",
     )
     .default("/run/systemd/journal/socket"),
+];
+
+const ROLE: Row = row(
+    "role",
+    OptionType::String,
+    "viewer sees all but the values of records, operator works with connectors, offsets and records, admin makes, changes and deletes.",
+)
+.values(&["viewer", "operator", "admin"]);
+
+static USER_ROWS: &[Row] = &[
+    ROLE,
+    row(
+        "password.hash",
+        OptionType::String,
+        "The argon2id hash of the password, as `linkspan users hash` prints it.",
+    ),
+    row(
+        "password",
+        OptionType::String,
+        "The password itself, by a placeholder only: ${env:NAME} or ${file:path:key}.",
+    ),
+];
+
+static TOKEN_ROWS: &[Row] = &[
+    ROLE,
+    row(
+        "sha256",
+        OptionType::String,
+        "The SHA-256 of the token, 64 hex digits, as `linkspan users token` prints it.",
+    ),
+    row(
+        "token",
+        OptionType::String,
+        "The token itself, by a placeholder only: ${env:NAME} or ${file:path:key}.",
+    ),
+    row(
+        "expires",
+        OptionType::String,
+        "From when on it is worth nothing: 2027-01-31 or 2027-01-31T12:00:00Z.",
+    ),
 ];
 
 static PARAM_ROWS: &[Row] = &[

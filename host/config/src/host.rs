@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use linkspan_types::TopicName;
 use linkspan_types::topic_settings::{Effect, canonical, find};
 
+use crate::access;
 use crate::check::items;
 use crate::codes;
 use crate::connector::role_of;
@@ -44,6 +45,7 @@ pub(crate) fn read(
     base: &Path,
 ) -> (HostSettings, HostValues) {
     let vocabulary = vocabulary(&framework::HOST);
+    let (people, entries) = access::split(entries);
     let span = entries
         .first()
         .map_or(Span::at(FileId(0), 1, 1), |entry| entry.key_span);
@@ -56,7 +58,7 @@ pub(crate) fn read(
         span,
     };
     let settings = reader.read(&[Body {
-        entries,
+        entries: &entries,
         explicit: true,
     }]);
     let value = |name: &str| {
@@ -92,23 +94,19 @@ pub(crate) fn read(
         data,
         plugin_paths: plugins.map(|text| paths(&text)).unwrap_or_default(),
         listen,
+        access: access::read(
+            report,
+            &people,
+            &settings,
+            access::Around {
+                resolver,
+                unset_env,
+            },
+        ),
         num_partitions: i32::try_from(number("num.partitions")).unwrap_or(1),
         stop_timeout_ms: number("stop.timeout.ms"),
         memory_bytes_max: number("memory.max.bytes"),
-        log: LogSettings {
-            durability: if value("log.durability") == "os" {
-                Durability::Os
-            } else {
-                Durability::Fsync
-            },
-            journal_bytes: number("log.journal.bytes"),
-            journal_bytes_max: number("log.journal.max.bytes"),
-            segment_bytes: number("log.segment.bytes"),
-            cache_bytes: number("log.cache.bytes"),
-            // -1, no limit, is no number of bytes.
-            bytes_max: value("log.max.bytes").parse().ok(),
-            retention_check_interval_ms: number("log.retention.check.interval.ms"),
-        },
+        log: log_settings(&value),
         logging,
         converters: settings
             .iter()
@@ -118,6 +116,25 @@ pub(crate) fn read(
         providers: providers::read(report, &settings),
     };
     (host, written(report, &settings))
+}
+
+/// What is said about the log; `value` gives an option's text or its default.
+fn log_settings(value: &dyn Fn(&str) -> String) -> LogSettings {
+    let number = |name: &str| value(name).parse::<u64>().unwrap_or_default();
+    LogSettings {
+        durability: if value("log.durability") == "os" {
+            Durability::Os
+        } else {
+            Durability::Fsync
+        },
+        journal_bytes: number("log.journal.bytes"),
+        journal_bytes_max: number("log.journal.max.bytes"),
+        segment_bytes: number("log.segment.bytes"),
+        cache_bytes: number("log.cache.bytes"),
+        // -1, no limit, is no number of bytes.
+        bytes_max: value("log.max.bytes").parse().ok(),
+        retention_check_interval_ms: number("log.retention.check.interval.ms"),
+    }
 }
 
 /// What the files say under `host:`, each with its place.

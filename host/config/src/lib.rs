@@ -19,6 +19,7 @@
 pub mod codes;
 pub mod framework;
 
+mod access;
 mod address;
 mod check;
 mod connect_files;
@@ -43,6 +44,10 @@ mod source;
 mod vocabulary;
 mod yaml;
 
+pub use access::{
+    AccessRole, AccessSettings, Hidden, PasswordSetting, TlsSettings, TokenSecret, TokenSetting,
+    UserSetting,
+};
 pub use connect_files::{KeyFate, KeyReport, MADE_BY_REST, MapProblem, connector_of_map};
 pub use diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 pub use flow::{Stages, stages};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::access::AccessSettings;
 use crate::check;
 use crate::codes;
 use crate::connector::{CONVERTER_ROLES, role_of};
@@ -51,6 +52,8 @@ pub struct HostSettings {
     pub plugin_paths: Vec<PathBuf>,
     /// The address of the REST interface, or `none`; `None` = not said.
     pub listen: Option<String>,
+    /// Who may use it, and over which line.
+    pub access: AccessSettings,
     /// Partitions of a topic that nobody declared.
     pub num_partitions: i32,
     /// How long tasks may take to stop.

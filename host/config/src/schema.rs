@@ -37,12 +37,18 @@ pub fn json_schema(classes: &[Class]) -> Value {
         .iter()
         .map(|class| (class.name.clone(), class_schema(class)))
         .collect();
-    let host = object(
+    let mut host = object(
         framework::HOST
             .iter()
             .filter(|one| built(one))
             .map(|one| &one.def),
     );
+    for (section, options) in [("users", &framework::USER), ("tokens", &framework::TOKEN)] {
+        if let Some(schema) = host.pointer_mut(&format!("/properties/{section}")) {
+            let one = object(options.iter().map(|one| &one.def));
+            *schema = json!({ "type": "object", "additionalProperties": one });
+        }
+    }
     let topic = object(framework::TOPIC.iter().map(|one| &one.def));
     let param = object(framework::PARAM.iter().map(|one| &one.def));
     let schedule = object(framework::SCHEDULE.iter().map(|one| &one.def));

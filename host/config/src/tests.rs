@@ -7,6 +7,7 @@ use crate::{
     Class, ClassKind, Diagnostics, OptionDef, OptionType, Plan, Request, RestartPolicy, load,
 };
 
+mod access;
 mod bad_input;
 mod connect_files;
 mod fuzz;

@@ -5,6 +5,8 @@
 
 mod about;
 mod api;
+mod audit;
+mod auth;
 mod browse;
 pub mod connect;
 mod connectors;
@@ -25,12 +27,17 @@ mod refusal;
 mod role;
 mod routes;
 mod start;
+mod tls;
 mod topics;
 mod ui;
 mod view;
 mod workbench;
 
 pub use crate::api::{refuse, router};
+pub use crate::audit::{Audit, audited};
+pub use crate::auth::{
+    Access, NewPassword, NewToken, RandomError, Token, User, Verifier, VerifierError,
+};
 pub use crate::connectors::ConnectorCommand;
 pub use crate::dead_letters::Letters;
 pub use crate::fleet::Fleet;
@@ -45,5 +52,6 @@ pub use crate::records::{ReadError, RecordReader, RecordView, ViewValue, decode}
 pub use crate::refusal::Refusal;
 pub use crate::role::{Caller, Role};
 pub use crate::start::{From, FromError};
+pub use crate::tls::{Tls, TlsError};
 pub use crate::topics::{DeleteRecords, NewTopic, TopicChange};
 pub use crate::view::{HostView, WantedLines};

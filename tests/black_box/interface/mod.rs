@@ -422,6 +422,7 @@ fn workbench(host: &mut Host) {
     for route in [
         "GET /api/v1/jobs",
         "GET /api/v1/log/stat",
+        "GET /api/v1/audit",
         "GET /api/v1/openapi.json",
     ] {
         host.ask(route, &[], None);

@@ -25,7 +25,7 @@ pub(crate) struct DoctorArgs {
 pub(crate) enum ContextCommand {
     /// Give a host elsewhere a name. The token stays where it is: only its place is stored.
     #[command(
-        after_help = "Examples:\n  linkspan context add prod --url https://linkspan.example.org:8083 --token-file ~/.linkspan-token\n  linkspan context add test --url http://127.0.0.1:8083 --use"
+        after_help = "Examples:\n  linkspan context add prod --url https://linkspan.example.org:8083 --token-file ~/.linkspan-token\n  linkspan context add lab --url https://hub.lan:8083 --ca-file lab-ca.pem --user anna --password-env LAB_PASSWORD\n  linkspan context add test --url http://127.0.0.1:8083 --use"
     )]
     Add(ContextAddArgs),
     /// Make a context the one of all commands that name none; `--none` goes back to this machine.
@@ -68,6 +68,20 @@ pub(crate) struct ContextAddArgs {
     /// The environment variable that holds the bearer token
     #[arg(long, value_name = "VARIABLE")]
     pub(crate) token_env: Option<String>,
+    /// The user who asks, instead of a token
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["token_file", "token_env"])]
+    pub(crate) user: Option<String>,
+    /// The file that holds the user's password; it is read at each command
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "user",
+        conflicts_with = "password_env"
+    )]
+    pub(crate) password_file: Option<PathBuf>,
+    /// The environment variable that holds the user's password
+    #[arg(long, value_name = "VARIABLE", requires = "user")]
+    pub(crate) password_env: Option<String>,
     /// A file of certificates (PEM) to trust instead of the system's
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,

@@ -10,6 +10,7 @@ mod log;
 mod plugins;
 mod records;
 mod run;
+mod users;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,7 @@ pub(crate) use self::run::{
     ConfigArgs, ConfigCommand, ConfigShowArgs, InferArgs, ReloadWhen, RunArgs, RunsCommand,
     TransformCommand, TransformTryArgs, ValidateArgs,
 };
+pub(crate) use self::users::{UsersCommand, UsersHashArgs};
 
 /// The data directory of commands that are not told another one.
 pub(crate) const DATA_DEFAULT: &str = "linkspan-data";
@@ -240,6 +242,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  linkspan context add prod --url https://linkspan.example.org:8083 --token-file ~/.linkspan-token\n  linkspan context use prod"
     )]
     Context(ContextCommand),
+    /// Make what `users:` and `tokens:` under `host:` take: hashes of passwords, and tokens.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  linkspan users hash\n  linkspan users token"
+    )]
+    Users(UsersCommand),
     /// Say what a code of a message means, why it comes and what to do; `all` lists the codes.
     #[command(
         after_help = "Examples:\n  linkspan explain LS0103\n  linkspan explain LS0103 --lang ko\n  linkspan explain all -o json"
@@ -299,6 +307,31 @@ pub(crate) struct At {
         requires = "url"
     )]
     pub(crate) token_file: Option<PathBuf>,
+    /// With --url: the user who asks; LINKSPAN_USER does the same
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "A host elsewhere",
+        requires = "url",
+        conflicts_with = "token_file"
+    )]
+    pub(crate) user: Option<String>,
+    /// With --user: a file that holds the password; else LINKSPAN_PASSWORD holds it
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "A host elsewhere",
+        requires = "user"
+    )]
+    pub(crate) password_file: Option<PathBuf>,
+    /// With --url: a file of certificates (PEM) to trust instead of the system's; LINKSPAN_CA_FILE does the same
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "A host elsewhere",
+        requires = "url"
+    )]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 impl At {

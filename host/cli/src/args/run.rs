@@ -91,6 +91,9 @@ pub(crate) struct RunArgs {
     /// Serve the REST interface here, or `none` [default: 127.0.0.1:8083, with --once none]
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
+    /// Let others reach the REST interface without users and TLS; said once an hour
+    #[arg(long)]
+    pub(crate) insecure_listen: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// How the result is printed

@@ -20,11 +20,13 @@ impl Hub {
     /// A connector's options as they may be shown.
     pub(crate) fn shown_options(&self, name: &str) -> Option<Config> {
         let made = self.made().get(name).cloned();
-        if let Some(made) = made {
-            return Some(self.hide(name, made));
-        }
-        // Those of files are hidden already.
-        self.config(name)
+        let mut shown = match made {
+            Some(made) => self.hide(name, made),
+            // Those of files are hidden already.
+            None => self.config(name)?,
+        };
+        linkspan_rest::connect::veil(&mut shown);
+        Some(shown)
     }
 
     /// Takes the secrets out of options that came over the network. Placeholders stay.

@@ -176,6 +176,18 @@ impl ConnectHost for Hub {
         self.show_info(name)
     }
 
+    fn secrets(&self, class: &str) -> Vec<String> {
+        use linkspan_config::Catalog as _;
+        let class = self.classes.class(class);
+        class
+            .into_iter()
+            .flat_map(|class| &class.options)
+            .filter(|option| option.is_secret())
+            .flat_map(|option| std::iter::once(&option.name).chain(&option.aliases))
+            .cloned()
+            .collect()
+    }
+
     fn state(&self, name: &str) -> Result<ConnectorState, Refusal> {
         let status = self.control()?.status(name);
         status.map(|status| self.show_state(status)).map_err(|_| {

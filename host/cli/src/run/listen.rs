@@ -1,18 +1,29 @@
-//! The network listener of a run that lasts: Kafka Connect's REST interface and `/api/v1`.
+//! The network listener of a run that lasts: Kafka Connect's REST interface and `/api/v1`, for whom it is meant.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+use linkspan_config::AccessSettings;
 use linkspan_rest::connect::ConnectHost;
-use linkspan_rest::{Front, Names};
+use linkspan_rest::listen::Limits;
+use linkspan_rest::{Access, Audit, Front, Names, Tls};
+use linkspan_types::error_chain;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
+use super::access;
 use crate::args::RunArgs;
 use crate::exit::{Exit, Failure};
 use crate::terminal;
 
 /// Where it listens unless told otherwise: Kafka Connect's port, on this machine only.
 const DEFAULT: &str = "127.0.0.1:8083";
+
+/// How often certificate and key are looked at.
+const TLS_LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often a host that everybody can reach says so.
+const WARN_EVERY: Duration = Duration::from_secs(3600);
 
 /// Where to listen, and whether somebody said so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,12 +40,48 @@ impl Wish {
     pub(super) fn said(&self) -> bool {
         self.said
     }
+
+    /// What an address that others can reach lacks.
+    fn lacks(&self, access: &AccessSettings) -> Option<&'static str> {
+        if self.address.ip().to_canonical().is_loopback() {
+            return None;
+        }
+        match (access.asks(), access.tls.is_some()) {
+            (true, true) => None,
+            (true, false) => Some("no TLS"),
+            (false, true) => Some("no users"),
+            (false, false) => Some("neither users nor TLS"),
+        }
+    }
+
+    /// Refuses an address that others can reach without users and TLS, unless that is wanted.
+    ///
+    /// # Errors
+    /// It says what to write (exit 2).
+    pub(super) fn check(&self, access: &AccessSettings, insecure: bool) -> Result<(), Failure> {
+        let Some(lacks) = self.lacks(access).filter(|_| !insecure) else {
+            return Ok(());
+        };
+        let users = "`users: {anna: {role: admin, password.hash: \"...\"}}` (`linkspan users hash` prints the hash)";
+        let tls = "`listen: {tls: {cert: hub.pem, key: hub.key}}`";
+        let write = match (access.asks(), access.tls.is_some()) {
+            (false, false) => format!("{users} and {tls}"),
+            (false, true) => users.to_owned(),
+            (true, _) => tls.to_owned(),
+        };
+        Err(Failure::new(
+            Exit::Invalid,
+            "LS0622",
+            format!("others can reach {}, and the host has {lacks}", self.address),
+        )
+        .help(format!("write {write} under `host:`, or listen on 127.0.0.1; configs/host/secured.yaml is an example")))
+    }
 }
 
 /// Reads `--listen`, then `host.listen`; `None`: nowhere.
 ///
 /// # Errors
-/// It is no address, or not one of this machine's own (exit 2).
+/// It is no address (exit 2).
 pub(super) fn wish(args: &RunArgs, setting: Option<&str>) -> Result<Option<Wish>, Failure> {
     if args.once {
         return Ok(None);
@@ -57,14 +104,6 @@ fn parse(said: Option<&str>) -> Result<Option<Wish>, Failure> {
             format!("--listen {text}: expected ADDRESS:PORT such as {DEFAULT}, or none"),
         )
     })?;
-    if !address.ip().is_loopback() {
-        return Err(Failure::new(
-            Exit::Invalid,
-            "LS0622",
-            format!("--listen {text}: others could reach this address, and this version has neither users nor TLS yet"),
-        )
-        .help("listen on 127.0.0.1 and put a proxy that authenticates in front of it"));
-    }
     Ok(Some(Wish {
         address,
         said: said.is_some(),
@@ -105,19 +144,106 @@ pub(super) fn bind(
     }
 }
 
+/// What stands between the network and the host.
+pub(super) struct Door {
+    pub(super) access: Arc<Access>,
+    pub(super) tls: Option<Tls>,
+    pub(super) audit: Arc<Audit>,
+    /// Names that the operator declared.
+    pub(super) names: Vec<String>,
+    /// What an address that others can reach does without.
+    pub(super) lacks: Option<&'static str>,
+}
+
+impl Door {
+    /// Makes what the settings say.
+    ///
+    /// # Errors
+    /// Certificate or key cannot be used, or there are no random numbers (exit 3).
+    pub(super) fn new(
+        wish: &Wish,
+        settings: &AccessSettings,
+        audit: Arc<Audit>,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            access: access::access(settings)?,
+            tls: access::tls(settings)?,
+            audit,
+            names: settings.names.clone(),
+            lacks: wish.lacks(settings),
+        })
+    }
+}
+
 /// Serves until the runtime ends.
+///
+/// # Errors
+/// A signal cannot be listened for (exit 3).
 pub(super) fn serve(
     runtime: &tokio::runtime::Runtime,
     (listener, address): (TcpListener, SocketAddr),
     api: axum::Router,
     host: Arc<dyn ConnectHost>,
-) {
-    let front = Front::new(Names::new(address, Vec::new()), api, host);
-    runtime.spawn(linkspan_rest::listen::serve(listener, move |request| {
+    door: Door,
+) -> Result<(), Failure> {
+    let scheme = if door.tls.is_some() { "https" } else { "http" };
+    if let Some(tls) = door.tls.clone() {
+        let _entered = runtime.enter();
+        let hangups = signal(SignalKind::hangup()).map_err(|error| {
+            let message = format!("could not listen for signals: {error}");
+            Failure::new(Exit::Environment, "LS0704", message)
+        })?;
+        runtime.spawn(renew(tls, hangups));
+    }
+    if let Some(lacks) = door.lacks {
+        runtime.spawn(async move {
+            let mut ticks = tokio::time::interval(WARN_EVERY);
+            loop {
+                ticks.tick().await;
+                let message = format!(
+                    "others can reach {address}, and the host has {lacks} (--insecure-listen)"
+                );
+                terminal::warning("LS0622", &message);
+            }
+        });
+    }
+    let front = Front::new(Names::new(address, door.names), api, host)
+        .guarded(door.access)
+        .audited(door.audit);
+    let answer = move |request| {
         let front = front.clone();
         async move { front.respond(request).await }
-    }));
-    terminal::note(&format!("REST on http://{address}"));
+    };
+    runtime.spawn(linkspan_rest::listen::serve(
+        listener,
+        door.tls,
+        Limits::default(),
+        answer,
+    ));
+    terminal::note(&format!("REST on {scheme}://{address}"));
+    Ok(())
+}
+
+/// Takes over certificate and key when their files change, and on SIGHUP.
+async fn renew(tls: Tls, mut hangups: tokio::signal::unix::Signal) {
+    let mut ticks = tokio::time::interval(TLS_LOOK_EVERY);
+    loop {
+        let asked = tokio::select! {
+            _ = ticks.tick() => false,
+            heard = hangups.recv() => heard.is_some(),
+        };
+        let files = tls.clone();
+        let renewed =
+            tokio::task::spawn_blocking(move || (asked || files.changed()).then(|| files.reload()));
+        match renewed.await {
+            Ok(Some(Ok(()))) => terminal::note("TLS: certificate and key were read again"),
+            Ok(Some(Err(error))) => terminal::warning(
+                "LS0629",
+                &format!("TLS: {}; the old pair stays", error_chain(&error)),
+            ),
+            Ok(None) | Err(_) => {}
+        }
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +251,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_addresses_of_this_machine() {
+    fn what_others_can_reach_needs_users_and_tls() {
+        let users = |asks: bool, secure: bool| AccessSettings {
+            tokens: asks
+                .then(|| linkspan_config::TokenSetting {
+                    name: "t".to_owned(),
+                    role: linkspan_config::AccessRole::Viewer,
+                    secret: linkspan_config::TokenSecret::Sha256([0; 32]),
+                    expires_ms: None,
+                })
+                .into_iter()
+                .collect(),
+            tls: secure.then(|| linkspan_config::TlsSettings {
+                cert: "c".into(),
+                key: "k".into(),
+            }),
+            ..AccessSettings::default()
+        };
+        for (address, asks, secure, insecure, told) in [
+            ("127.0.0.1:1", false, false, false, None),
+            ("[::1]:1", false, false, false, None),
+            ("[::ffff:127.0.0.1]:1", false, false, false, None),
+            (
+                "0.0.0.0:1",
+                false,
+                false,
+                false,
+                Some("neither users nor TLS"),
+            ),
+            ("[::]:1", true, false, false, Some("no TLS")),
+            ("10.0.0.1:1", false, true, false, Some("no users")),
+            ("10.0.0.1:1", true, true, false, None),
+            ("10.0.0.1:1", false, false, true, None),
+        ] {
+            let wish = parse(Some(address)).unwrap().unwrap();
+            let checked = wish.check(&users(asks, secure), insecure);
+            let message = checked.err().map(|failure| failure.message);
+            assert_eq!(message.is_some(), told.is_some(), "{address}");
+            assert!(
+                message
+                    .unwrap_or_default()
+                    .contains(told.unwrap_or_default())
+            );
+        }
+    }
+
+    #[test]
+    fn addresses_are_numbers_or_localhost() {
         let at =
             |text: Option<&str>| parse(text).map(|wish| wish.map(|wish| wish.address.to_string()));
         assert_eq!(at(None).unwrap().as_deref(), Some(DEFAULT));
@@ -135,7 +307,7 @@ mod tests {
             Some("127.0.0.1:1")
         );
         assert_eq!(at(Some("[::1]:0")).unwrap().as_deref(), Some("[::1]:0"));
-        for bad in ["0.0.0.0:8083", "10.0.0.1:1", "8083", "example.org:1"] {
+        for bad in ["8083", "example.org:1"] {
             assert_eq!(at(Some(bad)).unwrap_err().exit, Exit::Invalid, "{bad}");
         }
     }

@@ -1,5 +1,6 @@
 //! `linkspan run`: load the configuration, open the log, start the connectors, wait.
 
+mod access;
 mod asked;
 pub(crate) mod catalog;
 pub(crate) mod control;
@@ -27,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use linkspan_config::{Diagnostics, Plan};
 use linkspan_log::{DiskFs, LogBackend, Opened};
-use linkspan_rest::Fleet;
+use linkspan_rest::{Access, Audit, Fleet};
 use linkspan_runtime::{
     ConnectorStatus, Control, Outcome, Run, RunReport, Runtime, StartError, WarningReport,
 };
@@ -39,6 +40,7 @@ use self::dev::Workshop;
 use self::handover::Offer;
 use self::hosted::{Handed, Jobs};
 use self::job::{About, Job};
+use self::listen::Door;
 use self::progress::Progress;
 use self::reload::Reload;
 use self::rerun::Repeats;
@@ -90,6 +92,9 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
     };
     let listen = listen::wish(args, settings.listen.as_deref())?;
     let (plan, warnings) = plan::load(&args.paths, &args.config, &plugins, listen.is_some())?;
+    if let Some(wish) = &listen {
+        wish.check(&plan.host.access, args.insecure_listen)?;
+    }
     let plan = plan::only(plan, args.job.as_deref())?;
     if let Some(earlier) = repeats {
         earlier.check(&plan, args.changed_config)?;
@@ -112,6 +117,10 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         );
     }
     plugins.announce();
+    let audit = Audit::open(&data).map_err(|error| {
+        let message = format!("the audit trail in `{}`: {error}", data.display());
+        Failure::new(Exit::Environment, "LS0704", message)
+    })?;
     let mut host = Host {
         args,
         workshop,
@@ -122,6 +131,7 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         signals: &signals,
         tokio: &runtime,
         listen,
+        audit: Arc::new(audit),
     };
     let ran = if args.once {
         host.job(about, warnings, timeout)
@@ -298,6 +308,7 @@ struct Host<'a, 't> {
     signals: &'a Signals,
     tokio: &'t tokio::runtime::Runtime,
     listen: Option<listen::Wish>,
+    audit: Arc<Audit>,
 }
 
 impl<'a> Host<'a, '_> {
@@ -330,7 +341,7 @@ impl<'a> Host<'a, '_> {
             Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
             &fleet,
         )?;
-        let hub = self.listen(&view, &fleet)?;
+        let (hub, access) = self.listen(&view, &fleet)?;
         let control =
             Control::start(&engine, specs, hub.made_specs(), &topics).map_err(start_failure)?;
         let now_ms = SystemClock::default().now_ms();
@@ -355,6 +366,7 @@ impl<'a> Host<'a, '_> {
             control.clone(),
             Arc::clone(&jobs),
             Arc::clone(&hub),
+            access,
         ));
         view.started(
             control.clone(),
@@ -367,26 +379,34 @@ impl<'a> Host<'a, '_> {
     }
 
     /// Serves the network, if wanted, from the first moment on.
-    fn listen(&self, view: &Arc<Starting>, fleet: &Arc<Fleet>) -> Result<Arc<Hub>, Failure> {
+    fn listen(
+        &self,
+        view: &Arc<Starting>,
+        fleet: &Arc<Fleet>,
+    ) -> Result<(Arc<Hub>, Option<Arc<Access>>), Failure> {
         let bound = match &self.listen {
-            Some(wish) => listen::bind(self.tokio, wish)?,
+            Some(wish) => {
+                let door = Door::new(wish, &self.plan.host.access, Arc::clone(&self.audit))?;
+                listen::bind(self.tokio, wish)?.map(|bound| (bound, door))
+            }
             None => None,
         };
         let address = bound
             .as_ref()
-            .map_or(listen::UNHEARD, |(_, address)| *address);
+            .map_or(listen::UNHEARD, |((_, address), _)| *address);
         let commands = Arc::clone(view);
         let log = Arc::clone(&self.log);
         let hub = Arc::new(Hub::new(log, self.plugins, self.plan, commands, address)?);
-        if let Some(bound) = bound {
+        let access = bound.as_ref().map(|(_, door)| Arc::clone(&door.access));
+        if let Some((bound, door)) = bound {
             let api = linkspan_rest::router(
                 Arc::clone(&self.log),
                 Arc::clone(view) as Arc<dyn linkspan_rest::HostView>,
                 Arc::clone(fleet),
             );
-            listen::serve(self.tokio, bound, api, Arc::clone(&hub) as _);
+            listen::serve(self.tokio, bound, api, Arc::clone(&hub) as _, door)?;
         }
-        Ok(hub)
+        Ok((hub, access))
     }
 
     /// Whether it goes on when nothing runs: somebody who asked for the interface may make something to run.
@@ -449,6 +469,7 @@ impl<'a> Host<'a, '_> {
         fleet: &Arc<Fleet>,
     ) -> Result<(), Failure> {
         let router = linkspan_rest::router(Arc::clone(&self.log), view, Arc::clone(fleet));
+        let router = linkspan_rest::audited(router, Arc::clone(&self.audit));
         socket::serve(self.tokio, self.data, router)
     }
 

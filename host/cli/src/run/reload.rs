@@ -9,13 +9,14 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use linkspan_config::HostSettings;
+use linkspan_config::{AccessSettings, HostSettings};
+use linkspan_rest::Access;
 use linkspan_runtime::{Applied, Control};
 use serde_json::{Value, json};
 
 use super::hosted::Jobs;
 use super::watch::Watch;
-use super::{plan, start_failure};
+use super::{access, plan, start_failure};
 use crate::args::{ConfigArgs, RunArgs};
 use crate::connect::Hub;
 use crate::exit::Failure;
@@ -30,6 +31,8 @@ pub(super) struct Reload {
     control: Control,
     jobs: Arc<Jobs>,
     hub: Arc<Hub>,
+    /// Who may ask the listener, where there is one.
+    access: Option<Arc<Access>>,
     /// Held while one reload is made; another one waits.
     state: Mutex<State>,
 }
@@ -37,7 +40,7 @@ pub(super) struct Reload {
 #[derive(Debug)]
 struct State {
     plugins: Plugins,
-    /// What was said under `host:` at the start; it is not taken over.
+    /// What was said under `host:` at the start; of it only users and tokens are taken over.
     host: HostSettings,
     files: Watch,
 }
@@ -51,6 +54,7 @@ impl Reload {
         control: Control,
         jobs: Arc<Jobs>,
         hub: Arc<Hub>,
+        access: Option<Arc<Access>>,
     ) -> Self {
         let mut files = args.paths.clone();
         files.extend(args.config.overlays.iter().cloned());
@@ -61,6 +65,7 @@ impl Reload {
             control,
             jobs,
             hub,
+            access,
             state: Mutex::new(State {
                 plugins,
                 host,
@@ -138,13 +143,14 @@ impl Reload {
         applied
     }
 
-    fn apply(&self, state: &State) -> Result<Applied, Failure> {
+    fn apply(&self, state: &mut State) -> Result<Applied, Failure> {
         let (plan, _) = plan::load(
             &self.paths,
             &self.config,
             &state.plugins,
             self.hub.is_heard(),
         )?;
+        self.let_in(state, &plan.host.access)?;
         if plan.host != state.host {
             terminal::note(
                 "reload: settings under `host:` changed; they take effect at the next start",
@@ -157,6 +163,27 @@ impl Reload {
         self.jobs.reload(&plan)?;
         self.hub.show_files(&plan);
         Ok(applied)
+    }
+}
+
+impl Reload {
+    /// Takes over users and tokens.
+    fn let_in(&self, state: &mut State, new: &AccessSettings) -> Result<(), Failure> {
+        let old = &state.host.access;
+        let Some(access) = &self.access else {
+            return Ok(());
+        };
+        let same = old.users == new.users && old.tokens == new.tokens;
+        // Without any everybody is let in: that is for a start, which checks the address.
+        if same || !new.asks() {
+            return Ok(());
+        }
+        let (users, tokens) = access::people(new)?;
+        access.replace(users, tokens);
+        state.host.access.users.clone_from(&new.users);
+        state.host.access.tokens.clone_from(&new.tokens);
+        terminal::note("reload: users and tokens were taken over");
+        Ok(())
     }
 }
 

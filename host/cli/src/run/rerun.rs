@@ -75,6 +75,7 @@ pub(super) fn run(args: &RunArgs, id: &str) -> Result<Exit, Failure> {
         dev: false,
         data: Some(data),
         listen: args.listen.clone(),
+        insecure_listen: args.insecure_listen,
         config: asked.arguments()?,
         output: args.output,
     };

@@ -51,7 +51,7 @@ pub(super) fn created(base: &str, name: &str, body: &impl Serialize) -> Response
 }
 
 /// Every error has this shape: `{"error_code", "message"}`; the message ends with what to do.
-pub(super) fn error(refusal: &Refusal) -> Response {
+pub(crate) fn error(refusal: &Refusal) -> Response {
     let status =
         StatusCode::from_u16(refusal.error_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let message = match &refusal.help {

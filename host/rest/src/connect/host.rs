@@ -159,6 +159,12 @@ pub trait ConnectHost: Send + Sync + fmt::Debug + 'static {
     /// Nobody knows it.
     fn info(&self, name: &str) -> Result<ConnectorInfo, Refusal>;
 
+    /// The options of a class that are secret.
+    fn secrets(&self, class: &str) -> Vec<String> {
+        let _ = class;
+        Vec::new()
+    }
+
     /// One connector's state.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ mod query;
 mod route;
 #[cfg(test)]
 mod tests;
+mod veil;
 
 use std::sync::Arc;
 
@@ -24,13 +25,15 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use axum::response::Response;
 
+pub(crate) use self::answer::error;
 pub use self::host::{
     ConnectHost, ConnectorInfo, ConnectorState, Created, InitialState, LoggerLevel, PluginRow,
     ServerInfo, TaskInfo, TaskState,
 };
 use self::route::Route;
+pub use self::veil::veil;
 use crate::refusal::Refusal;
-use crate::role::Role;
+use crate::role::{Caller, Role};
 
 /// The largest body. A configuration of a thousand options stays far below.
 pub const BODY_BYTES_MAX: usize = 4 << 20;
@@ -44,6 +47,8 @@ pub(crate) struct Call {
     /// `http://host:port`, for `Location`.
     pub(crate) base: String,
     pub(crate) body: Vec<u8>,
+    /// Whether the caller may see secrets: who may set them.
+    pub(crate) reveals: bool,
 }
 
 /// Answers one request.
@@ -115,6 +120,7 @@ async fn understand(request: Request<Body>) -> Result<Understood, Refusal> {
         query: query::Query::parse(parts.uri.query().unwrap_or_default()),
         base: base(&parts),
         body: bytes.to_vec(),
+        reveals: Caller::of(&parts.extensions).role == Role::Admin,
     })))
 }
 
@@ -123,6 +129,9 @@ fn too_large(error: &axum::Error) -> Refusal {
     if reason.contains("length limit") {
         let message = format!("the body is larger than {BODY_BYTES_MAX} bytes");
         return Refusal::new(StatusCode::PAYLOAD_TOO_LARGE.as_u16(), "LS0603", message);
+    }
+    if reason.contains("too slowly") {
+        return Refusal::new(408, "LS0603", "the body came too slowly");
     }
     Refusal::new(400, "LS0603", format!("the body ended early: {reason}"))
 }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::host::{ConnectHost, InitialState};
 use super::route::Route;
-use super::{Call, answer, body};
+use super::{Call, answer, body, veil};
 use crate::connectors::ConnectorCommand;
 use crate::refusal::Refusal;
 
@@ -25,11 +25,11 @@ pub(super) fn perform(host: &dyn ConnectHost, call: &Call) -> Answer {
             host.remove(name)?;
             Ok(answer::empty(StatusCode::NO_CONTENT))
         }
-        Route::Connector(name) => Ok(answer::json(StatusCode::OK, &host.info(name)?)),
+        Route::Connector(name) => Ok(answer::json(StatusCode::OK, &veil::info(host, call, name)?)),
         Route::Config(name) => config(host, call, name),
         Route::Status(name) => Ok(answer::json(StatusCode::OK, &host.state(name)?)),
         Route::Tasks(_) if call.method == Method::POST => Err(between_workers()),
-        Route::Tasks(name) => ok(&host.tasks(name)?),
+        Route::Tasks(name) => ok(&veil::tasks(host, call, name)?),
         Route::TaskStatus(name, task) => task_status(host, name, *task),
         Route::TaskRestart(name, task) => {
             host.info(name)?;
@@ -99,7 +99,9 @@ fn list(host: &dyn ConnectHost, call: &Call) -> Answer {
             one.insert("status".to_owned(), json!(state));
         }
         if expand.contains(&"info") {
-            let Ok(info) = host.info(&name) else { continue };
+            let Ok(info) = veil::info(host, call, &name) else {
+                continue;
+            };
             one.insert("info".to_owned(), json!(info));
         }
         all.insert(name, Value::Object(one));
@@ -142,7 +144,10 @@ fn named(
 
 fn config(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
     if call.method == Method::GET {
-        return Ok(answer::json(StatusCode::OK, &host.info(name)?.config));
+        return Ok(answer::json(
+            StatusCode::OK,
+            &veil::info(host, call, name)?.config,
+        ));
     }
     if call.method == Method::PATCH {
         // Nobody known is said before the body is looked at, unless it is no JSON at all.

@@ -65,6 +65,7 @@ families! {
         "Disk syncs of the journal since the log was opened; quantile 1 is the longest.";
     HTTP_REQUESTS = "linkspan_http_requests_total" Counter ["route", "method", "code"]
         "Requests over the network, by the first words of their path.";
+    HTTP_FAILED_LOGINS = "linkspan_http_failed_logins_total" Counter [] "Wrong passwords and tokens over the network.";
     PROCESS_CPU = "process_cpu_seconds_total" Counter [] "Seconds of processor time, user and system.";
     PROCESS_MEMORY = "process_resident_memory_bytes" Gauge [] "Resident memory.";
     PROCESS_FILES = "process_open_fds" Gauge [] "Open file descriptors.";

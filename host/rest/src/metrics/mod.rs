@@ -103,6 +103,7 @@ fn text(host: &Host) -> String {
             count,
         );
     });
+    page.add(&f::HTTP_FAILED_LOGINS, &[], crate::auth::failures());
     process(&mut page, &Process::read());
     page.render()
 }

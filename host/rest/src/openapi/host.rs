@@ -17,6 +17,8 @@ pub(super) fn shapes() -> Vec<Shape> {
                 ("auth", flag()),
             ]),
         ),
+        ("Audit", object(&[("entries", list(named("AuditEntry")))])),
+        ("AuditEntry", audit_entry()),
         ("Host", host()),
         (
             "Explanation",
@@ -81,6 +83,19 @@ pub(super) fn shapes() -> Vec<Shape> {
     ];
     shapes.extend(fleet());
     shapes
+}
+
+fn audit_entry() -> Value {
+    object(&[
+        ("seq", integer()),
+        ("t_ms", integer()),
+        ("user", or_null(text())),
+        ("role", or_null(text())),
+        ("from", text()),
+        ("method", text()),
+        ("path", text()),
+        ("status", integer()),
+    ])
 }
 
 fn host() -> Value {

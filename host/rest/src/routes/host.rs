@@ -4,7 +4,7 @@ use axum::routing::{delete, get, post};
 
 use super::{Content, Param, Route};
 use crate::role::Role::{Admin, Operator, Viewer};
-use crate::{about, api, connectors, fleet, jobs, metrics, openapi, workbench};
+use crate::{about, api, audit, connectors, fleet, jobs, metrics, openapi, workbench};
 
 pub(super) const ROWS: &[Route] = &[
     Route::new(
@@ -31,6 +31,19 @@ pub(super) const ROWS: &[Route] = &[
         || get(about::whoami),
     )
     .answers("Whoami"),
+    Route::new(
+        "GET",
+        "/api/v1/audit",
+        Admin,
+        "Who changed what: the latest calls that can change something, the newest last",
+        || get(audit::list),
+    )
+    .asks(&[Param {
+        name: "limit",
+        kind: "integer",
+        docs: "How many at most, 100 unless said, 1000 at most",
+    }])
+    .answers("Audit"),
     Route::new(
         "GET",
         "/api/v1/host",

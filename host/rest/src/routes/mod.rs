@@ -241,10 +241,6 @@ pub(crate) fn owns(path: &str) -> bool {
 
 /// The role that a request to the listener needs; `None`: everybody may (probes, the dashboard's files). What is not there is
 /// for viewers: only who may ask at all is told so.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the check of roles asks, once there are users")
-)]
 pub(crate) fn need(method: &Method, path: &str) -> Option<Role> {
     if owns(path) {
         return Some(find(method, path).map_or(Role::Viewer, |route| route.role));

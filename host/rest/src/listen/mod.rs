@@ -1,7 +1,11 @@
 //! The listener: an accept loop of its own, so that slow and many clients cost little (limits of DESIGN §14, S9).
 //!
-//! A head must arrive within [`HEAD_WITHIN`]; at most [`CONNECTIONS_MAX`] connections are open, and [`CONNECTIONS_PER_IP_MAX`]
-//! from one address that is not this machine's own. One more waits in the system's queue until another closes.
+//! A TLS handshake and the head of a request must arrive within [`Limits::head_within`], a body at [`BODY_BYTES_PER_S_MIN`]
+//! after [`Limits::body_grace`], and a client that does not read its answer for [`Limits::write_within`] is dropped. At most
+//! [`Limits::connections_max`] connections are open, and [`CONNECTIONS_PER_IP_MAX`] from one address that is not this machine's
+//! own. One more waits in the system's queue until another closes.
+
+mod slow;
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -16,21 +20,47 @@ use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-/// How long the head of a request may take.
-pub const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// Open connections.
-pub const CONNECTIONS_MAX: usize = 1024;
+use self::slow::{Patient, Timed};
+use crate::tls::Tls;
+
 /// Open connections from one address other than loopback.
 pub const CONNECTIONS_PER_IP_MAX: usize = 64;
+/// How fast a body comes at least, once its grace is over.
+pub const BODY_BYTES_PER_S_MIN: u64 = 16 << 10;
 /// Bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Headers of a request.
 const HEADERS_MAX: usize = 100;
 /// Pause after an accept that failed, for want of file descriptors usually.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How much clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long a handshake, and the head of a request, may take; `None`: for ever.
+    pub head_within: Option<Duration>,
+    /// How long a body may come as slowly as it likes.
+    pub body_grace: Duration,
+    /// How long a client may not read while an answer waits for it.
+    pub write_within: Duration,
+    /// Open connections.
+    pub connections_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head_within: Some(Duration::from_secs(10)),
+            body_grace: Duration::from_secs(30),
+            write_within: Duration::from_secs(60),
+            connections_max: 1024,
+        }
+    }
+}
 
 /// `http` or `https`, as the client sees it; an extension of each request.
 #[derive(Debug, Clone, Copy)]
@@ -83,8 +113,8 @@ impl Drop for Entered {
 }
 
 /// Serves for ever; drop the future to stop.
-pub async fn serve(listener: TcpListener, respond: impl Respond) {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+pub async fn serve(listener: TcpListener, tls: Option<Tls>, limits: Limits, respond: impl Respond) {
+    let slots = Arc::new(Semaphore::new(limits.connections_max));
     let counts = Arc::<Counts>::default();
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
@@ -102,29 +132,65 @@ pub async fn serve(listener: TcpListener, respond: impl Respond) {
             tracing::warn!(%from, "more than {CONNECTIONS_PER_IP_MAX} connections from one address; this one is closed");
             continue;
         };
-        let respond = respond.clone();
+        let (tls, respond) = (tls.clone(), respond.clone());
         tokio::spawn(async move {
-            connection(stream, from, respond).await;
+            connection(stream, from, tls, limits, respond).await;
             drop((slot, entered));
         });
     }
 }
 
-async fn connection(stream: TcpStream, from: SocketAddr, respond: impl Respond) {
+async fn connection(
+    stream: TcpStream,
+    from: SocketAddr,
+    tls: Option<Tls>,
+    limits: Limits,
+    respond: impl Respond,
+) {
     // Small answers go out at once; a stream that refuses this works, only slower.
     drop(stream.set_nodelay(true));
+    let stream = Patient::new(stream, limits.write_within);
+    let Some(tls) = tls else {
+        return speak(stream, from, "http", limits, respond).await;
+    };
+    let handshake = tls.acceptor().accept(stream);
+    let accepted = match limits.head_within {
+        Some(within) => match tokio::time::timeout(within, handshake).await {
+            Ok(accepted) => accepted,
+            Err(_) => {
+                tracing::debug!(%from, "a TLS handshake took too long");
+                return;
+            }
+        },
+        None => handshake.await,
+    };
+    match accepted {
+        Ok(stream) => speak(stream, from, "https", limits, respond).await,
+        Err(error) => tracing::debug!(%from, %error, "a TLS handshake failed"),
+    }
+}
+
+async fn speak<S>(
+    stream: S,
+    from: SocketAddr,
+    scheme: &'static str,
+    limits: Limits,
+    respond: impl Respond,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let service = service_fn(move |request: Request<Incoming>| {
         let respond = respond.clone();
         async move {
-            let mut request = request.map(Body::new);
+            let mut request = request.map(|body| Body::new(Timed::new(body, limits.body_grace)));
             request.extensions_mut().insert(ConnectInfo(from));
-            request.extensions_mut().insert(Scheme("http"));
+            request.extensions_mut().insert(Scheme(scheme));
             Ok::<_, Infallible>(respond.respond(request).await)
         }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
+        .header_read_timeout(limits.head_within)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), service)
@@ -134,3 +200,6 @@ async fn connection(stream: TcpStream, from: SocketAddr, respond: impl Respond) 
         tracing::debug!(%from, %error, "a connection ended");
     }
 }
+
+#[cfg(test)]
+mod tests;
