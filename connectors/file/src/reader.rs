@@ -260,7 +260,25 @@ impl Reader {
         if self.settings.spool.error.is_none() || error.is_temporary() || !of_file {
             return Err(error);
         }
-        let why = error.chain();
+        let gone_out = match (tracked.position.position, tracked.records) {
+            (0, 0) => "no record of it was handed out".to_owned(),
+            (at, 0) => format!("its records before byte {at} were handed out in an earlier run"),
+            (at, n) => format!(
+                "records of it that were handed out before: {n}, up to byte {at}. Deliver only the rest again, under another name: \
+                 with the whole file they would come twice"
+            ),
+        };
+        let why = format!("{}; {gone_out}", error.chain());
+        if let (Some(sha256), Some(handle)) = (&tracked.position.sha256, &tracked.handle) {
+            let size = handle.meta().map_or(0, |meta| meta.size);
+            let facts = json!({ "rejected": tracked.rejected, "sha256": sha256 });
+            let reported = self
+                .ctx
+                .report_file_with(&tracked.path, size, tracked.records, &facts);
+            if let Err(error) = reported {
+                tracing::debug!(%error, "the host took no file report");
+            }
+        }
         tracing::error!(file = tracked.name, "{why}; it is put into `error.path`");
         // With the last batch that holds records of it, which is this one or the one before.
         let seq = match out.is_empty() {

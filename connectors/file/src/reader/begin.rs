@@ -59,6 +59,9 @@ impl Reader {
             self.take_over(index, out)?;
         }
         self.open_content(index)?;
+        if self.settings.mode == Mode::Spool {
+            self.unpack_whole(index)?;
+        }
         let Some(tracked) = self.files.get_mut(index) else {
             return Ok(false);
         };
@@ -224,6 +227,32 @@ impl Reader {
         Ok(())
     }
 
+    /// Unpacks a spooled file to its end before its first record is handed out: of a damaged one nothing goes out, so that the repaired
+    /// one can be read as a whole.
+    fn unpack_whole(&mut self, index: usize) -> Result<()> {
+        let ctx = self.ctx.clone();
+        let Some(tracked) = self.files.get_mut(index) else {
+            return Ok(());
+        };
+        let is_packed = |content: &dyn Content| content.is_sequential();
+        if tracked.position.position > 0 || !tracked.content.as_deref().is_some_and(is_packed) {
+            return Ok(());
+        }
+        let (mut chunk, mut at) = (vec![0; UNPACK_CHUNK], 0);
+        while let Some(content) = &tracked.content {
+            if ctx.stopped() {
+                return Err(Error::stopped("the task was stopped"));
+            }
+            match content.read_at(&mut chunk, at) {
+                Ok(0) => break,
+                Ok(n) => at += n as u64,
+                Err(error) => return Err(error::content(error, &tracked.name, at, true)),
+            }
+        }
+        tracked.content = None;
+        self.open_content(index)
+    }
+
     /// Brings window and decoder to where reading stopped.
     fn resume(&mut self, index: usize) -> Result<()> {
         let Some(tracked) = self.files.get_mut(index) else {
@@ -360,6 +389,9 @@ impl Reader {
         Ok(())
     }
 }
+
+/// Bytes that are unpacked at a time to be checked.
+const UNPACK_CHUNK: usize = 256 << 10;
 
 /// Checks all parts of a file before any of its records goes out.
 fn check_whole(

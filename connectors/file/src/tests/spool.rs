@@ -235,7 +235,7 @@ fn what_cannot_be_read_is_taken_out_of_the_way_and_fails_the_job_at_its_end() {
         &folder,
         &["1", "2"],
         "data_invalid",
-        "put into `error.path`, because it could not be read: `DIR/a.txt` line 2, byte 2: the bytes are not valid UTF-8",
+        "put into `error.path`, because it could not be read: `DIR/a.txt` line 2, byte 2: the bytes are not valid UTF-8; records of it that were handed out before: 1, up to byte 2. Deliver only the rest again, under another name: with the whole file they would come twice",
     );
     assert_eq!(names(&folder, ""), ["b.txt", "bad"]);
     assert_eq!(names(&folder, "bad"), ["a.txt", "a.txt.error.txt"]);
@@ -244,6 +244,32 @@ fn what_cannot_be_read_is_taken_out_of_the_way_and_fails_the_job_at_its_end() {
             .read("bad/a.txt.error.txt")
             .contains("not valid UTF-8")
     );
+}
+
+#[test]
+fn of_a_damaged_packed_file_nothing_goes_out_and_the_repaired_one_is_read_whole() {
+    use std::io::Write;
+    let folder = Folder::new();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let lines: Vec<String> = (0..5000).map(|n| format!("line {n}")).collect();
+    encoder.write_all(lines.join("\n").as_bytes()).unwrap();
+    let whole = encoder.finish().unwrap();
+    folder.write("a.txt", &whole[..whole.len() - 9]);
+    folder.write("b.txt", "2\n");
+    let bad = folder.text("bad");
+    let mut source = spool(&folder, &[("error.path", &bad)]);
+    let (texts, failure) = read(&mut source);
+    assert_eq!(texts, ["2"]);
+    let (_, message) = told(&failure.unwrap(), &folder);
+    assert!(
+        message.contains("cannot be unpacked, behind byte")
+            && message.ends_with("; no record of it was handed out"),
+        "{message}"
+    );
+    folder.write("a.txt", &whole);
+    let (texts, failure) = read(&mut source);
+    assert!(failure.is_none(), "{failure:?}");
+    assert_eq!(texts, lines);
 }
 
 #[test]
