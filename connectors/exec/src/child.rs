@@ -297,7 +297,10 @@ fn keep(words: &Mutex<String>, line: &str) {
     }
     words.push_str(line);
     if words.len() > KEPT_BYTES {
-        let cut = words.ceil_char_boundary(words.len() - KEPT_BYTES);
+        let mut cut = words.len() - KEPT_BYTES;
+        while !words.is_char_boundary(cut) {
+            cut += 1;
+        }
         words.drain(..cut);
     }
 }
