@@ -43,7 +43,21 @@ impl Hosted {
     }
 
     pub(crate) fn start(&mut self, arguments: &[&str]) {
-        let mut command = linkspan(&["run", "--listen", "none"]);
+        self.start_at("none", arguments);
+    }
+
+    /// Starts it with a REST interface; returns its address.
+    pub(crate) fn start_heard(&mut self, arguments: &[&str]) -> String {
+        self.start_at("127.0.0.1:0", arguments);
+        let said = self.said();
+        let at = said
+            .lines()
+            .find_map(|line| line.split_once("REST on http://"));
+        at.expect("it says where it listens").1.trim().to_owned()
+    }
+
+    fn start_at(&mut self, listen: &str, arguments: &[&str]) {
+        let mut command = linkspan(&["run", "--listen", listen]);
         let child = start(
             command.args(arguments).arg(self.scratch.path("p.yaml")),
             &self.scratch.path("stdout"),

@@ -4,7 +4,7 @@
 //! told with `--config patch…` to take the packages from that folder instead of the registry ([`workshop`]).
 //! The host then loads what was built from a directory: [`plugin`] is a good one, [`rogue`] panics wherever it can,
 //! [`walls`] lets it hang there; [`reconfigure`] has one that divides its work anew, [`rates`] measures what neighbours lose.
-//! [`newcomer`] does all of it with what `linkspan plugin new` writes.
+//! [`transforms`] sends records through its transforms. [`newcomer`] does all of it with what `linkspan plugin new` writes.
 
 #[cfg(test)]
 mod dev;
@@ -30,6 +30,8 @@ mod rogue;
 mod support;
 #[cfg(test)]
 mod transactions;
+#[cfg(test)]
+mod transforms;
 #[cfg(test)]
 mod walls;
 #[cfg(test)]

@@ -67,15 +67,20 @@ fn lives(kind: &str) {
         let text = fs::read_to_string(folder.join("out.txt")).unwrap();
         assert_eq!(text.lines().count(), 1000, "{kind}");
     }
-    // A suite that cannot fail would prove nothing: the source is made to forget its offset, the sink to write nothing.
-    let (file, sound, broken) = if kind == "source" {
-        (
+    // A suite that cannot fail would prove nothing: the source is made to forget its offset, the sink to write nothing, the
+    // transform to take what it must refuse for a defect of its own.
+    let (file, sound, broken) = match kind {
+        "source" => (
             "src/source.rs",
             "u64(\"next\")?.unwrap_or(0)",
             "u64(\"next\")?.map_or(0, |_| 0)",
-        )
-    } else {
-        ("src/sink.rs", "self.file.write_all(&lines)?;", "")
+        ),
+        "sink" => ("src/sink.rs", "self.file.write_all(&lines)?;", ""),
+        _ => (
+            "src/transform.rs",
+            ".map_err(|_| Error::data_invalid(\"the value is no UTF-8\"))?;",
+            ".unwrap();",
+        ),
     };
     let text = fs::read_to_string(folder.join(file)).unwrap();
     assert!(text.contains(sound), "{text}");
@@ -106,6 +111,11 @@ fn a_new_sink_builds_conforms_and_runs() {
 }
 
 #[test]
+fn a_new_transform_builds_conforms_and_runs() {
+    lives("transform");
+}
+
+#[test]
 fn nothing_is_written_over_and_bad_names_are_refused() {
     let scratch = Scratch::new();
     scratch.write("there/notes.txt", "mine");
@@ -126,8 +136,5 @@ fn nothing_is_written_over_and_bad_names_are_refused() {
             .expect_code(2)
             .says(&[why, "acme-orders"]);
     }
-    run(linkspan(&["plugin", "new", "acme", "--kind", "transform"]).arg(scratch.path("new")))
-        .expect_code(2)
-        .says(&["does not run transforms of plugins yet"]);
     assert!(!scratch.path("new").try_exists().unwrap());
 }

@@ -52,7 +52,15 @@ impl Host {
     }
 
     fn start_with(&mut self, arguments: &[&str]) {
+        self.start_switched(arguments, &[]);
+    }
+
+    /// Starts it with variables of its environment set.
+    fn start_switched(&mut self, arguments: &[&str], switches: &[&str]) {
         let mut command = linkspan(&["run", "--listen", "none"]);
+        for switch in switches {
+            command.env(switch, "1");
+        }
         let child = start(
             command.args(arguments).arg(self.scratch.path("p.yaml")),
             &self.scratch.path("stdout"),

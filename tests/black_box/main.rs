@@ -56,6 +56,8 @@ mod log_tools;
 #[cfg(test)]
 mod outputs;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod pipeline;
 #[cfg(test)]
 mod places;

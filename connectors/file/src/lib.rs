@@ -17,6 +17,7 @@ mod infer;
 mod moment;
 mod options;
 mod output;
+mod outside;
 mod pack;
 mod paths;
 mod reader;

@@ -36,6 +36,11 @@ impl SinkConnector for FileSinkConnector {
         let tasks = if options.is_template() { max.max(1) } else { 1 };
         Ok((0..tasks).map(|_| TaskConfig::new()).collect())
     }
+
+    /// Looks whether the file, or the nearest folder of it that is there, may be written to. Makes nothing.
+    async fn check(options: &FileSinkOptions) -> Result<Checked> {
+        Ok(crate::outside::writable(&options.path))
+    }
 }
 
 impl SinkTask for FileSink {

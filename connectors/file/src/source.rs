@@ -206,6 +206,14 @@ impl SourceConnector for FileSourceConnector {
         }
     }
 
+    /// Opens each file that `path` names now.
+    async fn check(options: &FileSourceOptions) -> Result<Checked> {
+        Ok(crate::outside::readable(&paths::find(
+            &Local,
+            &patterns(options),
+        )?))
+    }
+
     /// Each file belongs to one task, by a hash of its name or, spooled, of its first bytes: positions are stored by file, so
     /// another number of tasks continues where the last one stopped. There are no more tasks than files now, and one at least.
     async fn task_configs(options: &FileSourceOptions, max: u32) -> Result<Vec<TaskConfig>> {

@@ -6,6 +6,7 @@ mod client;
 mod egress;
 mod error;
 mod mask;
+mod outside;
 mod own;
 mod rate;
 mod retry;
@@ -20,7 +21,7 @@ mod tests;
 
 use linkspan_sdk::prelude::*;
 
-use crate::sink::HttpSink;
+use crate::sink::{HttpSink, HttpSinkConnector};
 use crate::source::{HttpSource, HttpSourceConnector};
 use crate::webhook::Webhook;
 
@@ -34,5 +35,6 @@ export_plugin! {
     ],
     sinks: [HttpSink as "http-sink" {
         aliases: ["HttpSinkConnector", "io.aiven.kafka.connect.http.HttpSinkConnector"],
+        connector: HttpSinkConnector,
     }],
 }

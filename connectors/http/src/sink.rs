@@ -27,6 +27,7 @@ use self::request::Maker;
 use crate::auth::Auth;
 use crate::client::Client;
 use crate::mask::Mask;
+use crate::outside::{self, Endpoint};
 use crate::retry::Retries;
 
 /// Tries of a `--once` job where `max.retries` is not set.
@@ -51,6 +52,28 @@ pub(crate) struct HttpSink {
     retries: Retries,
     /// What was settled of a batch that comes again, by topic, partition and offset.
     settled: HashMap<(String, i32, i64), Outcome>,
+}
+
+/// What the connector does as a whole.
+pub(crate) struct HttpSinkConnector;
+
+impl SinkConnector for HttpSinkConnector {
+    type Options = HttpSinkOptions;
+
+    async fn check(options: &HttpSinkOptions) -> Result<Checked> {
+        let mask = Mask::default();
+        let client = Client::new(&options.client, options.request_timeout.0, &mask)?;
+        let auth = Auth::new(&options.auth, &mask)?;
+        let headers = options.all_headers();
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let endpoint = Endpoint {
+            option: "url",
+            url: options.url.clone(),
+            headers: headers.collect(),
+            reads: false,
+        };
+        Ok(outside::look(&client, &auth, &[endpoint]).await)
+    }
 }
 
 impl SinkTask for HttpSink {

@@ -15,6 +15,7 @@ mod stream;
 mod wire;
 mod xml;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -25,6 +26,10 @@ use self::options::share;
 use self::reader::{Reader, Step};
 use self::stream::Stream;
 use self::wire::Wire;
+use crate::auth::Auth;
+use crate::client::Client;
+use crate::mask::Mask;
+use crate::outside::{self, Endpoint};
 
 /// The task of an HTTP source.
 pub(crate) struct HttpSource {
@@ -41,6 +46,13 @@ pub(crate) struct HttpSourceConnector;
 impl SourceConnector for HttpSourceConnector {
     type Options = HttpSourceOptions;
 
+    async fn check(options: &HttpSourceOptions) -> Result<Checked> {
+        let mask = Mask::default();
+        let client = Client::new(&options.client, options.request_timeout, &mask)?;
+        let auth = Auth::new(&options.auth, &mask)?;
+        Ok(outside::look(&client, &auth, &endpoints(options)).await)
+    }
+
     async fn task_configs(options: &HttpSourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
         let streams = u32::try_from(options.streams.0.len().max(1)).unwrap_or(u32::MAX);
         let count = max.min(streams).max(1);
@@ -49,6 +61,26 @@ impl SourceConnector for HttpSourceConnector {
         };
         std::future::ready(Ok((0..count).map(share).collect())).await
     }
+}
+
+/// Where the streams begin to read.
+fn endpoints(options: &HttpSourceOptions) -> Vec<Endpoint> {
+    let whole = |entry: &BTreeMap<String, String>| {
+        let url = entry.get("url").or(options.stream.url.as_ref())?.clone();
+        let method = entry.get("method").unwrap_or(&options.stream.method);
+        let own = entry.get("headers").map(|json| serde_json::from_str(json));
+        let own = own.and_then(std::result::Result::ok);
+        Some(Endpoint {
+            option: if entry.is_empty() { "url" } else { "streams" },
+            url,
+            headers: own.unwrap_or_else(|| options.stream.headers.clone()),
+            reads: method.eq_ignore_ascii_case("GET"),
+        })
+    };
+    if options.streams.0.is_empty() {
+        return whole(&BTreeMap::new()).into_iter().collect();
+    }
+    options.streams.0.iter().filter_map(whole).collect()
 }
 
 impl SourceTask for HttpSource {

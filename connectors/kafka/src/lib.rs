@@ -6,6 +6,7 @@ mod error;
 mod metadata;
 mod options;
 mod origin;
+mod outside;
 mod passthrough;
 mod positions;
 mod producer;

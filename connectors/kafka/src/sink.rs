@@ -31,6 +31,12 @@ pub(crate) struct KafkaSinkConnector;
 impl SinkConnector for KafkaSinkConnector {
     type Options = SinkOptions;
 
+    async fn check(options: &SinkOptions) -> Result<Checked> {
+        // Names come from records, and what is missing is created or said then.
+        let checked = crate::outside::look(&options.connection, &[]);
+        std::future::ready(Ok(checked)).await
+    }
+
     async fn task_configs(options: &SinkOptions, max: u32) -> Result<Vec<TaskConfig>> {
         // Fencing is by the connector's one transactional id: a partition that moves between tasks would need all their ids.
         let count = if options.delivery == Delivery::ExactlyOnce {

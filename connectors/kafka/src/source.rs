@@ -43,6 +43,11 @@ pub(crate) struct KafkaSourceConnector;
 impl SourceConnector for KafkaSourceConnector {
     type Options = SourceOptions;
 
+    async fn check(options: &SourceOptions) -> Result<Checked> {
+        let checked = crate::outside::look(&options.connection, &options.topics);
+        std::future::ready(Ok(checked)).await
+    }
+
     async fn task_configs(_options: &SourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
         let max = max.max(1);
         // Also with a group: a job does not join it, and its tasks must divide the partitions all the same.

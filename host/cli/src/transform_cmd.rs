@@ -6,10 +6,11 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use linkspan_convert::transform::{Step, read_steps};
 use linkspan_convert::{
     Converter, ConverterClass, Coordinates, Record, SchemaAndValue, TimestampType, Value, values,
 };
+use linkspan_plugin::Registry;
+use linkspan_runtime::{Services, Trial};
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::{Output, TransformCommand, TransformTryArgs};
@@ -57,7 +58,18 @@ fn try_steps(args: &TransformTryArgs) -> Result<Exit, Failure> {
     let config = connector
         .resolved(&plan.resolver)
         .map_err(|problem| Failure::new(Exit::Invalid, problem.code, problem.message.clone()))?;
-    let tried = apply(&connector.name, &config.0, &read_record(&args.record)?)?;
+    let tried = apply(
+        &connector.name,
+        &config.0,
+        &read_record(&args.record)?,
+        &plugins.registry,
+        &plugins.services,
+    );
+    let concealed = connector.concealed(&plan.resolver);
+    let tried = tried.map_err(|failure| {
+        let message = linkspan_runtime::conceal(&failure.message, &concealed);
+        Failure { message, ..failure }
+    })?;
     Ok(show(&tried, args.output))
 }
 
@@ -70,6 +82,8 @@ pub(crate) fn apply(
     connector: &str,
     config: &BTreeMap<String, String>,
     record: &Json,
+    registry: &Registry,
+    services: &Arc<Services>,
 ) -> Result<Json, Failure> {
     let failed = |what: String| Failure::new(Exit::Invalid, "LS0220", what);
     let object = record
@@ -78,39 +92,48 @@ pub(crate) fn apply(
     let record =
         record_of(object).map_err(|error| failed(format!("the record cannot be read: {error}")))?;
     let now_ms = chrono::Utc::now().timestamp_millis();
-    let mut steps = Vec::new();
-    for step in read_steps(config, &|_| false).steps {
-        let built = step.build(now_ms).ok().flatten().ok_or_else(|| {
-            let message = format!("transform `{}` could not be made", step.name);
-            Failure::new(Exit::Invalid, "LS0210", message)
-        })?;
-        steps.push((step.class, built));
-    }
-    let shown = walk(record, steps);
+    let trial = Trial::open(connector, config, registry, services, now_ms);
+    let trial = trial.map_err(|error| Failure::new(Exit::Invalid, error.code, error.message))?;
+    let shown = walk(record, trial);
     Ok(json!({ "connector": connector, "steps": shown }))
 }
 
-/// The record before the first step and after each; the last one dropped or refused it, if one did.
-fn walk(record: Record, steps: Vec<(String, Step)>) -> Vec<Json> {
+/// The record before the first step, and what is left of it after each; the last one dropped or refused it, if one did.
+fn walk(record: Record, mut trial: Trial) -> Vec<Json> {
     let mut shown = vec![json!({ "step": null, "type": null, "record": record_json(&record) })];
-    let mut current = record;
-    for (class, mut step) in steps {
-        let name = step.name.to_string();
-        match step.apply(current) {
-            Ok(Some(next)) => {
-                shown.push(json!({ "step": name, "type": class, "record": record_json(&next) }));
-                current = next;
-            }
-            Ok(None) => {
-                shown.push(json!({ "step": name, "type": class, "record": null }));
-                break;
-            }
-            Err(error) => {
-                let error = error.to_string();
-                shown.push(json!({ "step": name, "type": class, "error": error }));
-                break;
+    let mut current = vec![record];
+    let names: Vec<(String, String)> = trial
+        .steps()
+        .iter()
+        .map(|step| (step.name.clone(), step.class.clone()))
+        .collect();
+    for (at, (name, class)) in names.into_iter().enumerate() {
+        let mut made = Vec::new();
+        let mut refused = false;
+        for record in std::mem::take(&mut current) {
+            match trial.apply(at, record) {
+                Ok(records) => made.extend(records),
+                Err(error) => {
+                    let error = error.to_string();
+                    let error = error
+                        .strip_prefix(&format!("transform `{name}`: "))
+                        .unwrap_or(&error);
+                    shown.push(json!({ "step": name, "type": class, "error": error }));
+                    refused = true;
+                }
             }
         }
+        if refused {
+            break;
+        }
+        if made.is_empty() {
+            shown.push(json!({ "step": name, "type": class, "record": null }));
+            break;
+        }
+        for record in &made {
+            shown.push(json!({ "step": name, "type": class, "record": record_json(record) }));
+        }
+        current = made;
     }
     shown
 }

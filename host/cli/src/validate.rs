@@ -1,5 +1,7 @@
 //! `linkspan validate`: everything that is wrong with a configuration, without running it.
 
+pub(crate) mod connect;
+
 use linkspan_config::{KeyFate, KeyReport};
 use serde_json::{Value, json};
 
@@ -13,11 +15,26 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
     let plugins = plan::discover(&args.paths, &args.config, None)?;
     let mut request = plan::request(&args.paths, &args.config)?;
     request.run = false;
-    let (plan, diagnostics) = plan::check(&request, &plugins)?;
+    let (plan, mut diagnostics) = plan::check(&request, &plugins)?;
+    let tried = plan.as_ref().filter(|_| args.connect);
+    let tried = tried.map(|plan| connect::try_outside(plan, &plugins));
+    let mut connected = true;
+    for one in tried.iter().flatten() {
+        connected &= one.problems.is_empty();
+        for problem in &one.problems {
+            diagnostics.push(problem.clone());
+        }
+    }
     match args.output {
         Output::Json | Output::Yaml | Output::Name => {
             let keys: Vec<_> = diagnostics.keys().iter().map(key_json).collect();
-            let object = json!({ "valid": plan.is_some(), "diagnostics": diagnostics.to_json(), "keys": keys });
+            let mut object = json!({ "valid": plan.is_some(), "diagnostics": diagnostics.to_json(), "keys": keys });
+            if let (Some(tried), Some(object)) = (&tried, object.as_object_mut()) {
+                object.insert(
+                    "connect".to_owned(),
+                    tried.iter().map(connect::Outcome::json).collect(),
+                );
+            }
             let connectors = plan.iter().flat_map(|plan| &plan.connectors);
             let names: Vec<&str> = connectors.map(|of| of.name.as_str()).collect();
             structured(args.output, &object, |_| names.join("\n"));
@@ -32,12 +49,15 @@ pub(crate) fn run(args: &ValidateArgs) -> Result<Exit, Failure> {
                     plan.topics.len()
                 ));
             }
+            for one in tried.iter().flatten() {
+                terminal::line(&one.text());
+            }
         }
     }
-    Ok(if plan.is_some() {
-        Exit::Ok
-    } else {
-        Exit::Invalid
+    Ok(match plan {
+        None => Exit::Invalid,
+        Some(_) if !connected => Exit::Environment,
+        Some(_) => Exit::Ok,
     })
 }
 

@@ -326,6 +326,8 @@ codes! {
         "A process holds the data directory and does not answer on its socket. It may be starting or stopping; try again."
     FOLDER_NOT_EMPTY "LS0707" "a folder is not empty"
         "A backup is made in, and a data directory is restored to, a folder that is missing or empty: nothing is ever written over. Name another one, or remove what is there yourself."
+    NOT_CONNECTED "LS0708" "what a connector needs outside is not there"
+        "`validate --connect` asked the connector's class to try what it needs: the server, its credentials, tables, paths. The message says what failed. The configuration may be right all the same: the system can be down, or not be reached from this machine."
     TOPIC_UNWRITTEN "LS0901" "a sink reads a topic that nobody writes"
         "No source of this run writes the topic, so that the sink may wait for ever. Perhaps the name differs by a letter. If an earlier run, another program or REST fills it, all is well."
     PATTERN_UNMATCHED "LS0902" "a pattern matches no topic of the files"

@@ -12,7 +12,7 @@ use crate::option::{Catalog, Class, ClassKind, OptionType};
 use crate::placeholder::Resolver;
 use crate::plan::{ConnectorPlan, Late, RestartPolicy, TopicPlan};
 use crate::report::{Draft, Report};
-use crate::settings::{Body, Reader, Setting};
+use crate::settings::{Body, Reader, Setting, place_of};
 use crate::vocabulary::{Built, Vocabulary, closest, listing};
 use crate::yaml::{Entry, Kind, Node};
 
@@ -101,6 +101,7 @@ fn connector(
     };
     let mut settings = reader.read(&bodies);
     name_predicates(&mut settings);
+    define_steps(around.catalog, &mut settings);
     let topics_hold = topics_hold(report, entry, class, around.catalog, &settings);
     let letters_hold = letters_hold(report, entry, around.catalog, &settings);
     let converters_hold = converters_hold(report, entry, around.catalog, &settings);
@@ -570,6 +571,33 @@ fn name_predicates(settings: &mut BTreeMap<String, Setting>) {
         ..first.clone()
     };
     settings.insert("predicates".to_owned(), list);
+}
+
+/// Options of steps that are plugins' are of the types that those declare: secrets are hidden, relative paths start at the file.
+fn define_steps(catalog: &dyn Catalog, settings: &mut BTreeMap<String, Setting>) {
+    let is_of_step = |key: &str| key.starts_with("transforms") || key.starts_with("predicates");
+    let config: BTreeMap<String, String> = settings
+        .iter()
+        .filter(|(key, _)| is_of_step(key))
+        .map(|(key, setting)| (key.clone(), setting.text.clone()))
+        .collect();
+    if config.is_empty() {
+        return;
+    }
+    for key in catalog.step_secrets(&config) {
+        if let Some(setting) = settings.get_mut(&key) {
+            setting.def.secret = true;
+        }
+    }
+    for (key, kind) in catalog.step_places(&config) {
+        let Some(setting) = settings.get_mut(&key) else {
+            continue;
+        };
+        setting.def.kind = kind;
+        setting.text = place_of(kind, &setting.text, &setting.base);
+        let resolved = setting.resolved.take();
+        setting.resolved = resolved.map(|text| place_of(kind, &text, &setting.base));
+    }
 }
 
 /// Each step and predicate must exist, and take the options that stand below it.

@@ -232,6 +232,14 @@ pub trait Catalog {
         let _known_nothing_about = pattern;
         Ok(Box::new(|_| false))
     }
+    /// Returns the options of steps that name files or addresses, with their types: relative ones start at the YAML file.
+    fn step_places(
+        &self,
+        config: &std::collections::BTreeMap<String, String>,
+    ) -> Vec<(String, OptionType)> {
+        let _known_nothing_about = config;
+        Vec::new()
+    }
     /// Returns the options of steps that hold secrets.
     fn step_secrets(&self, config: &std::collections::BTreeMap<String, String>) -> Vec<String> {
         let _known_nothing_about = config;

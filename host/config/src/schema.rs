@@ -33,10 +33,26 @@ pub fn json_schema(classes: &[Class]) -> Value {
             })
         })
         .collect();
-    let definitions: Map<String, Value> = connectors
+    let steps: Vec<&Class> = classes
         .iter()
-        .map(|class| (class.name.clone(), class_schema(class)))
+        .filter(|class| class.kind == ClassKind::Transform)
         .collect();
+    let step = step_schema(&steps);
+    let mut definitions: Map<String, Value> = connectors
+        .iter()
+        .map(|class| (class.name.clone(), class_schema(class, &step)))
+        .collect();
+    let of_steps = steps.iter().map(|class| {
+        let own = [
+            step_option("name"),
+            step_option("type"),
+            step_option("predicate"),
+        ];
+        let negate = OptionDef::new("negate", OptionType::Boolean, None, "");
+        let options = class.options.iter().chain(&own).chain([&negate]);
+        (definition_of_step(class), object(options))
+    });
+    definitions.extend(of_steps.collect::<Vec<_>>());
     let mut host = object(
         framework::HOST
             .iter()
@@ -88,14 +104,76 @@ fn built(option: &FrameworkOption) -> bool {
     option.built != Built::No
 }
 
+fn step_option(name: &str) -> OptionDef {
+    OptionDef::new(name, OptionType::String, None, "")
+}
+
+fn definition_of_step(class: &Class) -> String {
+    format!("step.{}", class.name)
+}
+
+/// A transform or predicate: of a plugin's class with that class's options, of any other with any.
+fn step_schema(classes: &[&Class]) -> Value {
+    let names = |class: &Class| -> Vec<String> {
+        std::iter::once(&class.name)
+            .chain(&class.aliases)
+            .cloned()
+            .collect()
+    };
+    let rules: Vec<Value> = classes
+        .iter()
+        .map(|class| {
+            json!({
+                "if": { "properties": { "type": { "enum": names(class) } }, "required": ["type"] },
+                "then": { "$ref": format!("#/definitions/{}", definition_of_step(class)) },
+            })
+        })
+        .collect();
+    let known: Vec<String> = classes.iter().flat_map(|class| names(class)).collect();
+    let kind = json!({ "type": "string", "description": "The class.", "examples": known });
+    let mut step = json!({ "type": "object", "properties": { "type": kind } });
+    if let (false, Some(step)) = (rules.is_empty(), step.as_object_mut()) {
+        step.insert("allOf".to_owned(), json!(rules));
+    }
+    step
+}
+
+/// Transforms are a list of steps or their names with commas, predicates a map of them; both may stand nested or flat.
+fn with_steps(mut schema: Value, step: &Value) -> Value {
+    let forms = [
+        (
+            "transforms",
+            json!([
+                { "type": "array", "items": { "anyOf": [step, { "type": "string" }] } },
+                { "type": ["string", "object"] },
+            ]),
+        ),
+        (
+            "predicates",
+            json!([
+                { "type": "object", "additionalProperties": step },
+                { "type": ["string", "array"] },
+            ]),
+        ),
+    ];
+    for (name, forms) in forms {
+        let place = schema.pointer_mut(&format!("/properties/{name}"));
+        if let Some(Value::Object(place)) = place {
+            place.remove("type");
+            place.insert("anyOf".to_owned(), forms);
+        }
+    }
+    schema
+}
+
 /// The options of a class and those that the host has for every connector of its kind.
-fn class_schema(class: &Class) -> Value {
+fn class_schema(class: &Class, step: &Value) -> Value {
     let of_host = framework::CONNECTOR
         .iter()
         .filter(|option| built(option) && option.kind.is_none_or(|kind| kind == class.kind))
         .map(|option| &option.def)
         .filter(|def| class.options.iter().all(|own| own.name != def.name));
-    object(class.options.iter().chain(of_host))
+    with_steps(object(class.options.iter().chain(of_host)), step)
 }
 
 /// A map of options: each under its flat name and its aliases, and nested below the first parts of its name.

@@ -35,6 +35,6 @@ pub use linkspan_abi::{
     row, schema, tagged, value,
 };
 pub use probe::probe_main;
-pub use registry::{Class, PluginInfo, Registry};
+pub use registry::{Checked, Class, Occasion, PluginInfo, Registry};
 pub use services::HostServices;
 pub use task::{SourceBuf, Task, TaskControl};

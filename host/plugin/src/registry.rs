@@ -8,7 +8,7 @@ use std::{
 };
 
 use linkspan_abi::{
-    Plugin_Ref, R, RErr, ROk, RStr,
+    ErrorKind, Plugin_Ref, R, RErr, ROk, RStr,
     manifest::{self, ClassKind, Manifest, OptionDef},
 };
 use serde_json::Value as Json;
@@ -196,6 +196,33 @@ fn conflict(name: &str, plugin: &Plugin, first: &Class) -> Finding {
         .at(&plugin.info.path)
 }
 
+/// What a class found outside.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Checked {
+    /// What was tried, for people; empty: nothing.
+    pub tried: String,
+    /// What is wrong.
+    pub problems: Vec<ConfigProblem>,
+}
+
+/// What happens to a connector as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Occasion {
+    /// It was made; no task has run yet.
+    Created,
+    /// It was deleted; no task runs any more.
+    Deleted,
+}
+
+impl Occasion {
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Created => "connector.created",
+            Self::Deleted => "connector.deleted",
+        }
+    }
+}
+
 /// A class of a plugin. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Class {
@@ -268,15 +295,7 @@ impl Class {
         let garbage = |what: &str| self.plugin.garbage("problems of a configuration", what);
         let json: Json =
             serde_json::from_str(answer.as_str()).map_err(|error| garbage(&error.to_string()))?;
-        let problem = |json: &Json| {
-            Some(ConfigProblem {
-                option: json.get("option")?.as_str()?.to_owned(),
-                message: json.get("message")?.as_str()?.to_owned(),
-            })
-        };
-        json.as_array()
-            .and_then(|problems| problems.iter().map(problem).collect())
-            .ok_or_else(|| garbage("not an array of option and message"))
+        problems(&json).ok_or_else(|| garbage("not an array of option and message"))
     }
 
     /// Splits a connector into tasks: the keys that each task adds to the configuration.
@@ -298,6 +317,51 @@ impl Class {
             .iter()
             .map(|text| self.task_config(text.as_str()))
             .collect()
+    }
+
+    /// Tries what a connector of this configuration needs outside. A plugin of an older sdk tries nothing.
+    ///
+    /// # Errors
+    /// As [`Class::validate`], or what the class found.
+    pub fn check(&self, config: &BTreeMap<String, String>) -> Result<Checked, PluginError> {
+        let body = serde_json::json!({ "class": self.name(), "config": config }).to_string();
+        let answer = match self.call("connector.check", body.as_bytes()) {
+            Err(error) if error.kind == ErrorKind::UNSUPPORTED => {
+                return Ok(Checked::default());
+            }
+            answer => answer?,
+        };
+        let garbage = |what: &str| self.plugin.garbage("a look outside", what);
+        let json: Json =
+            serde_json::from_slice(&answer).map_err(|error| garbage(&error.to_string()))?;
+        let problems = json.get("problems").and_then(problems);
+        let tried = json.get("tried").and_then(Json::as_str);
+        let (Some(tried), Some(problems)) = (tried, problems) else {
+            return Err(garbage("not an object of tried and problems"));
+        };
+        Ok(Checked {
+            tried: tried.to_owned(),
+            problems,
+        })
+    }
+
+    /// Tells the class that a connector was made, or deleted.
+    ///
+    /// # Errors
+    /// As [`Class::validate`], or what the class says.
+    pub fn tell(
+        &self,
+        what: Occasion,
+        connector: &str,
+        config: &BTreeMap<String, String>,
+    ) -> Result<(), PluginError> {
+        let body = serde_json::json!({
+            "class": self.name(), "connector": connector, "config": config,
+        });
+        match self.call(what.operation(), body.to_string().as_bytes()) {
+            Err(error) if error.kind == ErrorKind::UNSUPPORTED => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 
     fn task_config(&self, text: &str) -> Result<BTreeMap<String, String>, PluginError> {
@@ -339,6 +403,16 @@ impl Class {
             .call(|| (root.call())(RStr::from(op), body.into()))?;
         Ok(answer.to_vec())
     }
+}
+
+fn problems(json: &Json) -> Option<Vec<ConfigProblem>> {
+    let problem = |json: &Json| {
+        Some(ConfigProblem {
+            option: json.get("option")?.as_str()?.to_owned(),
+            message: json.get("message")?.as_str()?.to_owned(),
+        })
+    };
+    json.as_array()?.iter().map(problem).collect()
 }
 
 fn text(config: &BTreeMap<String, String>) -> Result<String, PluginError> {

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use linkspan_log::{Health, LogBackend};
-use linkspan_plugin::{Class, Task};
+use linkspan_plugin::{Class, Registry, Task};
 use linkspan_types::{Clock, FenceEpoch, OwnerId};
 use serde_json::json;
 
@@ -20,7 +20,7 @@ use crate::services::Services;
 use crate::source::{Boundary, TopicCreation};
 use crate::spec::{ConnectorSpec, KindOfConnector, Settings};
 use crate::task::{TaskShared, TaskState};
-use crate::transforms::Chain;
+use crate::transforms::{Chain, Opening};
 use crate::{sink, source};
 
 /// First pause before a retry or a restart; doubles up to the connector's `restart.delay.max.ms`.
@@ -47,6 +47,15 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) tokio: tokio::runtime::Handle,
     pub(crate) budget: Arc<Budget>,
+    /// Replaced as a whole when plugins were rebuilt.
+    pub(crate) registry: RwLock<Arc<Registry>>,
+}
+
+impl Shared {
+    /// Returns the plugins of this moment.
+    pub(crate) fn registry(&self) -> Arc<Registry> {
+        Arc::clone(&self.registry.read().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// Everything one task's thread works with.
@@ -118,15 +127,18 @@ impl TaskContext {
         })
     }
 
-    /// Returns the transforms that the configuration names, if there are any.
+    /// Returns the transforms that the configuration names, if there are any, opened on this thread.
     pub(crate) fn chain(&self) -> Result<Option<Chain>, TaskError> {
         let resolved = (self.spec.resolve)()
             .map_err(|message| TaskError::permanent("LS0211", "config_invalid", message))?;
-        let schemas = self.runtime.services.schemas();
-        let chain = Chain::from_config(&resolved.config, schemas, self.runtime.clock.now_ms())
-            .map_err(|problems| {
-                TaskError::permanent("LS0210", "config_invalid", problems.join("; "))
-            })?;
+        let opening = Opening {
+            registry: &self.runtime.registry(),
+            services: &self.runtime.services,
+            task: &self.task,
+            bounded: self.bounded,
+            now_ms: self.runtime.clock.now_ms(),
+        };
+        let chain = Chain::open(&resolved.config, &opening)?;
         let passed = &self.task.measures.transformed;
         Ok(chain.map(|chain| chain.counted(Arc::clone(passed))))
     }

@@ -36,6 +36,7 @@ mod supervisor;
 mod task;
 mod transforms;
 mod used;
+mod whole;
 
 pub use crate::conceal::conceal;
 pub use crate::control::{
@@ -56,3 +57,4 @@ pub use crate::spec::{
 };
 pub use crate::supervisor::{Run, Runtime, Snapshot};
 pub use crate::task::TaskState;
+pub use crate::transforms::{InstalledClasses, Trial, TrialStep};

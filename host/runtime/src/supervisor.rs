@@ -25,7 +25,7 @@ use crate::source::Boundary;
 use crate::spec::{ConnectorSpec, KindOfConnector, Mode, Resolved, Settings, TopicSpecs};
 use crate::stop::Pulse;
 use crate::task::{TaskShared, TaskState};
-use crate::transforms::Chain;
+use crate::whole;
 
 /// A class that never ends by itself; it cannot be part of a bounded job.
 const FEATURE_UNBOUNDED: &str = "unbounded";
@@ -34,8 +34,6 @@ const FEATURE_UNBOUNDED: &str = "unbounded";
 #[derive(Debug, Clone)]
 pub struct Runtime {
     pub(crate) shared: Arc<Shared>,
-    /// Another one takes its place when a plugin was rebuilt; locked for a look only.
-    registry: Arc<RwLock<Arc<Registry>>>,
 }
 
 /// One connector that runs.
@@ -109,21 +107,27 @@ impl Runtime {
                 settings,
                 clock,
                 tokio,
+                registry: RwLock::new(registry),
             }),
-            registry: Arc::new(RwLock::new(registry)),
         }
     }
 
-    fn class(&self, name: &str) -> Option<Class> {
-        self.registry
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .class(name)
+    pub(crate) fn class(&self, name: &str) -> Option<Class> {
+        self.shared.registry().class(name)
     }
 
-    /// Returns the file of the plugin that offers a class.
-    pub(crate) fn plugin_of(&self, class: &str) -> Option<PathBuf> {
-        self.class(class).map(|class| class.plugin().path.clone())
+    /// Returns the files of the plugins that a connector is made of: its own class's, and those of its transforms.
+    pub(crate) fn plugins_of(&self, spec: &ConnectorSpec) -> Vec<PathBuf> {
+        let registry = self.shared.registry();
+        let path = |name: &str| Some(registry.class(name)?.plugin().path.clone());
+        let mut paths: Vec<PathBuf> = path(&spec.class).into_iter().collect();
+        // What cannot be resolved has no steps yet; its worker says why.
+        if let Ok(resolved) = (spec.resolve)() {
+            paths.extend(crate::transforms::classes(&resolved.config).filter_map(path));
+        }
+        paths.sort_unstable();
+        paths.dedup();
+        paths
     }
 
     /// Asks a connector's class about offsets that are to be set; returns whether it has looked at them.
@@ -153,6 +157,7 @@ impl Runtime {
 
     pub(crate) fn use_plugins(&self, registry: Arc<Registry>) {
         *self
+            .shared
             .registry
             .write()
             .unwrap_or_else(PoisonError::into_inner) = registry;
@@ -170,9 +175,18 @@ impl Runtime {
     ) -> Result<Run, StartError> {
         let planned = self.prepare(specs, topics, mode)?;
         let moved: Vec<_> = planned.iter().map(|one| Arc::clone(&one.spec)).collect();
-        self.adopt(&Keeper::new(Arc::clone(&self.shared.log)), &moved)?;
+        let keeper = Keeper::new(Arc::clone(&self.shared.log));
+        self.adopt(&keeper, &moved)?;
         for planned in &planned {
             self.declare_sink(&planned.spec)?;
+        }
+        let told = planned.iter().map(|planned| {
+            let log = self.shared.log.as_ref();
+            whole::created(log, &keeper, &planned.spec, &planned.class)
+        });
+        let refused: Vec<TaskError> = told.filter_map(Result::err).collect();
+        if !refused.is_empty() {
+            return Err(StartError::Invalid(refused));
         }
         let mut run = Run {
             shared: Arc::clone(&self.shared),
@@ -345,14 +359,15 @@ impl Runtime {
                 })
                 .collect());
         }
-        let now_ms = self.shared.clock.now_ms();
-        let schemas = self.shared.services.schemas();
-        let problems = Converters::from_config(&config)
-            .err()
-            .or_else(|| Chain::from_config(&config, schemas, now_ms).err());
-        if let Some(problems) = problems {
+        let mut problems = Converters::from_config(&config).err().unwrap_or_default();
+        problems.extend(crate::transforms::problems(
+            &config,
+            &self.shared.registry(),
+        ));
+        if !problems.is_empty() {
             return Err(problems
                 .into_iter()
+                .map(|problem| conceal(&problem, &concealed))
                 .flat_map(|problem| invalid("LS0210", format!("connector `{name}`: {problem}")))
                 .collect());
         }

@@ -160,6 +160,8 @@ pub(crate) struct TaskShared {
     seen: Mutex<Instant>,
     /// The plugin's instance while it is open; guards `stop` and `durable` against a closed task.
     control: Mutex<Option<TaskControl>>,
+    /// The instances of its transforms and predicates; a closed one's does nothing.
+    helpers: Mutex<Vec<TaskControl>>,
     files: Mutex<Files>,
     /// Secrets and placeholder values of the running instance.
     concealed: Mutex<Vec<String>>,
@@ -199,6 +201,7 @@ impl TaskShared {
             restart_pending: AtomicBool::new(false),
             seen: Mutex::new(Instant::now()),
             control: Mutex::new(None),
+            helpers: Mutex::new(Vec::new()),
             files: Mutex::new(Files::default()),
             concealed: Mutex::new(Vec::new()),
             ends: JobEnds::default(),
@@ -381,9 +384,30 @@ impl TaskShared {
             .clone()
     }
 
+    /// Takes note of an instance that works beside the connector's own, so that a stop reaches it too.
+    pub(crate) fn add_helper(&self, helper: TaskControl) {
+        self.lock_helpers().push(helper.clone());
+        if self.stop.is_set() {
+            helper.stop();
+        }
+    }
+
+    /// A new life of the task has instances of its own.
+    pub(crate) fn forget_helpers(&self) {
+        self.lock_helpers().clear();
+    }
+
+    fn lock_helpers(&self) -> MutexGuard<'_, Vec<TaskControl>> {
+        self.helpers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn wake_plugin(&self) {
         if let Some(control) = self.control() {
             control.stop();
+        }
+        let helpers = self.lock_helpers().clone();
+        for helper in helpers {
+            helper.stop();
         }
     }
 

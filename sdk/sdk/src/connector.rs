@@ -20,6 +20,40 @@ pub struct OffsetChange {
     pub offset: Option<serde_json::Map<String, serde_json::Value>>,
 }
 
+/// What came of a look outside, see [`SourceConnector::check`].
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Checked {
+    /// What was tried, for people: `connected to db:5432, the table orders is there`. Empty: there is nothing to try.
+    pub tried: String,
+    /// What is wrong, each with the option that would be changed; an empty option stands for the connector.
+    pub problems: Vec<ConfigProblem>,
+}
+
+impl Checked {
+    /// Nothing is outside that could be tried.
+    #[must_use]
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// This was tried, and found good where no problem is added.
+    #[must_use]
+    pub fn tried(what: impl Into<String>) -> Self {
+        Self {
+            tried: what.into(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Adds what is wrong.
+    #[must_use]
+    pub fn problem(mut self, problem: ConfigProblem) -> Self {
+        self.problems.push(problem);
+        self
+    }
+}
+
 macro_rules! connector {
     ($(#[$doc:meta])* $name:ident, $default:expr, $default_doc:literal) => {
         $(#[$doc])*
@@ -65,6 +99,19 @@ macro_rules! connector {
                     crate::ErrorKind::Unsupported,
                     format!("this class does not know the operation `{operation}`"),
                 ))
+            }
+
+            /// Tries what a connector of these options needs outside: that it is reached, that it takes the credentials, that tables
+            /// and paths are there. `linkspan validate --connect` asks it, with no task around, or with tasks of the same connector
+            /// running elsewhere: it must change nothing outside, and come back within seconds.
+            ///
+            /// The default tries nothing.
+            ///
+            /// # Errors
+            /// What is wrong, where it is one thing and no option's; [`Checked::problem`] takes several.
+            fn check(options: &Self::Options) -> impl Future<Output = Result<Checked>> {
+                let _ = options;
+                std::future::ready(Ok(Checked::nothing()))
             }
 
             /// Called once when a connector of this class was made, before its first task. May be called again after a crash.

@@ -46,7 +46,7 @@ mod tagged_value;
 mod transform;
 
 pub use batch::{BatchBuilder, RecordBuilder};
-pub use connector::{OffsetChange, SinkConnector, SourceConnector, TaskConfig};
+pub use connector::{Checked, OffsetChange, SinkConnector, SourceConnector, TaskConfig};
 pub use context::{SinkContext, SourceContext, TaskContext, TransformContext};
 pub use durable::{Durable, Seq};
 pub use error::{Error, ErrorKind, Result};

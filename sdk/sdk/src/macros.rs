@@ -6,7 +6,8 @@
 /// `connector: Type` (a [`SourceConnector`](crate::SourceConnector) or [`SinkConnector`](crate::SinkConnector)),
 /// `features: ["…"]` and `docs: "…"` (the default is the documentation of the options). Features that the host knows: `fenced`
 /// (two instances of a task may overlap, since the class fences the older one), `unbounded` (a source that never ends by itself),
-/// `keys` (a source whose records have keys without any option for it) and `transactions` (a source that says where its transactions end, see
+/// `keys` (a source whose records have keys without any option for it), `predicate` (a transform that only says which records are
+/// meant, by keeping them; it is used under `predicates:`) and `transactions` (a source that says where its transactions end, see
 /// [`BatchBuilder::transaction_goes_on`](crate::BatchBuilder::transaction_goes_on)).
 ///
 /// Exactly one symbol leaves the library. Use the macro once, in the crate's root.

@@ -3,11 +3,11 @@
 pub use std::time::Duration;
 
 pub use crate::{
-    Applied, Assigned, BatchBuilder, ByteSize, ConfigProblem, Data, Datum, Durable, Encoding,
-    Error, ErrorKind, NewRecord, OffsetValue, OffsetView, OptionDef, OptionEnum, OptionValue,
-    Options, PathList, Poll, Progress, Record, RecordBuilder, Records, Report, Result, Row,
-    RowSchema, RowWriter, Schema, SchemaBuilder, Secret, Seeks, Seq, SinkConnector, SinkContext,
-    SinkTask, SourceConnector, SourceContext, SourcePartition, SourceTask, Struct, TaskConfig,
-    TaskContext, TopicName, TopicPartition, Transform, TransformContext, Value, ValueRef,
-    ValueRefExt, export_plugin,
+    Applied, Assigned, BatchBuilder, ByteSize, Checked, ConfigProblem, Data, Datum, Durable,
+    Encoding, Error, ErrorKind, NewRecord, OffsetValue, OffsetView, OptionDef, OptionEnum,
+    OptionValue, Options, PathList, Poll, Progress, Record, RecordBuilder, Records, Report, Result,
+    Row, RowSchema, RowWriter, Schema, SchemaBuilder, Secret, Seeks, Seq, SinkConnector,
+    SinkContext, SinkTask, SourceConnector, SourceContext, SourcePartition, SourceTask, Struct,
+    TaskConfig, TaskContext, TopicName, TopicPartition, Transform, TransformContext, Value,
+    ValueRef, ValueRefExt, export_plugin,
 };

@@ -105,20 +105,41 @@ fn letters_without_headers_are_listed_and_shown_all_the_same() {
     assert_eq!(host.signal("TERM"), Some(143));
 }
 
-/// A log that holds as much as it may waits for its sinks; one that has to write a dead letter first must not wait for the log.
-#[test]
-fn a_full_log_takes_the_letters_of_the_sink_it_waits_for() {
+/// A host whose log is full, with the number of its records; the sink that has to write letters is stopped.
+fn full_log(switches: &[&str]) -> (Host, u64) {
     let full = "host: { log.max.bytes: 1MiB, log.segment.bytes: 1MiB, log.retention.check.interval.ms: 200 }\n\
                 topics: { lines: { retention.ms: 1, segment.ms: 200 } }\n";
     let stopped = format!("{LETTERS}    initial.state: STOPPED\n");
     let mut host = Host::new(&pipeline(full, &stopped));
     let count = 300_000;
     host.scratch.write("in.txt", lines(count));
-    host.start();
+    host.start_switched(&[], switches);
     let row = host.reaches("in", "RUNNING", &["DISK_BOUND"]);
     // What the log took before it was full: about ten thousand lines, of which each tenth becomes a letter.
     let read = row["records"].as_u64().unwrap();
     assert!(read > 1000 && read < u64::from(count), "{row}");
+    (host, read)
+}
+
+/// The negative control of the next one: without the reserve both wait for each other.
+#[test]
+fn without_the_reserve_a_full_log_and_its_sink_wait_for_each_other() {
+    let (mut host, _) = full_log(&["LINKSPAN_TEST_NO_RESERVE"]);
+    host.get(&["resume", "out"]);
+    host.reaches("out", "RUNNING", &["DISK_BOUND"]);
+    let letters = host.get(&["dlq", "list"]);
+    assert!(
+        letters == json!([]) || letters[0]["letters"] == 0,
+        "{letters}"
+    );
+    host.reaches("in", "RUNNING", &["DISK_BOUND"]);
+    assert_eq!(host.signal("TERM"), Some(143));
+}
+
+/// A log that holds as much as it may waits for its sinks; one that has to write a dead letter first must not wait for the log.
+#[test]
+fn a_full_log_takes_the_letters_of_the_sink_it_waits_for() {
+    let (mut host, read) = full_log(&[]);
     host.get(&["resume", "out"]);
     let letters = (read + 6) / 10;
     host.holds_letters(letters);

@@ -8,8 +8,8 @@ mod options;
 mod params;
 mod watch;
 
-use linkspan_sdk::Error;
 use linkspan_sdk::tracing;
+use linkspan_sdk::{Checked, ConfigProblem, Error};
 use sqlx::{AssertSqlSafe, Connection as _, MySqlConnection, PgConnection, SqliteConnection};
 
 pub(crate) use options::{ConnectionOptions, TlsMode};
@@ -117,6 +117,30 @@ impl Connector {
             SqlError::plain(self.dialect(), Class::Unavailable, "no host is named")
         }))
     }
+}
+
+/// Connects and asks the least there is, for `linkspan validate --connect`. A file of SQLite that is not there stays so.
+///
+/// # Errors
+/// The address does not parse.
+pub(crate) async fn look(options: &ConnectionOptions) -> Result<Checked, Error> {
+    let server = Connector::new(options, "validate")?;
+    let asked = match server.connect().await {
+        Ok(mut connection) => {
+            let asked = connection.run("SELECT 1").await;
+            connection.close().await;
+            asked
+        }
+        Err(error) => Err(error),
+    };
+    let tried = Checked::tried(format!("connected to {}", server.shown));
+    Ok(match asked {
+        Ok(_) => tried,
+        Err(error) => {
+            let error = error.into_error(&server.at());
+            Checked::tried("").problem(ConfigProblem::new("connection.url", error.chain()))
+        }
+    })
 }
 
 impl Connection {

@@ -43,27 +43,22 @@ use crate::errors::{Class, SqlError};
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// `sql-sink` as a whole.
+///
+/// It has no `deleted`: a connector that is deleted over REST leaves its offsets in the log, and so its rows in `offsets.table`
+/// stay as well. Without them one of the same name would begin at the log's offset, which may lie before the last transaction.
 #[derive(Debug)]
 pub(crate) struct SqlSinkConnector;
 
 impl SinkConnector for SqlSinkConnector {
     type Options = SinkOptions;
 
-    async fn deleted(options: &SinkOptions, connector: &str) -> Result<()> {
-        if options.delivery == Delivery::AtLeastOnce {
-            return Ok(());
+    async fn check(options: &SinkOptions) -> Result<Checked> {
+        let server = Connector::new(&options.connection, "validate")?;
+        if server.dialect() == Dialect::Sqlite {
+            // The task makes a database that is not there.
+            return Ok(Checked::nothing());
         }
-        let server = Connector::new(&options.connection, connector)?;
-        let table = TableName::parse(&options.offsets_table, server.dialect())
-            .map_err(|error| Error::config_invalid(format!("`offsets.table` {error}")))?;
-        let mut connection = server
-            .connect()
-            .await
-            .map_err(|error| error.into_error(&server.at()))?;
-        let positions = Positions::new(table, server.dialect(), connector);
-        let forgotten = positions.forget(&mut connection).await;
-        connection.close().await;
-        forgotten.map_err(|error| error.into_error(&server.at()))
+        crate::connect::look(&options.connection).await
     }
 }
 

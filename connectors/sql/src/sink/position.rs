@@ -459,25 +459,6 @@ impl Positions {
             self.of.remove(partition);
         }
     }
-
-    /// Deletes the rows of a connector that is no more.
-    pub(super) async fn forget(&self, connection: &mut Connection) -> Result<(), SqlError> {
-        if crate::catalog::table(connection, &self.table)
-            .await?
-            .is_none()
-        {
-            return Ok(());
-        }
-        let sql = format!(
-            "DELETE FROM {} WHERE connector = {}",
-            self.quoted,
-            connection.dialect().placeholder(1)
-        );
-        connection
-            .execute(&sql, std::iter::once(Bound::Text(&self.connector)))
-            .await
-            .map(drop)
-    }
 }
 
 #[cfg(test)]

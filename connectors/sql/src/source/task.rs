@@ -248,6 +248,10 @@ pub(crate) struct SqlSourceConnector;
 impl SourceConnector for SqlSourceConnector {
     type Options = SqlSourceOptions;
 
+    async fn check(options: &SqlSourceOptions) -> Result<Checked> {
+        crate::connect::look(&options.connection).await
+    }
+
     async fn task_configs(options: &SqlSourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
         let works = match plan::split(options, max).await {
             Ok(works) => works,
@@ -289,6 +293,10 @@ pub(crate) struct JdbcSourceConnector;
 
 impl SourceConnector for JdbcSourceConnector {
     type Options = JdbcSourceOptions;
+
+    async fn check(options: &JdbcSourceOptions) -> Result<Checked> {
+        SqlSourceConnector::check(&options.0).await
+    }
 
     async fn task_configs(options: &JdbcSourceOptions, max: u32) -> Result<Vec<TaskConfig>> {
         SqlSourceConnector::task_configs(&options.0, max).await

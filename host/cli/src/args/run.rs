@@ -121,6 +121,9 @@ pub(crate) struct ValidateArgs {
     /// YAML files, or folders of them
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
+    /// Also try what each connector needs outside: servers and their credentials, tables, paths. Changes nothing there
+    #[arg(long)]
+    pub(crate) connect: bool,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// How the result is printed

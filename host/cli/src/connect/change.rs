@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use linkspan_config::{ConnectorPlan, MADE_BY_REST, MapProblem, Severity, connector_of_map};
+use linkspan_config::{
+    ClassKind, ConnectorPlan, MADE_BY_REST, MapProblem, Severity, connector_of_map,
+};
+use linkspan_plugin::{Class, ConfigProblem};
 use linkspan_rest::Refusal;
 use linkspan_rest::connect::{ConnectorInfo, Created, InitialState};
 use linkspan_runtime::{ConnectorSpec, KindOfConnector, StartError, Target};
@@ -12,6 +15,7 @@ use super::infos::{Given, Infos, infos};
 use super::{Config, Hub, unknown};
 use crate::exit::Failure;
 use crate::run::plan;
+use crate::validate::connect as outside;
 
 impl Hub {
     pub(super) fn change(
@@ -119,6 +123,8 @@ impl Hub {
                 Refusal::new(400, "LS0619", "the configuration has no `connector.class`")
             })?;
         let found = self.class(written);
+        // A step is no connector.
+        let found = found.filter(|(class, _)| class.kind != ClassKind::Transform);
         let names_it = plugin == written
             || (!plugin.contains('.')
                 && found.as_ref().is_some_and(|(class, _)| {
@@ -134,7 +140,7 @@ impl Hub {
         let Some((class, version)) = found else {
             return Err(self.no_class(written));
         };
-        let mut infos = infos(given, class, &version);
+        let mut infos = infos(given, class, &version, &self.classes);
         // What needs more than one option at a time: the host's own checks, then the class's.
         let config: Config = given
             .iter()
@@ -147,10 +153,12 @@ impl Hub {
         let (_, problems) = self.plan_of(&name, &config);
         for problem in problems {
             // Steps and topic creation were judged by Kafka Connect's rules above; what only this host refuses of them is said when it is made.
+            // Steps of plugins have no rules but their own.
             let step = problem.key.as_deref().is_some_and(|key| {
                 ["transforms.", "predicates.", "topic.creation."]
                     .iter()
                     .any(|prefix| key.starts_with(prefix))
+                    && !self.is_of_plugin(key, &config)
             });
             if problem.diagnostic.severity == Severity::Error && !step {
                 infos.add(problem.key.as_deref(), sentence(&problem.diagnostic));
@@ -168,6 +176,35 @@ impl Hub {
         Ok(infos)
     }
 
+    /// Adds what the class finds outside: servers, credentials, paths.
+    pub(super) fn try_outside(&self, given: &Given, infos: &mut Infos) {
+        let config: Config = given
+            .iter()
+            .filter_map(|(key, value)| Some((key.clone(), value.clone()?)))
+            .collect();
+        let name = config.get("name").cloned().unwrap_or_default();
+        let look = |class: Class, config: BTreeMap<String, String>| {
+            Ok(outside::answer(class, config).problems)
+        };
+        for (option, message) in self.asked(&name, &config, look) {
+            infos.add(
+                Some(option.as_str()).filter(|option| !option.is_empty()),
+                message,
+            );
+        }
+    }
+
+    /// Whether an option is one of a step whose class is a plugin's.
+    fn is_of_plugin(&self, key: &str, config: &Config) -> bool {
+        let mut parts = key.splitn(3, '.');
+        let (Some(list), Some(alias)) = (parts.next(), parts.next()) else {
+            return false;
+        };
+        let class = config.get(&format!("{list}.{alias}.type"));
+        let class = class.and_then(|class| self.class(class.trim()));
+        class.is_some_and(|(class, _)| class.kind == ClassKind::Transform)
+    }
+
     /// What the configuration comes to, with the host's converters where it names none.
     pub(super) fn plan_of(
         &self,
@@ -180,6 +217,19 @@ impl Hub {
     }
 
     fn refused_by_class(&self, name: &str, config: &Config) -> Vec<(String, String)> {
+        self.asked(name, config, |class, config| class.validate(&config))
+    }
+
+    /// Asks the class of a right configuration, placeholders resolved; returns options and messages, secrets concealed.
+    fn asked(
+        &self,
+        name: &str,
+        config: &Config,
+        ask: impl FnOnce(
+            Class,
+            BTreeMap<String, String>,
+        ) -> Result<Vec<ConfigProblem>, linkspan_plugin::PluginError>,
+    ) -> Vec<(String, String)> {
         let (plan, _) = self.plan_of(name, config);
         let Some(plan) = plan else { return Vec::new() };
         let concealed = plan.concealed(&self.resolver);
@@ -191,7 +241,7 @@ impl Hub {
             Ok(resolved) => resolved.0,
             Err(error) => return vec![(String::new(), error.message)],
         };
-        match class.validate(&resolved) {
+        match ask(class, resolved) {
             Ok(problems) => problems
                 .into_iter()
                 .map(|problem| (problem.option, hide(&problem.message)))

@@ -18,7 +18,7 @@ use linkspan_rest::connect::{
     ServerInfo,
 };
 use linkspan_rest::{ConnectorCommand, Refusal};
-use linkspan_runtime::{ConnectorSpec, Control, Restart, made_connectors};
+use linkspan_runtime::{ConnectorSpec, Control, Restart, Services, made_connectors};
 use serde_json::Value;
 
 use crate::connectors::refusal;
@@ -38,6 +38,7 @@ type Config = BTreeMap<String, String>;
 pub(crate) struct Hub {
     log: Arc<dyn LogBackend>,
     registry: Arc<Registry>,
+    services: Arc<Services>,
     classes: Installed,
     resolver: Arc<Resolver>,
     /// Its converters serve connectors that name none.
@@ -58,6 +59,11 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
+    /// The plugins, and what serves them.
+    pub(crate) const fn installed(&self) -> (&Arc<Registry>, &Arc<Services>) {
+        (&self.registry, &self.services)
+    }
+
     /// A host that is still starting.
     ///
     /// # Errors
@@ -72,6 +78,7 @@ impl Hub {
         let made = made_connectors(&*log)?;
         Ok(Self {
             registry: Arc::clone(&plugins.registry),
+            services: Arc::clone(&plugins.services),
             classes: run::plan::catalog(plugins)?,
             resolver: Arc::new(plan.resolver.clone()),
             settings: plan.host.clone(),
@@ -276,8 +283,12 @@ impl ConnectHost for Hub {
         &self,
         plugin: &str,
         config: BTreeMap<String, Option<String>>,
+        connect: bool,
     ) -> Result<Value, Refusal> {
-        let infos = self.check_as(plugin, &config)?;
+        let mut infos = self.check_as(plugin, &config)?;
+        if connect && infos.error_count == 0 {
+            self.try_outside(&config, &mut infos);
+        }
         serde_json::to_value(infos).map_err(|error| Refusal::new(500, "LS0499", error.to_string()))
     }
 

@@ -1,12 +1,13 @@
 //! Installed plugins as Kafka Connect lists them.
 
-use linkspan_config::{Catalog, Class};
+use linkspan_config::{Catalog, Class, ClassKind};
 use linkspan_convert::converter::CLASSES;
 use linkspan_convert::predicate::predicate_classes;
-use linkspan_convert::transform::transform_classes;
+use linkspan_convert::transform::{ClassUse, transform_classes};
 use linkspan_convert::{ConverterClass, Role};
 use linkspan_rest::Refusal;
 use linkspan_rest::connect::PluginRow;
+use linkspan_runtime::InstalledClasses;
 use serde_json::Value;
 
 use super::infos::{
@@ -57,15 +58,30 @@ impl Hub {
     }
 
     pub(super) fn no_class(&self, written: &str) -> Refusal {
+        let is_connector = |name: &String| {
+            let class = self.classes.class(name);
+            class.is_some_and(|class| class.kind != ClassKind::Transform)
+        };
+        let connectors: Vec<String> = self
+            .classes
+            .names()
+            .into_iter()
+            .filter(is_connector)
+            .collect();
         Refusal::new(
             400,
             "LS0619",
             format!(
                 "Failed to find any class that implements Connector and which name matches {}, available connectors are: {}",
                 written.escape_debug(),
-                self.classes.names().join(", ")
+                connectors.join(", ")
             ),
         )
+    }
+
+    fn is_predicate(&self, class: &str) -> bool {
+        let installed = InstalledClasses::new(&self.registry);
+        installed.find(ClassUse::Predicate, class).is_some()
     }
 
     pub(super) fn show_plugins(&self, connectors_only: bool) -> Vec<PluginRow> {
@@ -80,10 +96,11 @@ impl Hub {
                 continue;
             };
             let kind = match class.kind {
-                linkspan_config::ClassKind::Source => "source",
-                linkspan_config::ClassKind::Sink => "sink",
-                linkspan_config::ClassKind::Transform if connectors_only => continue,
-                linkspan_config::ClassKind::Transform => "transformation",
+                ClassKind::Source => "source",
+                ClassKind::Sink => "sink",
+                ClassKind::Transform if connectors_only => continue,
+                ClassKind::Transform if self.is_predicate(&name) => "predicate",
+                ClassKind::Transform => "transformation",
             };
             rows.push(row(shown_name(class).to_owned(), kind, version));
         }
@@ -126,8 +143,13 @@ impl Hub {
         let keys = if let Some((class, version)) = self.class(plugin) {
             let own = class_keys(class);
             let mut keys = own.clone();
+            // A step has no options of the host's.
+            let of_host = match class.kind {
+                ClassKind::Transform => Vec::new(),
+                kind => host_keys(kind, &version),
+            };
             keys.extend(
-                host_keys(class.kind, &version)
+                of_host
                     .into_iter()
                     .filter(|key| own.iter().all(|own| own.name != key.name)),
             );

@@ -46,18 +46,23 @@ const SINK: &[(&str, &str)] = &[
     ("src/tests.rs", template!("sink_tests.rs")),
 ];
 
+/// Path and template of every file of a transform.
+const TRANSFORM: &[(&str, &str)] = &[
+    ("Cargo.toml", template!("Cargo.toml")),
+    ("README.md", template!("README.md")),
+    (".gitignore", template!("gitignore")),
+    ("pipeline.yaml", template!("transform_pipeline.yaml")),
+    ("src/lib.rs", template!("transform_lib.rs")),
+    ("src/options.rs", template!("transform_options.rs")),
+    ("src/transform.rs", template!("transform_transform.rs")),
+    ("src/tests.rs", template!("transform_tests.rs")),
+];
+
 pub(crate) fn run(args: &PluginNewArgs) -> Result<Exit, Failure> {
     let (kind, contract, files) = match args.kind {
         PluginKind::Source => ("source", "SourceTask", SOURCE),
         PluginKind::Sink => ("sink", "SinkTask", SINK),
-        PluginKind::Transform => {
-            return Err(Failure::new(
-                Exit::Invalid,
-                "LS0290",
-                "--kind transform: this version does not run transforms of plugins yet",
-            )
-            .help("`transforms:` of a connector takes Kafka Connect's; see `linkspan_sdk::Transform` for the contract to come"));
-        }
+        PluginKind::Transform => ("transform", "Transform", TRANSFORM),
     };
     let names = Names::of(&args.name, kind).map_err(|why| {
         Failure::new(

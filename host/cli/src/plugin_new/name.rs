@@ -126,7 +126,11 @@ impl Names {
             type_name.push_str(letters.as_str());
         }
         // `Record` or `Options` would hide a type of the sdk's prelude.
-        let ending = if kind == "source" { "Source" } else { "Sink" };
+        let ending = match kind {
+            "source" => "Source",
+            "transform" => "Step",
+            _ => "Sink",
+        };
         if !type_name.ends_with(ending) {
             type_name.push_str(ending);
         }

@@ -1,16 +1,21 @@
 //! What the configuration may name: the classes of plugins, and the host's own converters.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use linkspan_config::{Catalog, Class, ConverterProblem, NameTest, StepProblem};
+use linkspan_config::{
+    Catalog, Class, ConverterProblem, NameTest, OptionType as Type, StepProblem,
+};
 use linkspan_convert::converter::CLASSES;
 use linkspan_convert::options::OptionType;
-use linkspan_convert::transform::read_steps;
+use linkspan_convert::transform::{ClassUse, read_steps};
 use linkspan_convert::{ConverterClass, Role};
+use linkspan_plugin::{OptionDef, Registry};
+use linkspan_runtime::InstalledClasses;
 
 /// Everything that is installed.
 #[derive(Debug)]
-pub(crate) struct Installed(pub(crate) Vec<Class>);
+pub(crate) struct Installed(pub(crate) Vec<Class>, pub(crate) Arc<Registry>);
 
 impl Catalog for Installed {
     fn class(&self, name: &str) -> Option<&Class> {
@@ -65,7 +70,7 @@ impl Catalog for Installed {
     }
 
     fn step_problems(&self, config: &BTreeMap<String, String>) -> Vec<StepProblem> {
-        let read = read_steps(config, &|_| false);
+        let read = read_steps(config, &InstalledClasses::new(&self.1));
         let problems = read.problems.into_iter().map(|problem| StepProblem {
             key: problem.key,
             message: problem.message,
@@ -83,15 +88,56 @@ impl Catalog for Installed {
         Ok(Box::new(linkspan_convert::whole_match(pattern)?))
     }
 
+    fn step_places(&self, config: &BTreeMap<String, String>) -> Vec<(String, Type)> {
+        let own = self.options_of_steps(config).into_iter();
+        let places = own.filter_map(|(key, option)| match option.kind.as_str() {
+            "path" => Some((key, Type::Path)),
+            "url" => Some((key, Type::Url)),
+            _ => None,
+        });
+        places.collect()
+    }
+
     fn step_secrets(&self, config: &BTreeMap<String, String>) -> Vec<String> {
-        let read = read_steps(config, &|_| false);
-        let mut secrets = Vec::new();
-        for step in &read.steps {
+        let own = self.options_of_steps(config).into_iter();
+        let mut secrets: Vec<String> = own
+            .filter(|(_, option)| option.secret || option.kind == "password")
+            .map(|(key, _)| key)
+            .collect();
+        for step in &read_steps(config, &InstalledClasses::new(&self.1)).steps {
             let options = step.builtin.iter().flat_map(|builtin| builtin.options());
             for option in options.filter(|option| option.kind == OptionType::Password) {
                 secrets.push(format!("transforms.{}.{}", step.name, option.name));
             }
         }
         secrets
+    }
+}
+
+impl Installed {
+    /// The options of the steps and predicates that are plugins', each under every key that it may have.
+    fn options_of_steps(&self, config: &BTreeMap<String, String>) -> Vec<(String, OptionDef)> {
+        let installed = InstalledClasses::new(&self.1);
+        let mut own = Vec::new();
+        let uses = [
+            (ClassUse::Transform, "transforms."),
+            (ClassUse::Predicate, "predicates."),
+        ];
+        for (class_use, list) in uses {
+            for (key, class) in config {
+                let named = key
+                    .strip_prefix(list)
+                    .is_some_and(|rest| rest.ends_with(".type"));
+                let Some(prefix) = key.strip_suffix("type").filter(|_| named) else {
+                    continue;
+                };
+                let class = installed.find(class_use, class.trim());
+                for option in class.iter().flat_map(|class| class.options()) {
+                    let names = std::iter::once(&option.name).chain(&option.aliases);
+                    own.extend(names.map(|name| (format!("{prefix}{name}"), option.clone())));
+                }
+            }
+        }
+        own
     }
 }

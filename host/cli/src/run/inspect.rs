@@ -79,7 +79,8 @@ impl Commands {
             Some(config) => config,
             None => self.file_options(&connector)?,
         };
-        transform_cmd::apply(&connector, &config, &record).map_err(refused)
+        let (registry, services) = self.hub.installed();
+        transform_cmd::apply(&connector, &config, &record, registry, services).map_err(refused)
     }
 
     /// The options of a file's connector, placeholders filled in.
@@ -114,6 +115,6 @@ impl Commands {
             Refusal::new(400, "LS0619", "the configuration has no `connector.class`")
                 .help("GET /api/v1/plugins lists the classes")
         })?;
-        linkspan_rest::connect::ConnectHost::validate(&*self.hub, &class, given)
+        linkspan_rest::connect::ConnectHost::validate(&*self.hub, &class, given, false)
     }
 }

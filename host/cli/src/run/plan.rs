@@ -220,7 +220,7 @@ pub(crate) fn plugin_places(paths: &[PathBuf], args: &ConfigArgs) -> Result<Vec<
 
 /// The classes of all plugins and of converters, as the configuration crate wants them.
 pub(crate) fn catalog(plugins: &Plugins) -> Result<Installed, Failure> {
-    Ok(Installed(classes(plugins)?))
+    Ok(Installed(classes(plugins)?, Arc::clone(&plugins.registry)))
 }
 
 /// The classes of all plugins.

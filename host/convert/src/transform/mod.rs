@@ -45,7 +45,8 @@ pub use java_regex::{pattern_problem, whole_match};
 pub use registry::{TransformClass, TransformName, find_transform, transform_classes};
 pub use side::Side;
 pub use steps::{
-    Condition, KeyProblem, PredicateConfig, Step, StepConfig, StepsConfig, UnknownKey, read_steps,
+    ClassUse, Condition, KeyProblem, NoPlugins, PluginClasses, PredicateConfig, Step, StepConfig,
+    StepsConfig, UnknownKey, read_steps,
 };
 
 use crate::{Error, Record};

@@ -1,15 +1,15 @@
 //! The chain of a connector: from `transforms`, `transforms.NAME.…`, `predicates`, `predicates.NAME.…` to steps.
 //!
 //! Reading ([`read_steps`]) finds everything that is wrong at once and knows no record; building
-//! ([`StepConfig::build`]) makes the steps of one task. A step of a class that is not built in is a plugin's; the
-//! caller knows those.
+//! ([`StepConfig::build`]) makes the steps of one task. A step or predicate of a class that is not built in is a
+//! plugin's; the caller knows those ([`PluginClasses`]) and makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::registry::{TransformName, find_transform};
 use super::{Touches, Transform};
-use crate::options::{ConfigProblem, OptionDef, trim};
+use crate::options::{ConfigProblem, trim};
 use crate::predicate::{Predicate, find_predicate};
 use crate::{Error, Record};
 
@@ -53,16 +53,81 @@ impl std::fmt::Debug for StepConfig {
 }
 
 /// The condition of a step as it is configured.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct PredicateConfig {
     /// The name of the predicate.
     pub name: String,
     /// Its class.
     pub class: String,
+    /// Whether the class is built in; otherwise it is a plugin's.
+    pub builtin: bool,
     /// Its options, without the prefix.
     pub options: BTreeMap<String, String>,
     /// Whether the step is for the records that it does not hold for.
     pub negate: bool,
+}
+
+/// Shows no option's value.
+impl std::fmt::Debug for PredicateConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PredicateConfig")
+            .field("name", &self.name)
+            .field("class", &self.class)
+            .field("negate", &self.negate)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a class is used for in a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClassUse {
+    /// A step: its `type`.
+    Transform,
+    /// The condition of a step.
+    Predicate,
+}
+
+impl ClassUse {
+    /// Returns `transform` or `predicate`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Transform => "transform",
+            Self::Predicate => "predicate",
+        }
+    }
+}
+
+/// The transforms and predicates of plugins, as far as reading a chain needs to know them. A built-in class goes before
+/// a plugin's of the same name.
+pub trait PluginClasses {
+    /// Returns the names of their classes for a use.
+    fn names(&self, class_use: ClassUse) -> Vec<String>;
+
+    /// Returns the names of a class's options, other names included; `None` where no plugin offers the class for this
+    /// use.
+    fn options(&self, class_use: ClassUse, class: &str) -> Option<Vec<String>>;
+
+    /// Says what is wrong with the options of a class. An option named `type` stands for the class itself.
+    fn problems(&self, class: &str, options: &BTreeMap<String, String>) -> Vec<ConfigProblem>;
+}
+
+/// No plugins: only what is built in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoPlugins;
+
+impl PluginClasses for NoPlugins {
+    fn names(&self, _class_use: ClassUse) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn options(&self, _class_use: ClassUse, _class: &str) -> Option<Vec<String>> {
+        None
+    }
+
+    fn problems(&self, _class: &str, _options: &BTreeMap<String, String>) -> Vec<ConfigProblem> {
+        Vec::new()
+    }
 }
 
 /// A key of the configuration with what is wrong about it.
@@ -83,15 +148,12 @@ pub struct UnknownKey {
     pub known: Vec<String>,
 }
 
-/// Reads the chain from a connector's flat options. `is_plugin` knows the classes of plugins.
+/// Reads the chain from a connector's flat options.
 #[must_use]
-pub fn read_steps(
-    config: &BTreeMap<String, String>,
-    is_plugin: &dyn Fn(&str) -> bool,
-) -> StepsConfig {
+pub fn read_steps(config: &BTreeMap<String, String>, plugins: &dyn PluginClasses) -> StepsConfig {
     let mut reader = Reader {
         config,
-        is_plugin,
+        plugins,
         out: StepsConfig::default(),
         used_predicates: BTreeSet::new(),
     };
@@ -110,7 +172,7 @@ pub fn read_steps(
 
 struct Reader<'a> {
     config: &'a BTreeMap<String, String>,
-    is_plugin: &'a dyn Fn(&str) -> bool,
+    plugins: &'a dyn PluginClasses,
     out: StepsConfig,
     used_predicates: BTreeSet<String>,
 }
@@ -164,27 +226,18 @@ impl Reader<'_> {
         };
         let class = trim(&class).to_owned();
         let builtin = find_transform(&class);
-        if builtin.is_none() && !(self.is_plugin)(&class) {
-            let mut known: Vec<&str> = super::transform_classes()
-                .iter()
-                .map(|class| class.name)
-                .collect();
-            known.sort_unstable();
-            self.problem(
-                format!("{prefix}type"),
-                format!(
-                    "`{class}` is no transform; built in are {}",
-                    known.join(", ")
-                ),
-            );
-            return;
-        }
+        let more = ["type", "predicate", "negate"];
         if let Some(builtin) = &builtin {
             let table = builtin.options();
-            self.unknown(&prefix, &options, &table, &["type", "predicate", "negate"]);
+            let known = table.iter().map(|option| option.name).chain(more);
+            self.unknown(&prefix, &options, known);
             if let Err(problems) = builtin.build(&options, 0) {
                 self.problems(&prefix, problems);
             }
+        } else if !self.of_plugin(ClassUse::Transform, &prefix, &class, &options, &more) {
+            let builtin = super::transform_classes().iter().map(|class| class.name);
+            self.no_class(ClassUse::Transform, &prefix, &class, builtin.collect());
+            return;
         }
         self.out.steps.push(StepConfig {
             name: name.to_owned(),
@@ -201,18 +254,52 @@ impl Reader<'_> {
         }
     }
 
-    fn unknown(
+    /// Checks what is configured for a plugin's class; returns false where no plugin offers it.
+    fn of_plugin(
+        &mut self,
+        class_use: ClassUse,
+        prefix: &str,
+        class: &str,
+        options: &BTreeMap<String, String>,
+        more: &[&str],
+    ) -> bool {
+        let Some(own) = self.plugins.options(class_use, class) else {
+            return false;
+        };
+        let known = own.iter().map(String::as_str).chain(more.iter().copied());
+        self.unknown(prefix, options, known);
+        self.problems(prefix, self.plugins.problems(class, options));
+        true
+    }
+
+    fn no_class(
+        &mut self,
+        class_use: ClassUse,
+        prefix: &str,
+        class: &str,
+        mut builtin: Vec<&'static str>,
+    ) {
+        builtin.sort_unstable();
+        let what = class_use.word();
+        let mut message = format!(
+            "`{class}` is no {what}; built in are {}",
+            builtin.join(", ")
+        );
+        let plugins = self.plugins.names(class_use);
+        if !plugins.is_empty() {
+            message.push_str(", and plugins offer ");
+            message.push_str(&plugins.join(", "));
+        }
+        self.problem(format!("{prefix}type"), message);
+    }
+
+    fn unknown<'n>(
         &mut self,
         prefix: &str,
         options: &BTreeMap<String, String>,
-        table: &[OptionDef],
-        more: &[&str],
+        known: impl Iterator<Item = &'n str>,
     ) {
-        let known: Vec<&str> = table
-            .iter()
-            .map(|option| option.name)
-            .chain(more.iter().copied())
-            .collect();
+        let known: Vec<&str> = known.collect();
         for name in options
             .keys()
             .filter(|name| !known.contains(&name.as_str()))
@@ -264,9 +351,11 @@ impl Reader<'_> {
         self.used_predicates.insert(name.clone());
         let mut options = self.under(&format!("predicates.{name}."));
         let class = options.remove("type").unwrap_or_default();
+        let class = trim(&class).to_owned();
         Some(PredicateConfig {
             name,
-            class: trim(&class).to_owned(),
+            builtin: find_predicate(&class).is_some(),
+            class,
             options,
             negate: negated,
         })
@@ -279,18 +368,18 @@ impl Reader<'_> {
             self.problem(format!("{prefix}type"), "is required");
             return;
         };
-        let Some(found) = find_predicate(trim(&class)) else {
-            let known: Vec<&str> = crate::predicate::predicate_classes()
-                .iter()
-                .map(|class| class.name)
-                .collect();
-            self.problem(
-                format!("{prefix}type"),
-                format!("`{class}` is no predicate; there are {}", known.join(", ")),
-            );
+        let class = trim(&class);
+        let Some(found) = find_predicate(class) else {
+            if !self.of_plugin(ClassUse::Predicate, &prefix, class, &options, &["type"]) {
+                let builtin = crate::predicate::predicate_classes()
+                    .iter()
+                    .map(|class| class.name);
+                self.no_class(ClassUse::Predicate, &prefix, class, builtin.collect());
+            }
             return;
         };
-        self.unknown(&prefix, &options, found.options, &["type"]);
+        let known = found.options.iter().map(|option| option.name);
+        self.unknown(&prefix, &options, known.chain(["type"]));
         if let Err(problems) = found.build(&options) {
             self.problems(&prefix, problems);
         }
@@ -321,7 +410,8 @@ impl Reader<'_> {
 }
 
 impl StepConfig {
-    /// Makes a built-in step. `now_ms` decides the century of two-digit years. `None` for a plugin's.
+    /// Makes a built-in step. `now_ms` decides the century of two-digit years. `None` for a plugin's. A condition that
+    /// is a plugin's is left out: whoever has the plugins asks it before the step.
     ///
     /// # Errors
     /// What [`read_steps`] finds too.
@@ -338,12 +428,12 @@ impl StepConfig {
         }))
     }
 
-    /// Makes the condition alone.
+    /// Makes the condition alone; `None` where there is none, or it is a plugin's.
     ///
     /// # Errors
     /// What [`read_steps`] finds too.
     pub fn build_condition(&self) -> Result<Option<Condition>, Vec<ConfigProblem>> {
-        let Some(condition) = &self.condition else {
+        let Some(condition) = self.condition.as_ref().filter(|found| found.builtin) else {
             return Ok(None);
         };
         let found = find_predicate(&condition.class)
@@ -407,7 +497,32 @@ mod tests {
             .iter()
             .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
             .collect();
-        read_steps(&config, &|class| class == "com.example.Own")
+        read_steps(&config, &Own)
+    }
+
+    /// A plugin with one transform, `com.example.Own`, and one predicate, `IsOwn`.
+    struct Own;
+
+    impl PluginClasses for Own {
+        fn names(&self, class_use: ClassUse) -> Vec<String> {
+            let name = match class_use {
+                ClassUse::Transform => "com.example.Own",
+                ClassUse::Predicate => "IsOwn",
+            };
+            vec![name.to_owned()]
+        }
+
+        fn options(&self, class_use: ClassUse, class: &str) -> Option<Vec<String>> {
+            (self.names(class_use)[0] == class).then(|| vec!["any".to_owned()])
+        }
+
+        fn problems(&self, _class: &str, options: &BTreeMap<String, String>) -> Vec<ConfigProblem> {
+            let wrong = options.get("any").filter(|any| *any != "thing");
+            wrong
+                .map(|_| ConfigProblem::new("any", "must be `thing`"))
+                .into_iter()
+                .collect()
+        }
     }
 
     fn problems(options: &[(&str, &str)]) -> Vec<String> {
@@ -480,6 +595,45 @@ mod tests {
             "transforms.c.predicate: names `p`, which is not defined; `predicates` has q"
         );
         assert_eq!(found[6], "predicates.q.pattern: is required");
+    }
+
+    #[test]
+    fn classes_of_plugins_are_checked_with_all_others() {
+        let options = [
+            ("transforms", "own,not,bare"),
+            ("transforms.own.type", "com.example.Own"),
+            ("transforms.own.any", "body"),
+            ("transforms.own.anny", "thing"),
+            ("transforms.own.predicate", "p"),
+            ("transforms.own.negate", "true"),
+            ("transforms.not.type", "IsOwn"),
+            ("transforms.bare.type", "HoistField$Key"),
+            ("predicates", "p"),
+            ("predicates.p.type", "IsOwn"),
+            ("predicates.p.any", "body"),
+        ];
+        let found = problems(&options);
+        assert_eq!(found.len(), 4, "{found:#?}");
+        assert_eq!(found[0], "transforms.own.any: must be `thing`");
+        assert!(
+            found[1].ends_with("ValueToKey, and plugins offer com.example.Own"),
+            "{}",
+            found[1]
+        );
+        assert_eq!(found[2], "transforms.bare.field: is required");
+        assert_eq!(found[3], "predicates.p.any: must be `thing`");
+        let read = read(&options);
+        assert_eq!(read.unknown[0].key, "transforms.own.anny");
+        assert!(
+            read.unknown[0]
+                .known
+                .contains(&"transforms.own.any".to_owned())
+        );
+        let own = &read.steps[0];
+        assert!(own.builtin.is_none() && own.build(0).unwrap().is_none());
+        let condition = own.condition.as_ref().unwrap();
+        assert!(!condition.builtin && condition.negate);
+        assert!(own.build_condition().unwrap().is_none());
     }
 
     #[test]

@@ -237,7 +237,7 @@ pub trait ConnectHost: Send + Sync + fmt::Debug + 'static {
     /// Nobody offers it.
     fn plugin_config(&self, plugin: &str) -> Result<Value, Refusal>;
 
-    /// `ConfigInfos`: every option with its value and what is wrong with it.
+    /// `ConfigInfos`: every option with its value and what is wrong with it. `connect`: also with what the class finds outside.
     ///
     /// # Errors
     /// Nobody offers the class, or the configuration names another.
@@ -245,6 +245,7 @@ pub trait ConnectHost: Send + Sync + fmt::Debug + 'static {
         &self,
         plugin: &str,
         config: BTreeMap<String, Option<String>>,
+        connect: bool,
     ) -> Result<Value, Refusal>;
 
     /// Levels of the host's log.

@@ -53,7 +53,10 @@ pub(super) fn perform(host: &dyn ConnectHost, call: &Call) -> Answer {
             Ok(answer::json(StatusCode::OK, &host.plugins(only)))
         }
         Route::PluginConfig(plugin) => ok(&host.plugin_config(plugin)?),
-        Route::Validate(plugin) => ok(&host.validate(plugin, body::nullable(&call.body)?)?),
+        Route::Validate(plugin) => {
+            let connect = call.query.flag("connect", false);
+            ok(&host.validate(plugin, body::nullable(&call.body)?, connect)?)
+        }
         Route::Loggers => Ok(answer::json(StatusCode::OK, &host.loggers())),
         Route::Logger(name) => logger(host, call, name),
     }

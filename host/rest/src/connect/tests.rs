@@ -87,7 +87,12 @@ impl ConnectHost for Nobody {
             format!("Unknown plugin {plugin}."),
         ))
     }
-    fn validate(&self, _: &str, _: BTreeMap<String, Option<String>>) -> Result<Value, Refusal> {
+    fn validate(
+        &self,
+        _: &str,
+        _: BTreeMap<String, Option<String>>,
+        _: bool,
+    ) -> Result<Value, Refusal> {
         Ok(json!({}))
     }
     fn loggers(&self) -> BTreeMap<String, LoggerLevel> {

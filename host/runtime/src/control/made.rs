@@ -11,6 +11,7 @@ use super::target::{self, Target};
 use super::{Control, Refused, ownership, prepare, worker};
 use crate::error::StartError;
 use crate::spec::{ConnectorSpec, KindOfConnector};
+use crate::whole;
 
 /// Prefix of the keys in [`Store::Configs`].
 const PREFIX: &str = "made/";
@@ -138,13 +139,14 @@ impl Control {
         }
     }
 
-    /// Removes a connector that was made over the network. Its tasks stop; its offsets stay, as Kafka Connect keeps them.
+    /// Removes a connector that was made over the network. Its tasks stop; its offsets stay, as Kafka Connect keeps them. Then
+    /// its class removes what it left outside.
     ///
     /// # Errors
     /// Nobody knows it; a file owns it; the log refuses.
     pub fn remove(&self, name: &str) -> Result<(), Refused> {
         let slot = self.inner.slot(name)?;
-        let _order = self
+        let applying = self
             .inner
             .applying
             .lock()
@@ -168,7 +170,7 @@ impl Control {
         self.inner.keeper.put(puts)?;
         made.remove(name);
         drop(made);
-        slot.wish().spec = None;
+        let spec = slot.wish().spec.take();
         worker::kick(&self.inner, &slot);
         self.wait_idle(&[Arc::clone(&slot)]);
         self.inner
@@ -184,6 +186,12 @@ impl Control {
         drop(order);
         // The last word of its tasks may have been written meanwhile.
         self.inner.keeper.put(ownership::forget_puts(name).into())?;
+        drop(applying);
+        if let Some(spec) = spec
+            && let Some(class) = self.inner.runtime.class(&spec.class)
+        {
+            whole::deleted(&spec, class);
+        }
         Ok(())
     }
 }

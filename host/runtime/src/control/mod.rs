@@ -270,16 +270,16 @@ impl Control {
         let Ok(slot) = self.inner.slot(&spec.name) else {
             return false;
         };
-        let (have, plugin) = {
+        let (have, plugins) = {
             let wish = slot.wish();
-            (wish.spec.clone(), wish.plugin.clone())
+            (wish.spec.clone(), wish.plugins.clone())
         };
         let Some(have) = have else {
             return false;
         };
         have.fingerprint == spec.fingerprint
             && have.class == spec.class
-            && self.inner.runtime.plugin_of(&spec.class) == plugin
+            && self.inner.runtime.plugins_of(spec) == plugins
             && match ((have.resolve)(), (spec.resolve)()) {
                 (Ok(have), Ok(new)) => have.config == new.config,
                 (have, new) => have.is_err() == new.is_err(),
@@ -378,10 +378,11 @@ impl Control {
             Arc::clone(slot)
         };
         *slot.record.lock().unwrap_or_else(PoisonError::into_inner) = Record::of(&spec);
+        let plugins = self.inner.runtime.plugins_of(&spec);
         let before = {
             let mut wish = slot.wish();
             wish.target = target;
-            wish.plugin = self.inner.runtime.plugin_of(&spec.class);
+            wish.plugins = plugins;
             wish.prepared = planned;
             wish.revision += 1;
             wish.spec.replace(spec).is_some()

@@ -204,10 +204,11 @@ pub(crate) fn forget(log: &dyn LogBackend, keeper: &Keeper, name: &str) -> Resul
     Ok(())
 }
 
-pub(crate) fn forget_puts(name: &str) -> [KvPut; 3] {
+pub(crate) fn forget_puts(name: &str) -> [KvPut; 4] {
     [
         delete(Store::Configs, record::key(name)),
         delete(Store::Configs, target::key(name)),
+        delete(Store::Configs, crate::whole::key(name)),
         delete(Store::Status, super::status::key(name)),
     ]
 }

@@ -33,8 +33,8 @@ pub(crate) struct Wish {
     pub(crate) restart_tasks: Vec<u32>,
     /// A task asked to have the work split anew; not before this moment.
     pub(crate) reconfigure: Option<Instant>,
-    /// The file of the plugin that `spec` was checked with: another one restarts the connector.
-    pub(crate) plugin: Option<PathBuf>,
+    /// The files of the plugins that `spec` was checked with: other ones restart the connector.
+    pub(crate) plugins: Vec<PathBuf>,
     /// The host is stopping.
     pub(crate) closing: bool,
     /// A worker's thread exists.

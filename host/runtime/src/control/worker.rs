@@ -16,6 +16,7 @@ use crate::error::TaskError;
 use crate::spec::{ConnectorSpec, Mode};
 use crate::supervisor::Planned;
 use crate::task::{TaskShared, TaskState};
+use crate::whole;
 
 /// A class whose tasks are fenced outside: a new instance may start before the first has closed.
 const FEATURE_FENCED: &str = "fenced";
@@ -27,6 +28,7 @@ const RECONFIGURE_APART: Duration = Duration::from_millis(250);
 const REPLAN_DELAY_MAX: Duration = Duration::from_secs(60);
 /// What a worker does that may last.
 const STAGE_PLAN: &str = "asking its plugin for its tasks";
+const STAGE_CREATED: &str = "telling its plugin that it was made";
 const STAGE_STOP: &str = "waiting for its tasks to stop";
 
 /// Sees to it that somebody works on the connector.
@@ -330,6 +332,11 @@ fn launch(
     planned: Planned,
     held: bool,
 ) -> Result<Generation, TaskError> {
+    slot.shown().stage = Some((STAGE_CREATED, Instant::now()));
+    let log = inner.runtime.shared.log.as_ref();
+    let told = whole::created(log, &inner.keeper, &planned.spec, &planned.class);
+    slot.shown().stage = None;
+    told?;
     let owner = OwnerId::from(slot.name.as_str());
     let fence = inner
         .runtime

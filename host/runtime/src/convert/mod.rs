@@ -21,7 +21,7 @@ mod typed;
 pub(crate) use self::converters::Converters;
 pub(crate) use self::sink::{Named, SinkConverter, plain};
 pub(crate) use self::source::SourceConverter;
-pub(crate) use self::typed::{Form, Models};
+pub(crate) use self::typed::{Form, Models, data};
 
 /// Record header that names the schema of a value.
 pub(crate) const VALUE_SCHEMA_HEADER: &str = "linkspan.schema";

@@ -36,6 +36,19 @@ pub(crate) enum Form {
     Tagged,
 }
 
+/// Returns bytes that were written, as what they are.
+pub(crate) fn data(form: Form, bytes: &[u8]) -> Data<'_> {
+    match form {
+        Form::Null => Data::Null,
+        Form::Bytes => Data::Bytes(bytes),
+        // Written from text.
+        Form::Utf8 => Data::Utf8(std::str::from_utf8(bytes).unwrap_or_default()),
+        Form::Json => Data::Json(bytes),
+        Form::Typed(schema) => Data::Typed { schema, row: bytes },
+        Form::Tagged => Data::Tagged(bytes),
+    }
+}
+
 /// Converts, and remembers the schemas that were met.
 #[derive(Debug)]
 pub(crate) struct Models {

@@ -10,10 +10,19 @@ use super::aside::{Aside, At, Failed};
 use crate::convert::{Named, SinkConverter, plain};
 use crate::error::TaskError;
 use crate::errors::{Attempts, Retrier, Verdict};
-use crate::transforms::{Chain, Incoming};
+use crate::transforms::{Chain, Incoming, Origin};
+
+/// What went into a batch of one record of the log.
+#[derive(Debug, Default, Clone, Copy)]
+struct Pushed {
+    records: u64,
+    bytes: u64,
+}
 
 /// What a record weighs in a `put` beyond its bytes, so that many empty ones are bounded too.
 const RECORD_WEIGHT: u64 = 32;
+/// How many times its aim a `put` may be before it ends inside of a batch, because steps make several records of one.
+const SWOLLEN: u64 = 2;
 
 /// Builds one `put`; keeps its buffers.
 #[derive(Debug)]
@@ -76,8 +85,14 @@ impl PutBuilder {
         self.bytes + records * RECORD_WEIGHT >= self.limit
     }
 
+    /// Whether steps have made much more of a batch than a `put` should be.
+    fn is_swollen(&self) -> bool {
+        let weight = self.bytes + self.records * RECORD_WEIGHT;
+        self.chain.is_some() && weight >= self.limit.saturating_mul(SWOLLEN)
+    }
+
     /// Adds the records of `fetched` from `from` on, whole batches at a time, until the `put` is full; returns where to
-    /// go on then. `epoch` hears each batch's base offset and leader epoch.
+    /// go on then. Inside of a batch it ends where steps make much of little. `epoch` hears each batch's base offset and leader epoch.
     pub(crate) fn add(
         &mut self,
         fetched: &FetchedBatch,
@@ -98,7 +113,10 @@ impl PutBuilder {
             }
             epoch(Offset(header.base_offset), LeaderEpoch(header.leader_epoch));
             self.youngest_ms = self.youngest_ms.max(Some(header.max_timestamp));
-            self.add_batch(fetched, &batch, from)?;
+            rest = self.add_batch(fetched, &batch, from)?;
+            if rest.is_some() {
+                break;
+            }
             next = Offset(header.next_offset());
         }
         Ok(rest)
@@ -147,7 +165,7 @@ impl PutBuilder {
         fetched: &FetchedBatch,
         batch: &Batch<'_>,
         from: Offset,
-    ) -> Result<(), TaskError> {
+    ) -> Result<Option<Offset>, TaskError> {
         let header = batch.header();
         let group = GroupKey {
             topic: fetched.partition.topic.as_str(),
@@ -163,14 +181,20 @@ impl PutBuilder {
         let base = Offset(header.base_offset);
         let mut scratch = std::mem::take(&mut self.scratch);
         let records = batch.records(&mut scratch);
+        let mut rest = None;
         for record in records.map_err(|error| unreadable(fetched, base, &error))? {
             let record = record.map_err(|error| unreadable(fetched, base, &error))?;
-            if record.offset >= from.0 {
-                self.add_record(fetched, &group, header.base_offset, &record)?;
+            if record.offset < from.0 {
+                continue;
             }
+            if self.is_swollen() {
+                rest = Some(Offset(record.offset));
+                break;
+            }
+            self.add_record(fetched, &group, header.base_offset, &record)?;
         }
         self.scratch = scratch;
-        Ok(())
+        Ok(rest)
     }
 
     fn add_record(
@@ -189,14 +213,14 @@ impl PutBuilder {
             pushed => pushed,
         };
         match pushed {
-            Ok(Some(size)) => {
-                self.records += 1;
-                self.bytes += size as u64;
+            Ok(Pushed { records: 0, .. }) => self.filtered += 1,
+            Ok(Pushed { records, bytes }) => {
+                self.records += records;
+                self.bytes += bytes;
                 if self.tracks() {
                     note_kept(&mut self.kept, &fetched.partition, record.offset + 1);
                 }
             }
-            Ok(None) => self.filtered += 1,
             Err(error) if self.retrier.policy.tolerates(&error) => self.failed.push(Failed {
                 at: at(fetched, record),
                 error,
@@ -209,20 +233,23 @@ impl PutBuilder {
         Ok(())
     }
 
-    /// Converts one record into the batch; returns its size, `None` where a transform dropped it.
+    /// Converts one record into the batch; returns what came of it, nothing where a transform dropped it.
     fn push(
         &mut self,
         group: &GroupKey<'_>,
         base_offset: i64,
         record: &Record<'_>,
-    ) -> Result<Option<usize>, TaskError> {
+    ) -> Result<Pushed, TaskError> {
         if let Some(chain) = &mut self.chain {
             let parts = (&mut self.writer, &mut self.converter, chain);
             return push_transformed(parts, group, base_offset, record);
         }
         push(&mut self.writer, &mut self.converter, record)?;
         let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-        Ok(Some(size))
+        Ok(Pushed {
+            records: 1,
+            bytes: size as u64,
+        })
     }
 
     #[cold]
@@ -232,7 +259,7 @@ impl PutBuilder {
         group: &GroupKey<'_>,
         base_offset: i64,
         record: &Record<'_>,
-    ) -> Result<Option<usize>, TaskError> {
+    ) -> Result<Pushed, TaskError> {
         let retrier = self.retrier.clone();
         let mut attempts = Attempts::default();
         let mut error = error;
@@ -312,14 +339,15 @@ fn note_kept(kept: &mut Vec<(TopicPartition, Offset)>, partition: &TopicPartitio
     }
 }
 
-/// One record through the transforms; returns its size, `None` where it was dropped. A record that is routed elsewhere
-/// begins a group of its topic; its place in the log stays that of the batch.
+/// One record through the transforms; returns what was made of it, nothing where it was dropped. A record that is routed
+/// elsewhere begins a group of its topic; its place in the log stays that of the batch, and all that became of one record has
+/// its place.
 fn push_transformed(
     (writer, converter, chain): (&mut SinkBatchWriter, &mut SinkConverter, &mut Chain),
     group: &GroupKey<'_>,
     base_offset: i64,
     record: &Record<'_>,
-) -> Result<Option<usize>, TaskError> {
+) -> Result<Pushed, TaskError> {
     let (names, kept) = Named::of(record);
     let parts = converter.prepare(record, &names)?;
     let (key, value) = (
@@ -338,29 +366,39 @@ fn push_transformed(
         },
         key,
         value,
-        origin: Some((group.partition, record.offset)),
+        origin: Some(Origin {
+            topic_id: group.topic_id,
+            partition: group.partition,
+            leader_epoch: group.leader_epoch,
+            offset: record.offset,
+        }),
     };
-    let Some(outgoing) = chain.apply(&incoming, headers.into_iter())? else {
-        return Ok(None);
-    };
-    let routed = GroupKey {
-        topic: &outgoing.topic,
-        ..*group
-    };
-    writer
-        .begin_group(&routed, base_offset)
-        .map_err(too_large)?;
-    let size = record.key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
-    writer
-        .record(
-            record.offset,
-            outgoing.timestamp,
-            chain.key(&outgoing, key),
-            chain.value(&outgoing, value),
-            chain.headers(),
-        )
-        .map_err(too_large)?;
-    Ok(Some(size))
+    let made = chain.apply(&incoming, &headers)?;
+    let mut pushed = Pushed::default();
+    for at in 0..made {
+        let Some(outgoing) = chain.outgoing(at, &incoming) else {
+            return Err(TaskError::internal("a transformed record is not there"));
+        };
+        let routed = GroupKey {
+            topic: outgoing.topic,
+            ..*group
+        };
+        writer
+            .begin_group(&routed, base_offset)
+            .map_err(too_large)?;
+        writer
+            .record(
+                record.offset,
+                outgoing.timestamp,
+                outgoing.key,
+                outgoing.value,
+                outgoing.headers(),
+            )
+            .map_err(too_large)?;
+        pushed.records += 1;
+        pushed.bytes += outgoing.size() as u64;
+    }
+    Ok(pushed)
 }
 
 /// Where a record of a built batch lies in the log.

@@ -9,7 +9,7 @@ use linkspan_plugin::batch::{SinkBatch, SinkRecord};
 
 use super::aside::Failed;
 use super::batch::place;
-use super::reply::Reply;
+use super::reply::{Rejected, Reply};
 use super::task::{Delivery, Put};
 use crate::error::TaskError;
 
@@ -29,10 +29,11 @@ impl Delivery<'_> {
             records = records.len(),
             "a batch was refused, looking for the bad record: {error}"
         );
-        let all: Vec<usize> = (0..records.len()).collect();
-        let mut stack = match self.without_blamed(&records, &all, error)? {
+        let units = units(&records);
+        let all: Vec<usize> = (0..units.len()).collect();
+        let mut stack = match self.without_blamed(&units, &all, error)? {
             Some(rest) => vec![rest],
-            None if records.len() == 1 => {
+            None if units.len() == 1 => {
                 // It failed alone already.
                 self.set_one_aside(&records, error.clone())?;
                 Vec::new()
@@ -48,7 +49,8 @@ impl Delivery<'_> {
             }
             let some: Vec<SinkRecord<'_>> = window
                 .iter()
-                .filter_map(|&at| records.get(at).cloned())
+                .filter_map(|&at| units.get(at))
+                .flat_map(|unit| unit.iter().cloned())
                 .collect();
             self.builder.again(&some)?;
             puts += 1;
@@ -69,7 +71,7 @@ impl Delivery<'_> {
                     self.take_rejected(&reply, records, bytes)?;
                     progress.extend(reply.progress);
                 }
-                Put::Refused(error, _) => match self.without_blamed(&records, &window, &error)? {
+                Put::Refused(error, _) => match self.without_blamed(&units, &window, &error)? {
                     Some(rest) => stack.push(rest),
                     None if window.len() == 1 => self.set_one_aside(&some, error)?,
                     None => stack.extend(halves(&window)),
@@ -86,21 +88,22 @@ impl Delivery<'_> {
     /// names none of them.
     fn without_blamed(
         &mut self,
-        records: &[SinkRecord<'_>],
+        units: &[&[SinkRecord<'_>]],
         window: &[usize],
         error: &TaskError,
     ) -> Result<Option<Vec<usize>>, TaskError> {
         let mut blamed = Reply::blamed(error);
-        let named = |record: &SinkRecord<'_>| {
-            blamed.rejected.iter().position(|one| {
-                one.offset == record.offset
-                    && one.partition == record.partition
-                    && one.topic == record.original_topic
-            })
+        let named = |one: &Rejected, record: &SinkRecord<'_>| {
+            one.offset == record.offset
+                && one.partition == record.partition
+                && one.topic == record.original_topic
         };
         let (mut rest, mut found) = (Vec::new(), Vec::new());
         for &at in window {
-            match records.get(at).and_then(named) {
+            let record = units.get(at).and_then(|unit| unit.first());
+            let one =
+                record.and_then(|record| blamed.rejected.iter().position(|one| named(one, record)));
+            match one {
                 Some(one) => found.push(one),
                 None => rest.push(at),
             }
@@ -134,6 +137,15 @@ impl Delivery<'_> {
         )?;
         Ok(())
     }
+}
+
+/// Records that follow each other and have one place in the log: transforms made them of one record, and they are put and set
+/// aside together.
+fn units<'r, 'a>(records: &'r [SinkRecord<'a>]) -> Vec<&'r [SinkRecord<'a>]> {
+    let same = |a: &SinkRecord<'_>, b: &SinkRecord<'_>| {
+        a.offset == b.offset && a.partition == b.partition && a.original_topic == b.original_topic
+    };
+    records.chunk_by(same).collect()
 }
 
 /// The halves of a window, the later one first: they lie on a stack.

@@ -170,7 +170,6 @@ impl Assembler {
                 .topics()
                 .get(usize::from(record.topic))
                 .ok_or_else(|| TaskError::internal("topic index out of range"))?;
-            counts.records += 1;
             let taken = match rejected(&record) {
                 Some(error) => Err(error),
                 None => self.send(name, &record, now_ms, &mut written, appends),
@@ -182,8 +181,15 @@ impl Assembler {
                 sent => sent,
             };
             match sent {
-                Ok(Some(size)) => counts.bytes += size as u64,
-                Ok(None) => counts.filtered += 1,
+                Ok(Written { records: 0, .. }) => {
+                    counts.records += 1;
+                    counts.filtered += 1;
+                }
+                // Each counts that came of it, so that what is written, dropped and set aside adds up.
+                Ok(Written { records, bytes }) => {
+                    counts.records += records;
+                    counts.bytes += bytes;
+                }
                 Err(error) if self.aside.tolerates(&error) => {
                     let at = FailedAt {
                         batch,
@@ -192,6 +198,7 @@ impl Assembler {
                         now_ms,
                     };
                     self.aside.add(&at, &record, &error, appends)?;
+                    counts.records += 1;
                     counts.aside += 1;
                 }
                 Err(error) => {
@@ -210,7 +217,7 @@ impl Assembler {
         Ok(counts)
     }
 
-    /// One record; returns its size, `None` where transforms dropped it.
+    /// One record; returns what was written of it, nothing where transforms dropped it.
     fn send(
         &mut self,
         topic: &str,
@@ -218,7 +225,7 @@ impl Assembler {
         now_ms: i64,
         written: &mut Vec<Arc<str>>,
         appends: &mut Vec<Append>,
-    ) -> Result<Option<usize>, TaskError> {
+    ) -> Result<Written, TaskError> {
         if self.chain.is_some() {
             return self.transform_one(topic, record, now_ms, written, appends);
         }
@@ -241,7 +248,7 @@ impl Assembler {
             record.headers.clone(),
             appends,
         )
-        .map(Some)
+        .map(Written::one)
     }
 
     #[cold]
@@ -253,7 +260,7 @@ impl Assembler {
         now_ms: i64,
         written: &mut Vec<Arc<str>>,
         appends: &mut Vec<Append>,
-    ) -> Result<Option<usize>, TaskError> {
+    ) -> Result<Written, TaskError> {
         let retrier = self.aside.retrier.clone();
         let mut attempts = Attempts::default();
         loop {
@@ -272,7 +279,7 @@ impl Assembler {
         }
     }
 
-    /// One record; returns its size, `None` where it was dropped.
+    /// One record through the transforms: all that became of it is written, or nothing.
     fn transform_one(
         &mut self,
         topic: &str,
@@ -280,9 +287,9 @@ impl Assembler {
         now_ms: i64,
         written: &mut Vec<Arc<str>>,
         appends: &mut Vec<Append>,
-    ) -> Result<Option<usize>, TaskError> {
+    ) -> Result<Written, TaskError> {
         let Some(chain) = &mut self.chain else {
-            return Ok(None);
+            return Ok(Written::default());
         };
         let incoming = Incoming {
             topic,
@@ -293,25 +300,69 @@ impl Assembler {
             value: record.value,
             origin: None,
         };
-        let Some(outgoing) = chain.apply(&incoming, record.headers.clone())? else {
-            return Ok(None);
+        let headers: Vec<_> = record.headers.clone().collect();
+        let made = chain.apply(&incoming, &headers)?;
+        if made > 1 {
+            // What cannot be written must be found before anything of the record is.
+            for at in 0..made {
+                self.write_one(&incoming, at, now_ms, Doing::Trying, appends)?;
+            }
+        }
+        let mut written_of_it = Written::default();
+        for at in 0..made {
+            let doing = Doing::Writing(&mut *written);
+            let size = self.write_one(&incoming, at, now_ms, doing, appends);
+            written_of_it.add(size.map_err(|error| if at > 0 { halfway(error) } else { error })?);
+        }
+        Ok(written_of_it)
+    }
+
+    /// Writes one of the records that became of `incoming`, or finds out whether it can be written.
+    fn write_one(
+        &mut self,
+        incoming: &Incoming<'_>,
+        at: usize,
+        now_ms: i64,
+        doing: Doing<'_>,
+        appends: &mut Vec<Append>,
+    ) -> Result<usize, TaskError> {
+        let outgoing = self.chain.as_ref().and_then(|chain| {
+            let outgoing = chain.outgoing(at, incoming)?;
+            Some((Arc::clone(outgoing.topic), outgoing.partition))
+        });
+        let Some((topic, partition)) = outgoing else {
+            return Err(TaskError::internal("a transformed record is not there"));
         };
-        self.ensure_target(&outgoing.topic)?;
-        self.grow(&outgoing.topic, outgoing.partition.unwrap_or(-1))?;
-        let (Some(chain), Some(target)) = (&self.chain, self.targets.get_mut(&*outgoing.topic))
-        else {
+        self.ensure_target(&topic)?;
+        self.grow(&topic, partition.unwrap_or(-1))?;
+        let outgoing = self
+            .chain
+            .as_ref()
+            .and_then(|chain| chain.outgoing(at, incoming));
+        let (Some(outgoing), Some(target)) = (outgoing, self.targets.get_mut(&*topic)) else {
             return Err(TaskError::internal("a topic was not prepared"));
         };
-        if !written.contains(&outgoing.topic) {
-            written.push(Arc::clone(&outgoing.topic));
-        }
         let sent = Sent {
-            partition: outgoing.partition.unwrap_or(-1),
+            partition: partition.unwrap_or(-1),
             timestamp: outgoing.timestamp.unwrap_or(now_ms),
-            key: chain.key(&outgoing, record.key),
-            value: chain.value(&outgoing, record.value),
+            key: outgoing.key,
+            value: outgoing.value,
         };
-        push(target, &mut self.converter, &sent, chain.headers(), appends).map(Some)
+        match doing {
+            Doing::Trying => fits(target, &mut self.converter, &sent, outgoing.headers()),
+            Doing::Writing(written) => {
+                if !written.contains(&topic) {
+                    written.push(topic);
+                }
+                push(
+                    target,
+                    &mut self.converter,
+                    &sent,
+                    outgoing.headers(),
+                    appends,
+                )
+            }
+        }
     }
 
     fn add_offsets(&self, batch: &SourceBatch<'_>, puts: &mut Vec<KvPut>) -> Result<(), TaskError> {
@@ -452,6 +503,43 @@ impl Target {
     }
 }
 
+/// What was written of one record of a source.
+#[derive(Debug, Default, Clone, Copy)]
+struct Written {
+    records: u64,
+    bytes: u64,
+}
+
+impl Written {
+    fn one(bytes: usize) -> Self {
+        let mut one = Self::default();
+        one.add(bytes);
+        one
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.records += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+/// What is to be done with a record that transforms made.
+enum Doing<'a> {
+    /// Only see whether it can be written.
+    Trying,
+    /// Write it, and take note of its topic.
+    Writing(&'a mut Vec<Arc<str>>),
+}
+
+/// Some of the records that became of one are written already: it cannot be set aside any more.
+#[cold]
+fn halfway(error: TaskError) -> TaskError {
+    TaskError::internal(format!(
+        "not all that transforms made of a record could be written: {}",
+        error.message
+    ))
+}
+
 /// A record as it goes to its topic.
 struct Sent<'a> {
     /// -1: the partitioner decides.
@@ -478,24 +566,11 @@ fn push<'h>(
     let partitions = target.topic.partitions;
     let explicit = (record.partition >= 0).then_some(record.partition);
     let Some(partition) = target.partitioner.pick(explicit, key, partitions) else {
-        return Err(TaskError::data(format!(
-            "asks for partition {}, topic `{}` has {partitions}",
-            record.partition, target.topic.name
-        )));
+        return Err(no_partition(target, record));
     };
     let slot = usize::try_from(partition).unwrap_or(0);
     let value = SourceConverter::bytes(converted.value, &converter.value, &record.value);
-    let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + converter.header_len();
-    if size + RECORD_OVERHEAD_MAX + linkspan_wire::HEADER_LEN > target.batch_bytes_max {
-        return Err(TaskError::permanent(
-            "LS0413",
-            "data_invalid",
-            format!(
-                "has {size} bytes, topic `{}` takes {} in one batch; raise its `max.message.bytes` (at most 16 MiB)",
-                target.topic.name, target.batch_bytes_max
-            ),
-        ));
-    }
+    let size = sized(target, key, value, converter.header_len())?;
     let Some(builder) = target.builders.get_mut(slot) else {
         return Err(TaskError::internal("partition without a builder"));
     };
@@ -517,6 +592,56 @@ fn push<'h>(
         builder.push(timestamp, key, value, converter.headers())
     };
     pushed.map_err(|error| TaskError::data(error.to_string()))?;
+    Ok(size)
+}
+
+/// Finds out whether a record can be written, without writing it; returns its size.
+fn fits<'h>(
+    target: &Target,
+    converter: &mut SourceConverter,
+    record: &Sent<'_>,
+    headers: impl Iterator<Item = (&'h str, Data<'h>)>,
+) -> Result<usize, TaskError> {
+    let converted = converter.convert(
+        target.topic.name.as_str(),
+        &record.key,
+        &record.value,
+        headers,
+    )?;
+    if record.partition >= target.topic.partitions {
+        return Err(no_partition(target, record));
+    }
+    let key = SourceConverter::bytes(converted.key, &converter.key, &record.key);
+    let value = SourceConverter::bytes(converted.value, &converter.value, &record.value);
+    sized(target, key, value, converter.header_len())
+}
+
+#[cold]
+fn no_partition(target: &Target, record: &Sent<'_>) -> TaskError {
+    TaskError::data(format!(
+        "asks for partition {}, topic `{}` has {}",
+        record.partition, target.topic.name, target.topic.partitions
+    ))
+}
+
+/// Returns how many bytes a record has, if a batch of its topic takes so many.
+fn sized(
+    target: &Target,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: usize,
+) -> Result<usize, TaskError> {
+    let size = key.map_or(0, <[u8]>::len) + value.map_or(0, <[u8]>::len) + headers;
+    if size + RECORD_OVERHEAD_MAX + linkspan_wire::HEADER_LEN > target.batch_bytes_max {
+        return Err(TaskError::permanent(
+            "LS0413",
+            "data_invalid",
+            format!(
+                "has {size} bytes, topic `{}` takes {} in one batch; raise its `max.message.bytes` (at most 16 MiB)",
+                target.topic.name, target.batch_bytes_max
+            ),
+        ));
+    }
     Ok(size)
 }
 

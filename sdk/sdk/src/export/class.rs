@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{runtime::block_on, shell::Task, sink::Sink, source::Source, transform::Step};
 use crate::{
-    ConfigProblem, Error, OffsetChange, OptionDef, Options, Result, SinkConnector, SinkTask,
-    SourceConnector, SourceTask, TaskConfig, Transform, context::TaskContext,
+    Checked, ConfigProblem, Error, OffsetChange, OptionDef, Options, Result, SinkConnector,
+    SinkTask, SourceConnector, SourceTask, TaskConfig, Transform, context::TaskContext,
 };
 
 pub(crate) type Config = BTreeMap<String, String>;
@@ -29,10 +29,12 @@ pub struct Class {
     pub(crate) deleted: Option<Hook>,
     pub(crate) call: Option<Operation>,
     pub(crate) alter_offsets: Option<AlterHook>,
+    pub(crate) check: Option<CheckHook>,
 }
 
 type Hook = fn(&Config, &str) -> Result<()>;
 type Operation = fn(&str, &serde_json::Value) -> Result<serde_json::Value>;
+type CheckHook = fn(&Config) -> Result<Checked>;
 type AlterHook = fn(&Config, &[OffsetChange]) -> Result<bool>;
 
 impl Class {
@@ -55,6 +57,7 @@ impl Class {
             deleted: None,
             call: None,
             alter_offsets: None,
+            check: None,
         }
     }
 
@@ -124,6 +127,7 @@ impl Class {
             Some(|config, name| block_on(C::deleted(&options::<C::Options>(config)?, name)));
         self.alter_offsets =
             Some(|config, offsets| C::alter_offsets(&options::<C::Options>(config)?, offsets));
+        self.check = Some(|config| block_on(C::check(&options::<C::Options>(config)?)));
         self
     }
 
@@ -143,6 +147,7 @@ impl Class {
             Some(|config, name| block_on(C::deleted(&options::<C::Options>(config)?, name)));
         self.alter_offsets =
             Some(|config, offsets| C::alter_offsets(&options::<C::Options>(config)?, offsets));
+        self.check = Some(|config| block_on(C::check(&options::<C::Options>(config)?)));
         self
     }
 

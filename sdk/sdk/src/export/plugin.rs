@@ -17,7 +17,7 @@ use super::{
     shell::{Shell, unsupported},
     table::hand_over,
 };
-use crate::{Error, OffsetChange, Result, context::TaskStart, shared::Shared};
+use crate::{Checked, Error, OffsetChange, Result, context::TaskStart, shared::Shared};
 
 /// A plugin as `export_plugin!` describes it.
 #[derive(Debug)]
@@ -192,11 +192,37 @@ fn alter_offsets(body: &[u8]) -> Result<RVec<u8>> {
     Ok(RVec::from(seen.to_string().into_bytes()))
 }
 
+/// The body of `connector.check`.
+#[derive(Deserialize)]
+struct CheckCall {
+    class: String,
+    config: Config,
+}
+
+/// Answers `{"tried": text, "problems": [{"option", "message"}]}`; no text: there is nothing to try.
+fn check(body: &[u8]) -> Result<RVec<u8>> {
+    let call: CheckCall = serde_json::from_slice(body)?;
+    let checked = match class(&call.class)?.check {
+        Some(hook) => hook(&call.config)?,
+        None => Checked::nothing(),
+    };
+    let problems: Vec<_> = checked
+        .problems
+        .iter()
+        .map(|problem| json!({"option": problem.option, "message": problem.message}))
+        .collect();
+    let answer = json!({ "tried": checked.tried, "problems": problems });
+    Ok(RVec::from(answer.to_string().into_bytes()))
+}
+
 extern "C" fn call(op: RStr<'_>, body: RSlice<'_, u8>) -> R<RVec<u8>> {
     answer(|| {
         let op = op.as_str();
         if op == "connector.alter_offsets" {
             return alter_offsets(body.as_slice());
+        }
+        if op == "connector.check" {
+            return check(body.as_slice());
         }
         if op != "connector.created" && op != "connector.deleted" {
             return class_call(op, body.as_slice());

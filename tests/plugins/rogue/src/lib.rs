@@ -312,6 +312,66 @@ impl SourceTask for Ledger {
     }
 }
 
+#[derive(Options)]
+struct SplitOptions {
+    /// What stands between two parts.
+    #[option(default = ",")]
+    by: String,
+    /// Most parts of a record; more are refused.
+    #[option(default = "100", min = 1)]
+    most: u64,
+}
+
+/// Makes a record of each part of a text; `panic` panics, no text at all is kept, an empty one is dropped.
+struct Split(SplitOptions);
+
+impl Transform for Split {
+    type Options = SplitOptions;
+
+    async fn open(options: SplitOptions, _ctx: TransformContext) -> Result<Self> {
+        Ok(Self(options))
+    }
+
+    async fn apply(&mut self, records: Records<'_>, out: &mut Applied) -> Result<()> {
+        for record in records {
+            let Some(value) = record.value().as_bytes() else {
+                out.keep(&record)?;
+                continue;
+            };
+            let text = String::from_utf8_lossy(value).into_owned();
+            assert!(text != "panic", "rogue in apply");
+            let parts: Vec<&str> = text.split(&self.0.by).filter(|part| !part.is_empty()).collect();
+            if parts.len() as u64 > self.0.most {
+                return Err(Error::data_invalid("has too many parts"));
+            }
+            for part in parts {
+                out.like(&record).utf8(part)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A predicate: keeps what it holds for, records with a comma.
+struct HasComma;
+
+impl Transform for HasComma {
+    type Options = ();
+
+    async fn open(_options: (), _ctx: TransformContext) -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn apply(&mut self, records: Records<'_>, out: &mut Applied) -> Result<()> {
+        for record in records {
+            if record.value().as_bytes().is_some_and(|value| value.contains(&b',')) {
+                out.keep(&record)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 export_plugin! {
     sources: [
         RogueSource as "rogue-source" { connector: RogueSourceConnector },
@@ -320,4 +380,8 @@ export_plugin! {
         Ledger as "rogue-ledger" { features: ["transactions"] },
     ],
     sinks: [RogueSink as "rogue-sink"],
+    transforms: [
+        Split as "rogue-split",
+        HasComma as "rogue-has-comma" { features: ["predicate"] },
+    ],
 }

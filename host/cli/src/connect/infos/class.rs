@@ -5,7 +5,7 @@ use linkspan_config::{Class, OptionDef, OptionType};
 use super::value::Kind;
 use super::{Builder, KeyInfo};
 
-fn kind(option: &OptionDef) -> Kind {
+pub(super) fn kind(option: &OptionDef) -> Kind {
     match option.kind {
         _ if option.is_secret() => Kind::Password,
         OptionType::Boolean => Kind::Boolean,
@@ -25,7 +25,7 @@ fn kind(option: &OptionDef) -> Kind {
     }
 }
 
-fn info(option: &OptionDef) -> KeyInfo {
+pub(super) fn info(option: &OptionDef) -> KeyInfo {
     KeyInfo {
         name: option.name.clone(),
         kind: kind(option).word(),

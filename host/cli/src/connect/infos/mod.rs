@@ -17,6 +17,7 @@ pub(super) use self::converters::{converter_keys, java_name};
 use self::keys::{COMMON, ERRORS, Key, SINK, SOURCE};
 pub(super) use self::steps::{predicate_keys, transform_keys};
 use self::value::{Kind, read};
+use crate::run::catalog::Installed;
 
 /// Options given; `None` is an explicit null.
 pub(super) type Given = BTreeMap<String, Option<String>>;
@@ -102,6 +103,7 @@ impl Infos {
 /// Names of groups in the order of their options.
 struct Builder<'a> {
     given: &'a Given,
+    installed: &'a Installed,
     groups: Vec<String>,
     configs: Vec<Info>,
 }
@@ -177,10 +179,11 @@ impl Builder<'_> {
     }
 }
 
-/// Builds the answer for a class. `version` is that of the class's plugin.
-pub(super) fn infos(given: &Given, class: &Class, version: &str) -> Infos {
+/// Builds the answer for a class. `version` is that of the class's plugin; steps may be of any that is installed.
+pub(super) fn infos(given: &Given, class: &Class, version: &str, installed: &Installed) -> Infos {
     let mut builder = Builder {
         given,
+        installed,
         groups: ["Common", "Transforms", "Predicates", "Error Handling"]
             .map(str::to_owned)
             .to_vec(),

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use linkspan_convert::options::{ConfigProblem, OptionDef};
 use linkspan_convert::predicate::{find_predicate, predicate_classes};
-use linkspan_convert::transform::{find_transform, transform_classes};
+use linkspan_convert::transform::{
+    ClassUse, PluginClasses as _, find_transform, transform_classes,
+};
+use linkspan_runtime::InstalledClasses;
 
 use super::converters::kind;
 use super::value::Kind;
@@ -120,6 +123,7 @@ pub(super) fn report(builder: &mut Builder<'_>, prefix: &str, problems: Vec<Conf
 
 /// One kind of step: transforms or predicates.
 struct Section<'a> {
+    class_use: ClassUse,
     list: &'a str,
     /// `Transforms`, and `Transformation` in the names of options.
     group: &'a str,
@@ -128,32 +132,54 @@ struct Section<'a> {
 }
 
 pub(super) fn add(builder: &mut Builder<'_>) {
+    let installed = InstalledClasses::new(&builder.installed.1);
+    let names = |class_use, mut built_in: Vec<String>| {
+        built_in.extend(installed.names(class_use));
+        built_in
+    };
     let transforms = Section {
+        class_use: ClassUse::Transform,
         list: "transforms",
         group: "Transforms",
         word: "Transformation",
-        names: transform_names(),
+        names: names(ClassUse::Transform, transform_names()),
     };
     for alias in builder.items("transforms") {
         transform(builder, &transforms, &alias);
     }
     let predicates = Section {
+        class_use: ClassUse::Predicate,
         list: "predicates",
         group: "Predicates",
         word: "Predicate",
-        names: predicate_names(),
+        names: names(ClassUse::Predicate, predicate_names()),
     };
     for alias in builder.items("predicates") {
         predicate(builder, &predicates, &alias);
     }
 }
 
-/// Adds `….type` and `….plugin.version`; returns what was written as the type.
+/// A class that was found: the name that is shown, and its version.
+struct Found {
+    name: String,
+    version: String,
+}
+
+impl Found {
+    fn built_in(name: String) -> Self {
+        Self {
+            name,
+            version: CONNECT_VERSION.to_owned(),
+        }
+    }
+}
+
+/// Adds `….type` and `….plugin.version`; returns the prefix of the step's options.
 fn head(
     builder: &mut Builder<'_>,
     section: &Section<'_>,
     alias: &str,
-    found: Option<String>,
+    found: Option<Found>,
 ) -> String {
     let prefix = format!("{}.{alias}.", section.list);
     let group = format!("{}: {alias}", section.group);
@@ -188,7 +214,7 @@ fn head(
     let value = builder.push(kind, Kind::Class, |_| Vec::new());
     value.recommended_values.clone_from(&section.names);
     match &found {
-        Some(full) => value.value = Some(full.clone()),
+        Some(found) => value.value = Some(found.name.clone()),
         None => {
             if value.errors.is_empty() {
                 value.errors.push(format!(
@@ -210,11 +236,11 @@ fn head(
         1,
         format!("{} version for {alias}", section.word),
     );
-    version.default_value = found.is_some().then(|| CONNECT_VERSION.to_owned());
+    version.default_value = found.as_ref().map(|found| found.version.clone());
     let value = builder.push(version, Kind::Text, |_| Vec::new());
-    if found.is_some() {
-        value.recommended_values = vec![CONNECT_VERSION.to_owned()];
-    }
+    value
+        .recommended_values
+        .extend(found.map(|found| found.version));
     prefix
 }
 
@@ -254,8 +280,81 @@ fn written(builder: &Builder<'_>, list: &str, alias: &str) -> String {
         .to_owned()
 }
 
+const NEGATE: OptionDef = OptionDef::boolean(
+    "negate",
+    "false",
+    "Whether the step is for the records that the predicate does not hold for.",
+);
+const PREDICATE: OptionDef =
+    OptionDef::string("predicate", "The condition under which the step is done.");
+
+/// A step whose class a plugin has. `false` where none has it.
+fn plugged(builder: &mut Builder<'_>, section: &Section<'_>, alias: &str, written: &str) -> bool {
+    let installed = builder.installed;
+    let classes = InstalledClasses::new(&installed.1);
+    let Some(class) = classes.find(section.class_use, written) else {
+        return false;
+    };
+    let found = Found {
+        name: class.name().to_owned(),
+        version: class.plugin().version.clone(),
+    };
+    let prefix = head(builder, section, alias, Some(found));
+    let group = format!("{}: {alias}", section.group);
+    let known = linkspan_config::Catalog::class(installed, class.name());
+    let own = known.iter().flat_map(|class| &class.options);
+    let mut keys: Vec<(KeyInfo, Kind)> = own
+        .map(|option| {
+            let mut key = super::class::info(option);
+            // Given by another name: shown under that one, as a form sent it.
+            let names = std::iter::once(&option.name).chain(&option.aliases);
+            let mut names = names.map(|name| format!("{prefix}{name}"));
+            let given = names.find(|name| builder.given.contains_key(name));
+            key.name = given.unwrap_or_else(|| format!("{prefix}{}", option.name));
+            key.group = Some(group.clone());
+            (key, super::class::kind(option))
+        })
+        .collect();
+    if section.class_use == ClassUse::Transform {
+        keys.extend([&NEGATE, &PREDICATE].map(|option| {
+            let name = format!("{prefix}{}", option.name);
+            (
+                info(class.name(), option, name, Some(&group), 0),
+                kind(option),
+            )
+        }));
+    }
+    in_order(&mut keys);
+    for (key, kind) in keys {
+        builder.push(key, kind, |_| Vec::new());
+    }
+    let mut config = below(builder.given, &prefix);
+    lonely_negate(builder, &prefix, &config);
+    // What stands behind a placeholder is judged with the whole connector, when it is resolved.
+    if !config.values().any(|value| value.contains("${")) {
+        for host in ["type", "plugin.version", "predicate", "negate"] {
+            config.remove(host);
+        }
+        report(builder, &prefix, classes.problems(class.name(), &config));
+    }
+    true
+}
+
+fn lonely_negate(builder: &mut Builder<'_>, prefix: &str, config: &BTreeMap<String, String>) {
+    if config
+        .get("negate")
+        .is_some_and(|negate| negate.trim().eq_ignore_ascii_case("true"))
+        && !config.contains_key("predicate")
+    {
+        builder.error(&format!("{prefix}type"), "`negate` needs a `predicate`");
+    }
+}
+
 fn transform(builder: &mut Builder<'_>, section: &Section<'_>, alias: &str) {
     let written = written(builder, "transforms", alias);
+    if find_transform(&written).is_none() && plugged(builder, section, alias, &written) {
+        return;
+    }
     // A class of two halves by its bare name is a class of Connect that cannot be made.
     let found = find_transform(&written).filter(|found| {
         !found.class.sided
@@ -267,18 +366,11 @@ fn transform(builder: &mut Builder<'_>, section: &Section<'_>, alias: &str) {
         let side = written
             .split_once('$')
             .map_or(String::new(), |(_, side)| format!("${side}"));
-        format!("{}{}{side}", found.class.package, found.class.name)
+        Found::built_in(format!("{}{}{side}", found.class.package, found.class.name))
     });
     let prefix = head(builder, section, alias, full);
     let Some(found) = found else { return };
     let group = format!("Transforms: {alias}");
-    const NEGATE: OptionDef = OptionDef::boolean(
-        "negate",
-        "false",
-        "Whether the step is for the records that the predicate does not hold for.",
-    );
-    const PREDICATE: OptionDef =
-        OptionDef::string("predicate", "The condition under which the step is done.");
     let mut keys: Vec<(KeyInfo, Kind)> = found
         .class
         .options
@@ -297,13 +389,7 @@ fn transform(builder: &mut Builder<'_>, section: &Section<'_>, alias: &str) {
         builder.push(key, kind, |_| Vec::new());
     }
     let config = below(builder.given, &prefix);
-    if config
-        .get("negate")
-        .is_some_and(|negate| negate.trim().eq_ignore_ascii_case("true"))
-        && !config.contains_key("predicate")
-    {
-        builder.error(&format!("{prefix}type"), "`negate` needs a `predicate`");
-    }
+    lonely_negate(builder, &prefix, &config);
     if let Err(problems) = found.build(&config, 0) {
         report(builder, &prefix, problems);
     }
@@ -311,8 +397,12 @@ fn transform(builder: &mut Builder<'_>, section: &Section<'_>, alias: &str) {
 }
 
 fn predicate(builder: &mut Builder<'_>, section: &Section<'_>, alias: &str) {
-    let found = find_predicate(&written(builder, "predicates", alias));
-    let full = found.map(|found| format!("{PREDICATES}{}", found.name));
+    let written = written(builder, "predicates", alias);
+    let found = find_predicate(&written);
+    if found.is_none() && plugged(builder, section, alias, &written) {
+        return;
+    }
+    let full = found.map(|found| Found::built_in(format!("{PREDICATES}{}", found.name)));
     let prefix = head(builder, section, alias, full);
     let Some(found) = found else { return };
     let group = format!("Predicates: {alias}");
