@@ -53,18 +53,7 @@ pub fn json_schema(classes: &[Class]) -> Value {
         (definition_of_step(class), object(options))
     });
     definitions.extend(of_steps.collect::<Vec<_>>());
-    let mut host = object(
-        framework::HOST
-            .iter()
-            .filter(|one| built(one))
-            .map(|one| &one.def),
-    );
-    for (section, options) in [("users", &framework::USER), ("tokens", &framework::TOKEN)] {
-        if let Some(schema) = host.pointer_mut(&format!("/properties/{section}")) {
-            let one = object(options.iter().map(|one| &one.def));
-            *schema = json!({ "type": "object", "additionalProperties": one });
-        }
-    }
+    let host = host_schema();
     let topic = object(framework::TOPIC.iter().map(|one| &one.def));
     let param = object(framework::PARAM.iter().map(|one| &one.def));
     let schedule = object(framework::SCHEDULE.iter().map(|one| &one.def));
@@ -98,6 +87,23 @@ pub fn json_schema(classes: &[Class]) -> Value {
         },
         "definitions": definitions,
     })
+}
+
+/// The `host:` block, with the users and tokens in it.
+fn host_schema() -> Value {
+    let mut host = object(
+        framework::HOST
+            .iter()
+            .filter(|one| built(one))
+            .map(|one| &one.def),
+    );
+    for (section, options) in [("users", &framework::USER), ("tokens", &framework::TOKEN)] {
+        if let Some(schema) = host.pointer_mut(&format!("/properties/{section}")) {
+            let one = object(options.iter().map(|one| &one.def));
+            *schema = json!({ "type": "object", "additionalProperties": one });
+        }
+    }
+    host
 }
 
 fn built(option: &FrameworkOption) -> bool {
