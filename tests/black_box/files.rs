@@ -140,3 +140,20 @@ fn a_spool_goes_to_files_by_template_and_a_bad_file_to_its_folder() {
         "{korea}"
     );
 }
+
+#[test]
+fn what_was_read_is_written_though_a_source_failed_at_its_end() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.path("in")).unwrap();
+    let lines: String = (0..60_000).map(|n| format!("line {n}\n")).collect();
+    scratch.write("in/a.txt", &lines);
+    scratch.write("in/b.txt", b"\xff\n".as_slice());
+    scratch.write(
+        "pipeline.yaml",
+        "connectors:\n  in: { connector: file-source, path: in/*, mode: spool, topic: t, error.path: bad }\n  \
+         out: { connector: file-sink, topics: [t], path: out.txt }\n",
+    );
+    let ran = run_once(&scratch.path("pipeline.yaml"), &[]).expect_code(1);
+    ran.says(&["b.txt` line 1, byte 0: the bytes are not valid UTF-8"]);
+    assert_eq!(scratch.read("out.txt"), lines);
+}

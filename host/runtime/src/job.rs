@@ -5,6 +5,9 @@
 //! stage 1: starts now, the same way
 //! ```
 //!
+//! A source that fails for good is over: the others go on, the sinks write what is in the log, and then the job fails. A sink that fails
+//! ends the job at once.
+//!
 //! Only this job's own dead letters may move an end: what others write meanwhile belongs to their next run, so that a job
 //! ends on a host whose other connectors never do.
 
@@ -79,13 +82,16 @@ impl Run {
             outcome = self
                 .start_stage(stage)
                 .and_then(|()| Ok(self.drive_stage(deadline, interrupted, &mut progress)?));
-            if !matches!(outcome, Ok(Outcome::Done)) {
+            if !matches!(outcome, Ok(Outcome::Done)) || self.a_source_failed() {
                 break;
             }
         }
         self.stop();
         if matches!(outcome, Ok(Outcome::Done)) {
             self.mark_completed();
+            if self.a_source_failed() {
+                outcome = Ok(Outcome::Failed);
+            }
         }
         progress(self);
         outcome
@@ -167,7 +173,12 @@ impl Run {
         loop {
             let seen = self.pulse.now();
             progress(self);
-            if self.connectors.iter().any(Running::failed) {
+            // What a source that failed has left is written all the same: the next run must not find half a night's work.
+            if self
+                .connectors
+                .iter()
+                .any(|one| !one.is_source() && one.failed())
+            {
                 return Ok(Outcome::Failed);
             }
             if done(self)? {
@@ -182,6 +193,11 @@ impl Run {
             // The limit only bounds how late a signal or the deadline is noticed.
             self.pulse.wait(seen, Duration::from_millis(100));
         }
+    }
+
+    fn a_source_failed(&self) -> bool {
+        let mut sources = self.connectors.iter().filter(|one| one.is_source());
+        sources.any(Running::failed)
     }
 
     fn sources_over(&self) -> bool {
