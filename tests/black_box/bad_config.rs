@@ -167,6 +167,27 @@ fn what_a_connector_itself_refuses_names_its_line_before_anything_is_made() {
 }
 
 #[test]
+fn what_a_connector_refuses_is_said_together_with_what_the_host_refuses_of_others() {
+    let scratch = Scratch::new();
+    let yaml = scratch.write(
+        "bad.yaml",
+        "connectors:\n  a: { connector: file-source, path: a, topic: t, modus: tail }\n  \
+         b: { connector: file-source, path: b, topic: t, format: csv, csv.types: { a: int33 } }\n  \
+         c: { connector: file-sink, topics: [t], path: 'o/{nope}/x.txt' }\n",
+    );
+    run(linkspan(&["validate"]).arg(&yaml))
+        .expect_code(2)
+        .says(&[
+            "modus",
+            "bad.yaml:2:",
+            "int33",
+            "bad.yaml:3:",
+            "nope",
+            "bad.yaml:4:",
+        ]);
+}
+
+#[test]
 fn a_missing_configuration_file_is_exit_2_and_a_good_one_validates() {
     let scratch = Scratch::new();
     run_once(&scratch.path("nowhere.yaml"), &[])

@@ -43,7 +43,12 @@ pub(crate) fn read(
     let mut plans: Vec<ConnectorPlan> = entries
         .iter()
         .filter(|entry| !entry.key.starts_with("x-"))
-        .filter_map(|entry| connector(report, entry, around))
+        .filter_map(|entry| {
+            let before = report.errors();
+            let mut plan = connector(report, entry, around)?;
+            plan.sound = report.errors() == before;
+            Some(plan)
+        })
         .collect();
     plans.sort_by(|a, b| a.name.cmp(&b.name));
     plans
@@ -809,6 +814,7 @@ fn plan(
         job: None,
         letters: text("errors.deadletterqueue.topic.name").map(str::to_owned),
         paths: paths_of_data(&settings),
+        sound: true,
         late: settings
             .iter()
             .filter(|(name, setting)| setting.late && *name != "connector.class")

@@ -54,7 +54,7 @@ pub use flow::{Stages, stages};
 pub use host::DATA_DEFAULT;
 pub use jobs::{Action, Hook, JobPlan, Missed, Overlap, Schedule};
 pub use linkspan_types::units::{DurationError, parse_duration};
-pub use load::{Request, host_settings, load};
+pub use load::{Request, host_settings, load, load_part};
 pub use logging::{LoggingFormat, LoggingOutput, LoggingSettings};
 pub use option::{
     Catalog, Class, ClassKind, ConverterProblem, NameTest, OptionDef, OptionType, StepProblem,

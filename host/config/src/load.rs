@@ -75,6 +75,14 @@ pub fn host_settings(request: &Request) -> HostSettings {
 /// Reads and checks everything the request names. A plan comes out only when there is no error.
 #[must_use]
 pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnostics) {
+    let (plan, diagnostics) = load_part(request, catalog);
+    ((!diagnostics.has_errors()).then_some(plan), diagnostics)
+}
+
+/// As [`load`], with what could be read although there are errors: to ask the classes of connectors that are sound
+/// ([`crate::ConnectorPlan::sound`]), so that all errors are said at once.
+#[must_use]
+pub fn load_part(request: &Request, catalog: &dyn Catalog) -> (Plan, Diagnostics) {
     let Prepared {
         mut report,
         document,
@@ -127,24 +135,19 @@ pub fn load(request: &Request, catalog: &dyn Catalog) -> (Option<Plan>, Diagnost
     };
     lints::lint(&mut report, &view, catalog);
     let (sources, diagnostics) = report.finish();
-    if diagnostics.has_errors() {
-        return (None, diagnostics);
-    }
     let config_sha256 = fingerprint(&sources, &resolver.params);
-    (
-        Some(Plan {
-            host,
-            host_values,
-            topics,
-            connectors,
-            jobs,
-            params: resolver.params.clone(),
-            config_sha256,
-            base_dir,
-            resolver,
-        }),
-        diagnostics,
-    )
+    let plan = Plan {
+        host,
+        host_values,
+        topics,
+        connectors,
+        jobs,
+        params: resolver.params.clone(),
+        config_sha256,
+        base_dir,
+        resolver,
+    };
+    (plan, diagnostics)
 }
 
 /// Binds placeholders to what the host's settings allow.

@@ -162,6 +162,8 @@ pub struct ConnectorPlan {
     pub letters: Option<String>,
     /// The files it reads or writes: what its options `path` and `file` name, absolute.
     pub paths: Vec<String>,
+    /// Nothing is wrong with its options as far as the host knows them: its class can be asked about them.
+    pub sound: bool,
     pub(crate) late: BTreeMap<String, Late>,
     pub(crate) secrets: BTreeSet<String>,
 }

@@ -100,6 +100,13 @@ impl Report {
         self.secrets.push(span);
     }
 
+    /// Errors so far.
+    pub(crate) fn errors(&self) -> usize {
+        let drafts = self.drafts.iter().map(|draft| draft.diagnostic.severity);
+        let all = self.left_out.iter().copied().chain(drafts);
+        all.filter(|severity| *severity == Severity::Error).count()
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.left_out.contains(&Severity::Error)
             || self
