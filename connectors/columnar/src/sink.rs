@@ -134,7 +134,7 @@ impl ColumnarSink {
             Data::Typed { .. } if !value.is_null() => value.row()?,
             _ => {
                 return Err(Error::data_invalid(
-                    "the value is not a row with columns, as columnar files need",
+                    "the value is not a row with columns, as columnar files need; text and JSON without a schema have none",
                 ));
             }
         };

@@ -264,7 +264,7 @@ impl CsvEncoder {
             Data::Typed { .. } if !value.is_null() => value.row().map_err(Refused::Record)?,
             _ => {
                 return Err(Refused::Record(Error::data_invalid(
-                    "the value is not a row with columns, as `csv` needs",
+                    "the value is not a row with columns, as `csv` needs; text and JSON without a schema have none",
                 )));
             }
         };
@@ -289,7 +289,7 @@ impl CsvEncoder {
     fn take_schema(&mut self, schema: &Arc<Schema>, out: &mut Vec<u8>) -> Result<(), Refused> {
         let Kind::Struct(fields) = &schema.kind else {
             return Err(Refused::Record(Error::data_invalid(
-                "the value is not a row with columns, as `csv` needs",
+                "the value is not a row with columns, as `csv` needs; text and JSON without a schema have none",
             )));
         };
         let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();

@@ -33,7 +33,7 @@ impl Plan {
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
         let Value::Struct(row) = row else {
-            return Err("the value is not a row with columns, as `copybook` needs".to_owned());
+            return Err("the value is not a row with columns, as `copybook` needs; text and JSON without a schema have none".to_owned());
         };
         for column in schema.fields() {
             if self.schema.position(&column.name).is_none() {

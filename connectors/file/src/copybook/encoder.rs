@@ -39,7 +39,7 @@ impl CopybookEncoder {
             Data::Typed { .. } if !value.is_null() => value.row().map_err(Refused::Record)?,
             _ => {
                 return Err(Refused::Record(Error::data_invalid(
-                    "the value is not a row with columns, as `copybook` needs",
+                    "the value is not a row with columns, as `copybook` needs; text and JSON without a schema have none",
                 )));
             }
         };

@@ -68,7 +68,7 @@ impl FixedEncoder {
             Data::Typed { .. } if !value.is_null() => value.row().map_err(Refused::Record)?,
             _ => {
                 return Err(Refused::Record(Error::data_invalid(
-                    "the value is not a row with columns, as `fixed` needs",
+                    "the value is not a row with columns, as `fixed` needs; text and JSON without a schema have none",
                 )));
             }
         };

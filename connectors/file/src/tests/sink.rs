@@ -127,7 +127,10 @@ fn csv_has_a_header_and_quotes_where_needed() {
         "csv",
         &records,
         expected,
-        &[(3, "the value is not a row with columns, as `csv` needs")],
+        &[(
+            3,
+            "the value is not a row with columns, as `csv` needs; text and JSON without a schema have none",
+        )],
     );
 }
 
