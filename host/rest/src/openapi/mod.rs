@@ -8,15 +8,20 @@ mod records;
 mod shape;
 mod workbench;
 
-use axum::Json;
+use std::sync::LazyLock;
+
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 
 use self::shape::{Shape, named, object};
 use crate::routes::{self, Content, Route};
 
 /// `GET /api/v1/openapi.json`
-pub(crate) async fn openapi() -> Json<Value> {
-    Json(document())
+pub(crate) async fn openapi() -> impl IntoResponse {
+    /// It is large and never changes.
+    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_string());
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str())
 }
 
 /// Returns the document.
