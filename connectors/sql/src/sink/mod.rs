@@ -330,8 +330,14 @@ impl SqlSink {
             Some(_) => self.run_freely(records, &moves).await,
             None => self.write_rows(records, &moves).await,
         };
-        if let Err(Failure::Server(error, _)) = &done {
-            self.recover(error).await;
+        match &done {
+            Err(Failure::Server(error, _)) => self.recover(error).await,
+            // What was asked about a table had no answer: whatever became of the connection, the next attempt has a new one.
+            Err(Failure::Said(error)) if error.is_temporary() => {
+                self.writer.ended();
+                self.link = None;
+            }
+            _ => {}
         }
         if done.is_ok()
             && let Some(positions) = &mut self.positions

@@ -195,6 +195,14 @@ impl Server {
         }
     }
 
+    /// What the server itself said last, for a test that fails.
+    pub(crate) fn last_words(&self) -> String {
+        let log = fs::read(self.folder.path().join("server.log")).unwrap_or_default();
+        let text = String::from_utf8_lossy(&log).into_owned();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+
     /// Returns the process id of the server itself.
     pub(crate) fn pid(&self) -> u32 {
         let file = match self.kind {

@@ -174,9 +174,14 @@ fn two_tasks_that_make_one_table_do_not_trip() {
                 let (config, schema) = (db.config(&[("auto.create", "true")]), Arc::clone(&schema));
                 std::thread::spawn(move || {
                     let mut sink = TestHost::sink::<SqlSink>(config);
-                    sink.open().unwrap();
-                    sink.assign(&[("t", n)]).unwrap();
                     // The file of SQLite takes one writer at a time; the host tries again.
+                    for _ in 0..20 {
+                        match sink.open() {
+                            Ok(_) => break,
+                            Err(error) => assert!(error.is_temporary(), "{error}"),
+                        }
+                    }
+                    sink.assign(&[("t", n)]).unwrap();
                     for _ in 0..20 {
                         match sink.put(&[full(&schema, i64::from(n)).partition(n)]) {
                             Ok(_) => return,

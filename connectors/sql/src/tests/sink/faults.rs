@@ -139,7 +139,10 @@ fn a_server_that_is_killed_again_and_again_gets_every_row_once() {
             server.kill();
             server.start_again();
             let (done, errors) = insist(&mut sink, &people(next, 50), PATIENCE);
-            done.unwrap_or_else(|error| panic!("{error}, after {} tries", errors.len()));
+            done.unwrap_or_else(|error| {
+                let tries = errors.len();
+                panic!("{error}, after {tries} tries\n{}", server.last_words())
+            });
             next += 50;
         }
         assert_eq!(interrupted, 4);
