@@ -84,6 +84,38 @@ fn files_roll_by_records_and_are_named_by_their_first() {
 }
 
 #[test]
+fn files_roll_by_bytes_and_by_time() {
+    let path = "{partition}-{start_offset}.txt";
+    let by_bytes = Folder::new();
+    let mut bytes = sink(&by_bytes, path, &[("roll.bytes", "10")]);
+    bytes.open().unwrap();
+    bytes.assign(&[T0]).unwrap();
+    let records: Vec<_> = (0..5).map(|n| record(n, &format!("{n}aaa"))).collect();
+    let put = bytes.put(&records).unwrap();
+    assert_eq!(put.progress[&("t".to_owned(), 0)].0, 4);
+    check(
+        &by_bytes,
+        &[
+            ("0-0.txt", "0aaa\n1aaa\n"),
+            ("0-2.txt", "2aaa\n3aaa\n"),
+            ("0-4.txt.inprogress", ""),
+        ],
+    );
+    // An hour is not over, twenty milliseconds are.
+    for (interval, finished) in [("1h", None), ("20ms", Some(2))] {
+        let by_time = Folder::new();
+        let mut time = sink(&by_time, path, &[("roll.interval", interval)]);
+        time.open().unwrap();
+        time.assign(&[T0]).unwrap();
+        time.put(&[record(0, "a")]).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        let put = time.put(&[record(1, "b")]).unwrap();
+        let progress = put.progress.get(&("t".to_owned(), 0));
+        assert_eq!(progress.map(|progress| progress.0), finished, "{interval}");
+    }
+}
+
+#[test]
 fn hive_paths_take_time_and_fields() {
     let folder = Folder::new();
     let path = "dt={timestamp:%Y-%m-%d}/c={field:c}/{partition}-{start_offset}";
