@@ -1,7 +1,7 @@
 //! Whether a text is a value of an option: types, ranges, allowed words, units.
 //!
 //! A check also normalises what has several spellings: options whose name ends in `.ms` or `.bytes` come out as plain
-//! numbers, booleans in small letters. All else keeps its text.
+//! numbers, booleans in small letters, words of a list of allowed ones as that list spells them. All else keeps its text.
 
 use linkspan_types::TopicName;
 use linkspan_types::units::{self, UnitError};
@@ -29,8 +29,7 @@ pub(crate) fn check(def: &OptionDef, name: &str, text: &str, quote: bool) -> Res
         quote: quote && !def.is_secret(),
     };
     let value = subject.typed()?;
-    subject.allowed(&value)?;
-    Ok(value)
+    subject.allowed(value)
 }
 
 struct Subject<'a> {
@@ -210,17 +209,22 @@ impl Subject<'_> {
         })
     }
 
-    fn allowed(&self, value: &str) -> Result<(), Fault> {
+    /// Returns the value in the allowed words' own spelling.
+    fn allowed(&self, value: String) -> Result<String, Fault> {
         if self.def.values.is_empty() {
-            return Ok(());
+            return Ok(value);
         }
-        let items = match self.def.kind {
-            OptionType::List => items(value),
-            _ => vec![value.to_owned()],
+        let is_list = self.def.kind == OptionType::List;
+        let items = if is_list {
+            items(&value)
+        } else {
+            vec![value.clone()]
         };
         let known = || self.def.values.iter().map(String::as_str);
-        for item in items {
-            if known().any(|word| word == item) {
+        let mut words = Vec::with_capacity(items.len());
+        for item in &items {
+            if let Some(word) = self.def.word(item) {
+                words.push(word);
                 continue;
             }
             let found = if self.quote {
@@ -228,7 +232,7 @@ impl Subject<'_> {
             } else {
                 String::new()
             };
-            let label = match closest(&item, known()) {
+            let label = match closest(item, known()) {
                 Some(word) if self.quote => format!("did you mean `{word}`?"),
                 Some(_) | None => "not one of them".to_owned(),
             };
@@ -238,7 +242,11 @@ impl Subject<'_> {
                 label,
             ));
         }
-        Ok(())
+        Ok(match words.as_slice() {
+            words if words == items => value,
+            [word] if !is_list => (*word).to_owned(),
+            words => Value::from(words.to_vec()).to_string(),
+        })
     }
 }
 

@@ -187,11 +187,32 @@ impl OptionDef {
         }
     }
 
+    /// Returns the allowed word that a text stands for: the same one, else the only one that differs in case, or has `-` where
+    /// the other has `_`. Kafka's users write `SASL_SSL`, others `sasl_ssl`.
+    #[must_use]
+    pub fn word(&self, text: &str) -> Option<&str> {
+        let known = || self.values.iter().map(String::as_str);
+        if let Some(word) = known().find(|word| *word == text) {
+            return Some(word);
+        }
+        let mut alike = known().filter(|word| alike(word, text));
+        alike.next().filter(|_| alike.next().is_none())
+    }
+
     /// Returns true when its value may never be shown.
     #[must_use]
     pub fn is_secret(&self) -> bool {
         self.secret || self.kind == OptionType::Password
     }
+}
+
+/// Whether two words differ in case, or by `-` for `_`, at most.
+fn alike(one: &str, other: &str) -> bool {
+    let folded = |byte: u8| match byte {
+        b'-' => b'_',
+        byte => byte.to_ascii_lowercase(),
+    };
+    one.len() == other.len() && one.bytes().map(folded).eq(other.bytes().map(folded))
 }
 
 /// Decides about a topic's name.

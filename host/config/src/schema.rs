@@ -246,6 +246,18 @@ fn escaped(text: &str) -> String {
     text.replace('.', "\\.")
 }
 
+/// The allowed words in the other case: any case is taken, and these two are what people write.
+fn other_case(def: &OptionDef) -> Vec<String> {
+    let words = def.values.iter();
+    words
+        .map(|word| match word.to_ascii_uppercase() {
+            capitals if capitals == *word => word.to_ascii_lowercase(),
+            capitals => capitals,
+        })
+        .filter(|word| def.word(word).is_some() && !def.values.contains(word))
+        .collect()
+}
+
 fn option(def: &OptionDef) -> Value {
     let placeholder = json!({ "type": "string", "pattern": "\\$\\{" });
     let number = |kind: &str| {
@@ -260,7 +272,14 @@ fn option(def: &OptionDef) -> Value {
     };
     let scalar = json!({ "type": ["string", "number", "boolean"] });
     let mut schema = match def.kind {
-        _ if !def.values.is_empty() => json!({ "anyOf": [{ "enum": def.values }, placeholder] }),
+        _ if !def.values.is_empty() => {
+            let mut ways = vec![json!({ "enum": def.values }), placeholder];
+            let other = other_case(def);
+            if !other.is_empty() {
+                ways.insert(1, json!({ "enum": other }));
+            }
+            json!({ "anyOf": ways })
+        }
         OptionType::Boolean => json!({ "anyOf": [{ "type": "boolean" }, placeholder] }),
         OptionType::Int | OptionType::Long => {
             json!({ "anyOf": [number("integer"), placeholder] })

@@ -47,6 +47,50 @@ fn units_are_normalised_where_the_name_carries_them() {
 }
 
 #[test]
+fn allowed_words_are_known_in_any_case() {
+    let format = |text: &str| config(&source(&format!("format: {text}")))["format"].clone();
+    assert_eq!(
+        ["csv", "CSV", "Lines"].map(format),
+        ["csv", "csv", "lines"].map(str::to_owned)
+    );
+    use crate::{OptionDef, OptionType};
+    let word = |words: &[&str], text: &str| {
+        let def = OptionDef::new("o", OptionType::String, None, "").one_of(words);
+        def.word(text).map(str::to_owned)
+    };
+    for (words, text, expected) in [
+        (
+            &["plaintext", "sasl_ssl"] as &[&str],
+            "SASL_SSL",
+            Some("sasl_ssl"),
+        ),
+        (
+            &["PLAIN", "SCRAM-SHA-256"],
+            "scram-sha-256",
+            Some("SCRAM-SHA-256"),
+        ),
+        (&["exactly-once"], "EXACTLY_ONCE", Some("exactly-once")),
+        (&["exactly-once"], "exactlyonce", None),
+        // Where two words differ in case alone, only the exact one is meant.
+        (&["m", "M"], "M", Some("M")),
+        (&["ab", "AB"], "Ab", None),
+    ] {
+        assert_eq!(word(words, text).as_deref(), expected, "{text}");
+    }
+}
+
+#[test]
+fn words_of_a_list_take_the_spelling_of_the_allowed_ones() {
+    use crate::{OptionDef, OptionType};
+    let def = OptionDef::new("o", OptionType::List, None, "").one_of(&["a", "b-c"]);
+    let read = |text: &str| crate::check::check(&def, "o", text, true);
+    assert_eq!(read("a,b-c").unwrap(), "a,b-c");
+    assert_eq!(read("[\"A\",\"b_c\"]").unwrap(), "[\"a\",\"b-c\"]");
+    let fault = read("a,C").unwrap_err();
+    assert!(fault.message.contains("found `C`"), "{}", fault.message);
+}
+
+#[test]
 fn block_scalars_anchors_and_merge_keys_are_understood() {
     let text = "
 x-base: &base { connector: file-source, topic: t, format: csv, x-note: free }

@@ -144,7 +144,13 @@ impl<'c> Reader<'c> {
     }
 
     fn parse<T: OptionValue>(&mut self, field: &Field, name: &str, text: &str) -> Option<T> {
-        if !field.values.is_empty() && !field.values.contains(&text) {
+        let listed = |same: fn(&str, &str) -> bool| {
+            let mut words = field.values.iter().copied();
+            words.find(|word| same(word, text))
+        };
+        let exact = listed(|word, text| word == text);
+        let word = exact.or_else(|| listed(str::eq_ignore_ascii_case));
+        if !field.values.is_empty() && word.is_none() {
             let message = format!(
                 "is {}; it must be {}",
                 quoted(field, text),
@@ -153,7 +159,7 @@ impl<'c> Reader<'c> {
             self.problem(name.to_owned(), message);
             return None;
         }
-        match T::parse(name, text) {
+        match T::parse(name, word.unwrap_or(text)) {
             Ok(value) => Some(value),
             Err(expected) => {
                 let message = format!("is {}; it must be {expected}", quoted(field, text));

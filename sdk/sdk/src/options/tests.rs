@@ -157,6 +157,20 @@ fn all_problems_are_told_at_once() {
 }
 
 #[test]
+fn words_are_read_in_any_case() {
+    let options = Everything::from_config(&config(&[
+        ("topic", "t"),
+        ("mode", "READ_COMMITTED"),
+        ("format", "CSV"),
+    ]))
+    .unwrap();
+    assert_eq!(
+        (options.mode, options.format.as_str()),
+        (Mode::ReadCommitted, "csv")
+    );
+}
+
+#[test]
 fn the_check_runs_when_the_rest_is_fine() {
     let problems =
         Everything::from_config(&config(&[("topic", "t"), ("strict", "true")])).unwrap_err();

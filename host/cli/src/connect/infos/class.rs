@@ -60,14 +60,14 @@ pub(super) fn add(builder: &mut Builder<'_>, class: &Class) {
             .chain(&option.aliases)
             .find(|name| builder.given.contains_key(*name))
             .cloned();
-        let values = option.values.clone();
+        let values = &option.values;
         let mut key = info(option);
         if let Some(given) = given.filter(|given| *given != option.name) {
             // It was given by another name: shown under that one, as a form sent it.
             key.name = given;
         }
         let check = |text: &str| {
-            if values.is_empty() || values.iter().any(|value| value == text) {
+            if values.is_empty() || option.word(text).is_some() {
                 return Vec::new();
             }
             vec![format!("must be one of: {}", values.join(", "))]
