@@ -34,6 +34,7 @@ mod stop;
 mod summary;
 mod supervisor;
 mod task;
+mod told;
 mod transforms;
 mod used;
 mod whole;
@@ -57,4 +58,5 @@ pub use crate::spec::{
 };
 pub use crate::supervisor::{Run, Runtime, Snapshot};
 pub use crate::task::TaskState;
+pub use crate::told::ToldSeries;
 pub use crate::transforms::{InstalledClasses, Trial, TrialStep};

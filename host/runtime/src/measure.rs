@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use crate::told::ToldSeries;
+
 /// Upper ends of the buckets of every histogram of durations, in microseconds; one more holds the rest.
 pub const BUCKETS_US: [u64; 14] = [
     250,
@@ -141,7 +143,7 @@ impl Measures {
 }
 
 /// One task's measures as they were read.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct TaskMeasure {
     /// The connector.
     pub connector: String,
@@ -183,6 +185,8 @@ pub struct TaskMeasure {
     pub commit: Histogram,
     /// From a record's timestamp until a sink took it: of each `put` its youngest record.
     pub end_to_end: Histogram,
+    /// What its plugin tells of itself.
+    pub told: Vec<ToldSeries>,
 }
 
 #[cfg(test)]

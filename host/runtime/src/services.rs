@@ -139,8 +139,10 @@ impl HostServices for Services {
         self.level.load(Ordering::Relaxed)
     }
 
-    fn metric(&self, plugin: &str, instance: u64, name: &str, value: f64, _labels: &str) {
-        tracing::trace!(target: "plugin", plugin, instance, name, value, "metric");
+    fn metric(&self, _plugin: &str, instance: u64, name: &str, value: f64, labels: &str) {
+        if let Some(task) = self.task(instance) {
+            task.tell(name, value, labels);
+        }
     }
 
     fn register_schema(&self, json: &str) -> Result<u32, PluginError> {

@@ -15,7 +15,11 @@ use crate::measure::{Measures, TaskMeasure};
 use crate::report::FileReport;
 use crate::sink::{Message, Midway, Waker};
 use crate::stop::{Pulse, StopToken};
+use crate::told::Told;
 use crate::used::UsedTopics;
+
+/// How much of a refused metric's name is shown.
+const SHOWN_CHARS: usize = 60;
 
 /// Where a task stands. Kafka Connect's words, and `Completed` for a task of a bounded job that has done its part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -150,6 +154,10 @@ pub(crate) struct TaskShared {
     pub(crate) stop: StopToken,
     pub(crate) counters: Counters,
     pub(crate) measures: Measures,
+    /// What the running instance tells of itself.
+    told: Told,
+    /// A value that was told and not taken has been said.
+    told_refused: AtomicBool,
     /// Topics since the connector last looked.
     pub(crate) used: UsedTopics,
     pulse: Pulse,
@@ -191,6 +199,8 @@ impl TaskShared {
             stop: StopToken::default(),
             counters: Counters::default(),
             measures: Measures::default(),
+            told: Told::default(),
+            told_refused: AtomicBool::new(false),
             used: UsedTopics::default(),
             pulse,
             status: Mutex::new(Status {
@@ -240,6 +250,22 @@ impl TaskShared {
             put: measures.put.read(),
             commit: measures.commit.read(),
             end_to_end: measures.end_to_end.read(),
+            told: self.told.read(),
+        }
+    }
+
+    /// Takes what the plugin tells of itself. Refusals are its author's business and said once.
+    pub(crate) fn tell(&self, name: &str, value: f64, labels: &str) {
+        let Err(why) = self.told.tell(name, value, labels) else {
+            return;
+        };
+        if !self.told_refused.swap(true, Ordering::Relaxed) {
+            let metric: String = name.escape_debug().take(SHOWN_CHARS).collect();
+            tracing::warn!(
+                task = self.name(),
+                metric,
+                "a metric of the plugin is not taken: {why}"
+            );
         }
     }
 
@@ -335,6 +361,7 @@ impl TaskShared {
     }
 
     pub(crate) fn set_control(&self, control: Option<TaskControl>) {
+        self.told.clear();
         *self.control.lock().unwrap_or_else(PoisonError::into_inner) = control;
         if self.stop.is_set() {
             self.wake_plugin();

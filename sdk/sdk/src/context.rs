@@ -103,7 +103,8 @@ impl TaskContext {
         RowSchema::register(schema.into())
     }
 
-    /// Reports a value of a metric; the host adds connector and task as labels.
+    /// Reports a value of a metric; the host adds connector and task as labels and serves it on `/metrics`. Names and labels
+    /// have small letters, digits and `_`; what ends in `_total` only grows. `NaN` takes the series away.
     pub fn metric(&self, name: &str, value: f64, labels: &[(&str, &str)]) {
         if let Ok(host) = host() {
             let labels: BTreeMap<&str, &str> = labels.iter().copied().collect();

@@ -9,10 +9,19 @@ macro_rules! families {
             name: $name, kind: Kind::$kind, labels: &[$($label),*], help: $help,
         };)*
 
-        /// All of them, for the tests.
-        #[cfg(test)]
+        /// All of them.
         pub(super) static ALL: &[&Family] = &[$(&$constant),*];
     };
+}
+
+/// Whether a name, or what a histogram makes of it, is one of these: a plugin's metric has another.
+pub(super) fn is_taken(name: &str) -> bool {
+    let bare = ["_bucket", "_sum", "_count"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name);
+    ALL.iter()
+        .any(|family| family.name == name || family.name == bare)
 }
 
 families! {

@@ -6,6 +6,8 @@ mod page;
 mod process;
 mod requests;
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
@@ -58,6 +60,17 @@ struct Task {
     put: Histogram,
     commit: Histogram,
     end_to_end: Histogram,
+    told: Vec<Told>,
+}
+
+/// A value that a plugin tells of itself.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Told {
+    name: String,
+    labels: BTreeMap<String, String>,
+    /// JSON has no infinity: one is nothing here.
+    value: Option<f64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -164,6 +177,11 @@ fn task(page: &mut Page, task: &Task, ends_us: &[u64], now_ms: i64) {
         if let Some(age) = age_ms {
             let at_us = u64::try_from(now_ms.saturating_sub(age).saturating_mul(1000));
             page.add(family, &at, seconds(at_us.unwrap_or(0)));
+        }
+    }
+    for told in &task.told {
+        if let Some(value) = told.value.filter(|_| !f::is_taken(&told.name)) {
+            page.tell(&told.name, &at, &told.labels, value);
         }
     }
     for (family, read) in [

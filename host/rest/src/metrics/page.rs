@@ -39,12 +39,16 @@ pub(super) struct Family {
 
 /// A page under construction.
 #[derive(Debug, Default)]
-pub(super) struct Page(BTreeMap<&'static str, (&'static Family, String)>);
+pub(super) struct Page {
+    families: BTreeMap<&'static str, (&'static Family, String)>,
+    /// Samples of what plugins tell, by name.
+    told: BTreeMap<String, String>,
+}
 
 impl Page {
     fn samples(&mut self, family: &'static Family) -> &mut String {
         &mut self
-            .0
+            .families
             .entry(family.name)
             .or_insert_with(|| (family, String::new()))
             .1
@@ -54,6 +58,25 @@ impl Page {
     pub(super) fn add(&mut self, family: &'static Family, values: &[&str], value: impl Display) {
         let labels = labels(family, values, None);
         line(self.samples(family), family.name, "", &labels, value);
+    }
+
+    /// Adds a sample of what a plugin tells of the task `at`, connector and number.
+    pub(super) fn tell(
+        &mut self,
+        name: &str,
+        at: &[&str; 2],
+        labels: &BTreeMap<String, String>,
+        value: f64,
+    ) {
+        let [connector, number] = at.map(escaped);
+        let mut text = format!("{{connector=\"{connector}\",task=\"{number}\"");
+        for (label, of) in labels {
+            // Writing to a string cannot fail.
+            _ = write!(text, ",{label}=\"{}\"", escaped(of));
+        }
+        text.push('}');
+        let samples = self.told.entry(name.to_owned()).or_default();
+        line(samples, name, "", &text, value);
     }
 
     /// Adds a histogram: counts of the buckets that end at `ends_us` and of the rest, and the sum, in microseconds.
@@ -100,7 +123,20 @@ impl Page {
     /// Returns the text.
     pub(super) fn render(self) -> String {
         let mut out = String::new();
-        for (family, samples) in self.0.into_values() {
+        for (name, samples) in self.told {
+            let kind = match name.ends_with("_total") {
+                true => Kind::Counter,
+                false => Kind::Gauge,
+            };
+            // Writing to a string cannot fail.
+            _ = writeln!(
+                out,
+                "# HELP {name} Told by the connector.\n# TYPE {name} {}",
+                kind.word()
+            );
+            out.push_str(&samples);
+        }
+        for (family, samples) in self.families.into_values() {
             // Writing to a string cannot fail.
             _ = writeln!(
                 out,

@@ -34,6 +34,12 @@ impl HostView for Told {
         json!({ "buckets_us": [1000, 1_000_000], "tasks": [{
             "connector": "out", "task": 1, "written": 9, "transformed": 11, "buffer_bytes": 64, "committed": 7, "bytes": 70, "dead_letters": 2,
             "last_record_ms": 500, "put": { "counts": [3, 1, 1], "sum_us": 2_500_000 },
+            "told": [
+                { "name": "linkspan_kafka_source_lag_records", "labels": { "partition": "0", "topic": "a\"b" }, "value": 7.0 },
+                { "name": "linkspan_kafka_source_lag_records", "labels": { "partition": "1", "topic": "a\"b" }, "value": null },
+                { "name": "linkspan_kafka_client_sent_bytes_total", "labels": {}, "value": 12.0 },
+                { "name": "linkspan_task_put_seconds_sum", "labels": {}, "value": 1.0 },
+            ],
         }]})
     }
 }
@@ -172,6 +178,16 @@ fn the_page_tells_connectors_tasks_log_and_process() {
             "no {line} in:\n{text}"
         );
     }
+    assert_eq!(
+        families["linkspan_kafka_source_lag_records"],
+        [
+            r#"linkspan_kafka_source_lag_records{connector="out",task="1",partition="0",topic="a\"b"} 7"#
+        ]
+    );
+    assert!(text.contains("# TYPE linkspan_kafka_client_sent_bytes_total counter\n"));
+    assert!(text.contains("# TYPE linkspan_kafka_source_lag_records gauge\n"));
+    // A plugin's metric does not take the host's name.
+    assert_eq!(text.matches("linkspan_task_put_seconds_sum").count(), 1);
     assert_eq!(families["linkspan_log_size_bytes"].len(), 2);
     assert!(families.contains_key("process_resident_memory_bytes"));
     assert!(families.contains_key("linkspan_http_requests_total"));
