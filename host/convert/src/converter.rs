@@ -3,7 +3,8 @@
 //! A converter is chosen by its class, a short name or a name that Kafka Connect knows, and configured by the options
 //! below its prefix. [`CLASSES`] is the one table of them: validation, documentation and completion read it.
 //!
-//! Three of them need what only the runtime has: `auto` and `row` the store of schemas, `avro` a schema registry. They are
+//! Four of them need what only the runtime has: `auto` and `row` the store of schemas, `avro` and `json-schema` a schema
+//! registry. They are
 //! classes here so that options and names stand in one place; [`Converter::is_host`] says that the runtime does the work of
 //! the first two.
 
@@ -21,8 +22,8 @@ pub use json::JsonConverter;
 pub use primitive::PrimitiveConverter;
 pub use text::StringConverter;
 
-use crate::avro::{self, AvroConverter};
 use crate::options::{ConfigProblem, OptionDef, Settings};
+use crate::registered::{self, RegisteredConverter};
 use crate::{Error, Schema, SchemaAndValue, Value};
 
 /// What a converter is used for.
@@ -77,8 +78,21 @@ pub static CLASSES: &[ConverterClass] = &[
         name: "avro",
         java: "io.confluent.connect.avro.AvroConverter",
         docs: "Avro in Confluent's wire format, with schemas from a schema registry.",
-        options: avro::OPTIONS,
-        make: |settings| Ok(Converter::Avro(Arc::new(AvroConverter::new(settings)?))),
+        options: registered::AVRO,
+        make: |settings| {
+            let options = RegisteredConverter::avro(settings)?;
+            Ok(Converter::Registered(Arc::new(options)))
+        },
+    },
+    ConverterClass {
+        name: "json-schema",
+        java: "io.confluent.connect.json.JsonSchemaConverter",
+        docs: "JSON in Confluent's wire format, with JSON Schemas from a schema registry.",
+        options: registered::JSON_SCHEMA,
+        make: |settings| {
+            let options = RegisteredConverter::json_schema(settings)?;
+            Ok(Converter::Registered(Arc::new(options)))
+        },
     },
     ConverterClass {
         name: "string",
@@ -159,13 +173,24 @@ impl ConverterClass {
         })
     }
 
+    /// Says why there is no class of a name, as a fragment, with what works instead where that is known.
+    #[must_use]
+    pub fn missing(name: &str) -> &'static str {
+        if name.to_ascii_lowercase().contains("protobuf") {
+            "names the converter of Protobuf, which is not there yet: with a schema registry there are `avro` and `json-schema`, and \
+             `bytes` takes the data as it is"
+        } else {
+            "names no converter for this use"
+        }
+    }
+
     /// Returns whether the class serves a role: the header converter of Connect is for headers only.
     #[must_use]
     pub fn serves(&self, role: Role) -> bool {
         match self.name {
             "simple" => role == Role::Header,
             // A header has no subject.
-            "avro" => role != Role::Header,
+            "avro" | "json-schema" => role != Role::Header,
             _ => true,
         }
     }
@@ -203,8 +228,8 @@ pub enum Converter {
     Row,
     /// JSON.
     Json(Arc<JsonConverter>),
-    /// Avro; the runtime's registry client does it.
-    Avro(Arc<AvroConverter>),
+    /// Avro or JSON with schemas in a registry; the runtime's registry client does it.
+    Registered(Arc<RegisteredConverter>),
     /// Text.
     String(StringConverter),
     /// Bytes, numbers, booleans.
@@ -223,14 +248,14 @@ impl Converter {
     /// Returns the stored bytes of a value, `None` for null bytes.
     ///
     /// # Errors
-    /// Names the place where the value does not fit. `auto`, `row` and `avro` are the runtime's and an error here.
+    /// Names the place where the value does not fit. `auto`, `row` and what needs a registry are the runtime's and an error here.
     pub fn from_connect(
         &self,
         schema: Option<&Arc<Schema>>,
         value: &Value,
     ) -> Result<Option<Bytes>, Error> {
         match self {
-            Self::Auto | Self::Row | Self::Avro(_) => Err(host_only()),
+            Self::Auto | Self::Row | Self::Registered(_) => Err(host_only()),
             Self::Json(json) => json.from_connect(schema, value),
             Self::String(text) => text.from_connect(value),
             Self::Primitive(primitive) => primitive.from_connect(schema, value),
@@ -241,10 +266,10 @@ impl Converter {
     /// Returns the value of stored bytes.
     ///
     /// # Errors
-    /// Says what the bytes are not. `auto`, `row` and `avro` are the runtime's and an error here.
+    /// Says what the bytes are not. `auto`, `row` and what needs a registry are the runtime's and an error here.
     pub fn to_connect(&self, bytes: Option<&[u8]>) -> Result<SchemaAndValue, Error> {
         match self {
-            Self::Auto | Self::Row | Self::Avro(_) => Err(host_only()),
+            Self::Auto | Self::Row | Self::Registered(_) => Err(host_only()),
             Self::Json(json) => json.to_connect(bytes),
             Self::String(text) => text.to_connect(bytes),
             Self::Primitive(primitive) => primitive.to_connect(bytes),
@@ -257,7 +282,7 @@ impl Converter {
 fn host_only() -> Error {
     Error::new(
         crate::Class::IllegalState,
-        "the converters `auto`, `row` and `avro` need what the runtime has",
+        "the converters `auto`, `row`, `avro` and `json-schema` need what the runtime has",
     )
 }
 

@@ -11,7 +11,16 @@ mod schema;
 mod tree;
 mod write;
 
-pub(crate) use read::{DefaultForNull, read_value};
+pub(crate) use read::{DefaultForNull, Reading, read_value};
 pub(crate) use schema::{read_schema, write_schema};
 pub(crate) use tree::{Node, parse, tree_text};
 pub(crate) use write::{DecimalFormat, Writer};
+
+/// Whose JSON it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Connect's JsonConverter: an entry of a map whose keys are no text is a pair.
+    Connect,
+    /// Confluent's JsonSchemaConverter: such an entry is an object of `key` and `value`, and a union is its one member.
+    JsonSchema,
+}

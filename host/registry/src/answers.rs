@@ -14,6 +14,9 @@ pub(crate) struct SchemaAnswer {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Reference {
+    /// The name by which the schema uses it: a record's in Avro, a document's in JSON Schema.
+    #[serde(default)]
+    pub(crate) name: String,
     pub(crate) subject: String,
     pub(crate) version: i32,
 }

@@ -7,7 +7,7 @@ use reqwest::{Certificate, Client, Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 
 use crate::answers::ErrorAnswer;
-use crate::{Error, Options, Reason};
+use crate::{Error, Options, Reason, Text};
 
 /// The largest answer that is read.
 const ANSWER_BYTES_MAX: usize = 8 << 20;
@@ -105,10 +105,10 @@ impl Http {
     pub(crate) fn post<T: DeserializeOwned>(
         &self,
         path: &[&str],
-        schema: &str,
+        schema: Text<'_>,
         doing: &str,
     ) -> Result<T, Error> {
-        let body = serde_json::json!({"schema": schema, "schemaType": "AVRO"});
+        let body = serde_json::json!({"schema": schema.schema, "schemaType": schema.schema_type});
         self.ask(
             Method::POST,
             path,

@@ -59,8 +59,17 @@ pub struct Found {
     pub schema_type: String,
     /// The text.
     pub schema: String,
-    /// The texts of what it refers to.
-    pub references: Vec<String>,
+    /// Names and texts of what it refers to.
+    pub references: Vec<(String, String)>,
+}
+
+/// A schema as it is registered.
+#[derive(Debug, Clone, Copy)]
+pub struct Text<'a> {
+    /// `AVRO`, `JSON` or `PROTOBUF`.
+    pub schema_type: &'a str,
+    /// The text.
+    pub schema: &'a str,
 }
 
 /// The registry. Cheap to clone.
@@ -109,7 +118,7 @@ impl Registry {
     ///
     /// # Errors
     /// The registry refuses it, for example because it is not compatible ([`Reason::Incompatible`]), or cannot be asked.
-    pub fn register(&self, subject: &str, schema: &str) -> Result<i32, Error> {
+    pub fn register(&self, subject: &str, schema: Text<'_>) -> Result<i32, Error> {
         let doing = format!("register a schema under subject `{subject}`");
         let answer: Registered = self
             .0
@@ -121,7 +130,7 @@ impl Registry {
     ///
     /// # Errors
     /// It is not registered there ([`Reason::NotFound`]), or the registry cannot be asked.
-    pub fn lookup(&self, subject: &str, schema: &str) -> Result<i32, Error> {
+    pub fn lookup(&self, subject: &str, schema: Text<'_>) -> Result<i32, Error> {
         let doing = format!("look a schema up under subject `{subject}`");
         let answer: Registered = self.0.post(&["subjects", subject], schema, &doing)?;
         Ok(answer.id)
@@ -153,7 +162,7 @@ impl Registry {
 struct References<'a> {
     http: &'a Http,
     seen: Vec<(String, i32)>,
-    texts: Vec<String>,
+    texts: Vec<(String, String)>,
 }
 
 impl References<'_> {
@@ -184,7 +193,7 @@ impl References<'_> {
             let referred: VersionAnswer = self.http.get(&path, &doing)?;
             let referred = referred.into_schema();
             self.follow(&referred)?;
-            self.texts.push(referred.schema);
+            self.texts.push((reference.name.clone(), referred.schema));
         }
         Ok(())
     }

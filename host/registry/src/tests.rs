@@ -54,6 +54,11 @@ fn registry(url: &str, user_info: Option<&str>) -> Registry {
     .unwrap()
 }
 
+const INT: Text<'_> = Text {
+    schema_type: "AVRO",
+    schema: "\"int\"",
+};
+
 #[test]
 fn references_come_first_and_once() {
     let (url, asked) = serve(vec![
@@ -71,7 +76,10 @@ fn references_come_first_and_once() {
         ),
     ]);
     let found = registry(&url, None).by_id(1).unwrap();
-    assert_eq!(found.references, ["\"C\"", "\"B\""]);
+    assert_eq!(
+        found.references,
+        [("C", "\"C\""), ("B", "\"B\"")].map(|(name, text)| (name.to_owned(), text.to_owned()))
+    );
     assert_eq!(
         (found.schema.as_str(), found.schema_type.as_str()),
         ("\"A\"", "AVRO")
@@ -97,7 +105,7 @@ fn a_subject_is_one_part_of_the_path_and_the_password_stays_hidden() {
         r#"{"error_code":40101,"message":"no"}"#,
     )]);
     let registry = registry(&format!("{url}/apis/v7/"), Some("u:secret-word"));
-    let error = registry.register("a/b c-value", "\"int\"").unwrap_err();
+    let error = registry.register("a/b c-value", INT).unwrap_err();
     assert_eq!(error.reason, Reason::Permission);
     assert!(!format!("{error} {error:?} {registry:?}").contains("secret-word"));
     let asked = asked.recv().unwrap();
@@ -156,7 +164,7 @@ fn the_next_address_is_tried_where_one_is_away() {
     let (url, _asked) = serve(vec![("200 OK", r#"{"id":5}"#)]);
     assert_eq!(
         registry(&format!("http://{away},{url}"), None)
-            .register("s", "\"int\"")
+            .register("s", INT)
             .unwrap(),
         5
     );
@@ -175,4 +183,30 @@ fn what_is_no_registry_is_said() {
     let error = registry(&url, None).by_id(1).unwrap_err();
     assert_eq!(error.reason, Reason::Answer);
     assert!(error.to_string().contains("schema.registry.url"), "{error}");
+}
+
+#[test]
+fn a_token_goes_with_each_request_and_is_not_shown() {
+    let (url, asked) = serve(vec![
+        ("200 OK", r#"{"id":5}"#),
+        ("403 Forbidden", r#"{"error_code":40301,"message":"no"}"#),
+    ]);
+    let registry = Registry::new(&Options {
+        urls: vec![url],
+        token: Some("secret-token".to_owned()),
+        timeout: Duration::from_secs(5),
+        ..Options::default()
+    })
+    .unwrap();
+    assert_eq!(registry.register("s", INT).unwrap(), 5);
+    let error = registry.lookup("s", INT).unwrap_err();
+    assert_eq!(error.reason, Reason::Permission);
+    assert!(!format!("{error} {error:?} {registry:?}").contains("secret-token"));
+    for request in asked {
+        let request = request.to_lowercase();
+        assert!(
+            request.contains("authorization: bearer secret-token"),
+            "{request}"
+        );
+    }
 }

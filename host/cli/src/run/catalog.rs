@@ -42,7 +42,7 @@ impl Catalog for Installed {
             let classes = CLASSES.iter().filter(|class| class.serves(role));
             return vec![ConverterProblem {
                 option: String::new(),
-                message: "names no converter for this use".to_owned(),
+                message: ConverterClass::missing(class).to_owned(),
                 known: classes.map(|class| class.name.to_owned()).collect(),
             }];
         };

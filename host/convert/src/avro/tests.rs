@@ -282,28 +282,6 @@ fn a_registrys_schema_takes_fields_by_name_and_fills_defaults_in() {
 }
 
 #[test]
-fn the_frame_is_confluents() {
-    let mut bytes = Vec::new();
-    frame(0x0102_0304, &mut bytes);
-    bytes.push(9);
-    assert_eq!(bytes, [0, 1, 2, 3, 4, 9]);
-    assert_eq!(unframe(&bytes).unwrap(), (0x0102_0304, &[9][..]));
-    assert!(
-        unframe(b"{\"a\":1}")
-            .unwrap_err()
-            .to_string()
-            .contains("0x7b")
-    );
-    assert!(
-        unframe(&[0, 1])
-            .unwrap_err()
-            .to_string()
-            .contains("too few")
-    );
-    assert!(unframe(b"").is_err());
-}
-
-#[test]
 fn damaged_bytes_are_refused_without_a_large_allocation() {
     let avro = parse(&json!({"type": "array", "items": "null"}));
     let schema = avro.to_connect(Mapping::default());

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 
 use crate::json::{
-    DecimalFormat, DefaultForNull, Node, Writer, parse, read_schema, read_value, tree_text,
-    write_schema,
+    DecimalFormat, DefaultForNull, Dialect, Node, Writer, parse, read_schema, read_value,
+    tree_text, write_schema,
 };
 use crate::options::{ConfigProblem, OptionDef, Rule, Settings};
 use crate::{Error, Schema, SchemaAndValue, Value};
@@ -81,7 +81,11 @@ impl JsonConverter {
         };
         Ok(Self {
             envelope: settings.boolean("schemas.enable"),
-            writer: Writer { decimals, nulls },
+            writer: Writer {
+                decimals,
+                nulls,
+                dialect: Dialect::Connect,
+            },
             fixed,
             written: Cache::new(cache_size),
             read: Cache::new(cache_size),
@@ -151,7 +155,7 @@ impl JsonConverter {
         let text = tree_text(bytes)?;
         let node = parse(&text)?;
         if !self.envelope {
-            let value = read_value(None, node.as_ref(), self.writer.nulls)?;
+            let value = read_value(None, node.as_ref(), self.writer.reading())?;
             return Ok(SchemaAndValue::schemaless(value));
         }
         if let Some(schema) = &self.fixed {
@@ -161,7 +165,7 @@ impl JsonConverter {
                     "expected a JSON value, got an empty text",
                 ));
             };
-            let value = read_value(Some(schema), Some(node), self.writer.nulls)?;
+            let value = read_value(Some(schema), Some(node), self.writer.reading())?;
             return Ok(SchemaAndValue::new(Some(Arc::clone(schema)), value));
         }
         let parts = node.as_ref().and_then(|node| match node {
@@ -177,7 +181,7 @@ impl JsonConverter {
             ));
         };
         let schema = self.schema_of(schema)?;
-        let value = read_value(schema.as_ref(), Some(payload), self.writer.nulls);
+        let value = read_value(schema.as_ref(), Some(payload), self.writer.reading());
         let value = value.map_err(|error| error.in_field(PAYLOAD))?;
         Ok(SchemaAndValue::new(schema, value))
     }

@@ -6,7 +6,8 @@ use crate::logical;
 use crate::schema::NESTING_MAX;
 use crate::{Decimal, Error, Kind, Logical, Map, Refusal, Schema, Struct, Value, base64};
 
-use super::Node;
+use super::{Dialect, Node};
+use crate::json_schema::ONE_OF;
 
 /// What a null becomes whose schema has a default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,13 @@ pub(crate) enum DefaultForNull {
     Null,
 }
 
+/// How a tree is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) nulls: DefaultForNull,
+    pub(crate) dialect: Dialect,
+}
+
 /// Reads a value; a missing node is a missing field.
 ///
 /// # Errors
@@ -24,15 +32,15 @@ pub(crate) enum DefaultForNull {
 pub(crate) fn read_value(
     schema: Option<&Arc<Schema>>,
     node: Option<&Node<'_>>,
-    nulls: DefaultForNull,
+    how: Reading,
 ) -> Result<Value, Error> {
-    read(schema, node, nulls, 0)
+    read(schema, node, how, 0)
 }
 
 fn read(
     schema: Option<&Arc<Schema>>,
     node: Option<&Node<'_>>,
-    nulls: DefaultForNull,
+    how: Reading,
     depth: usize,
 ) -> Result<Value, Error> {
     if depth > NESTING_MAX {
@@ -44,7 +52,7 @@ fn read(
     let node = match node {
         None | Some(Node::Null) => {
             return match &schema.default {
-                Some(default) if nulls == DefaultForNull::Default => Ok(default.clone()),
+                Some(default) if how.nulls == DefaultForNull::Default => Ok(default.clone()),
                 _ if schema.optional => Ok(Value::Null),
                 _ => Err(Error::data(format!(
                     "null or missing, and the {} is required",
@@ -63,13 +71,13 @@ fn read(
                 return Err(wrong_type(schema, node));
             };
             let items = list.iter().enumerate().map(|(index, item)| {
-                read(items.as_ref(), Some(item), nulls, depth + 1)
+                read(items.as_ref(), Some(item), how, depth + 1)
                     .map_err(|error| error.in_item(index))
             });
             Ok(Value::array(items.collect::<Result<_, _>>()?))
         }
-        Kind::Map(keys, values) => map(keys.as_ref(), values.as_ref(), node, nulls, depth),
-        Kind::Struct(_) => structure(schema, node, nulls, depth),
+        Kind::Map(keys, values) => map(keys.as_ref(), values.as_ref(), node, how, depth),
+        Kind::Struct(_) => structure(schema, node, how, depth),
         _ => scalar(schema, node),
     }
 }
@@ -78,7 +86,7 @@ fn map(
     keys: Option<&Arc<Schema>>,
     values: Option<&Arc<Schema>>,
     node: &Node<'_>,
-    nulls: DefaultForNull,
+    how: Reading,
     depth: usize,
 ) -> Result<Value, Error> {
     let mut map = Map::new();
@@ -87,25 +95,17 @@ fn map(
         Node::Object(members) if named => {
             for (name, value) in members {
                 let value =
-                    read(values, Some(value), nulls, depth + 1).map_err(Error::in_map_value)?;
+                    read(values, Some(value), how, depth + 1).map_err(Error::in_map_value)?;
                 map.insert(Value::string(&**name), value);
             }
         }
         Node::Array(pairs) if !named => {
             for (index, pair) in pairs.iter().enumerate() {
-                let Node::Array(pair) = pair else {
-                    return Err(
-                        Error::data("an entry of a map is no pair of key and value").in_item(index)
-                    );
-                };
-                let [key, value] = pair.as_slice() else {
-                    return Err(
-                        Error::data("an entry of a map needs a key and a value").in_item(index)
-                    );
-                };
-                let key = read(keys, Some(key), nulls, depth + 1).map_err(Error::in_map_key)?;
+                let (key, value) =
+                    entry(pair, how.dialect).map_err(|error| error.in_item(index))?;
+                let key = read(keys, Some(key), how, depth + 1).map_err(Error::in_map_key)?;
                 let value =
-                    read(values, Some(value), nulls, depth + 1).map_err(Error::in_map_value)?;
+                    read(values, Some(value), how, depth + 1).map_err(Error::in_map_value)?;
                 map.insert(key, value);
             }
         }
@@ -120,12 +120,77 @@ fn map(
     Ok(Value::from(map))
 }
 
+/// The key and the value of a map's entry.
+fn entry<'n, 'a>(
+    node: &'n Node<'a>,
+    dialect: Dialect,
+) -> Result<(&'n Node<'a>, &'n Node<'a>), Error> {
+    match (dialect, node) {
+        (Dialect::Connect, Node::Array(pair)) => match pair.as_slice() {
+            [key, value] => Ok((key, value)),
+            _ => Err(Error::data("an entry of a map needs a key and a value")),
+        },
+        (Dialect::JsonSchema, Node::Object(members)) => {
+            let both = members.get("key").zip(members.get("value"));
+            both.ok_or_else(|| Error::data("an entry of a map needs `key` and `value`"))
+        }
+        _ => Err(Error::data("an entry of a map is no pair of key and value")),
+    }
+}
+
+/// A union: the first member whose form fits is the one that is set.
+fn union(
+    schema: &Arc<Schema>,
+    node: &Node<'_>,
+    how: Reading,
+    depth: usize,
+) -> Result<Value, Error> {
+    let fields = schema.fields();
+    let found = fields.iter().position(|field| fits(&field.schema, node));
+    let Some((position, field)) = found.and_then(|at| Some((at, fields.get(at)?))) else {
+        return Err(Error::data(format!(
+            "no member of the union is a JSON {} like this",
+            node.type_name()
+        )));
+    };
+    let mut row = Struct::new(Arc::clone(schema))?;
+    let value = read(Some(&field.schema), Some(node), how, depth + 1)
+        .map_err(|error| error.in_field(&field.name))?;
+    if let Some(slot) = row.values_mut().get_mut(position) {
+        *slot = value;
+    }
+    Ok(Value::from(row))
+}
+
+/// Whether a node has the form of a schema's values: an object's members must all be known.
+fn fits(schema: &Schema, node: &Node<'_>) -> bool {
+    match (&schema.kind, node) {
+        (Kind::Boolean, Node::Boolean(_))
+        | (Kind::String, Node::String(_))
+        | (Kind::Int8 | Kind::Int16 | Kind::Int32 | Kind::Int64, Node::Integer(_))
+        | (Kind::Float32 | Kind::Float64, Node::Integer(_) | Node::Fraction(_))
+        | (Kind::Array(_) | Kind::Map(..), Node::Array(_))
+        | (Kind::Map(..), Node::Object(_)) => true,
+        (Kind::Bytes, node) => match schema.logical() {
+            Some(_) => !matches!(node, Node::Null | Node::Array(_) | Node::Object(_)),
+            None => matches!(node, Node::String(_)),
+        },
+        (Kind::Struct(fields), Node::Object(members)) => members
+            .keys()
+            .all(|name| fields.get_by_name(name).is_some()),
+        _ => false,
+    }
+}
+
 fn structure(
     schema: &Arc<Schema>,
     node: &Node<'_>,
-    nulls: DefaultForNull,
+    how: Reading,
     depth: usize,
 ) -> Result<Value, Error> {
+    if how.dialect == Dialect::JsonSchema && schema.is_named(ONE_OF) {
+        return union(schema, node, how, depth);
+    }
     if !matches!(node, Node::Object(_)) {
         return Err(Error::data(format!(
             "a struct is a JSON object, got {}",
@@ -134,7 +199,7 @@ fn structure(
     }
     let mut values = Vec::with_capacity(schema.fields().len());
     for field in schema.fields().iter() {
-        let value = read(Some(&field.schema), node.get(&field.name), nulls, depth + 1);
+        let value = read(Some(&field.schema), node.get(&field.name), how, depth + 1);
         let value = value.map_err(|error| error.in_field(&field.name))?;
         if value.is_null() && !field.schema.optional {
             return Err(Error::data("null, and the schema is not optional").in_field(&field.name));

@@ -10,7 +10,7 @@ use crate::schema::NESTING_MAX;
 use crate::{Class, Error, Field, Kind, Schema};
 
 use super::write::write_string;
-use super::{DefaultForNull, Node, Writer, read_value};
+use super::{DefaultForNull, Dialect, Node, Reading, Writer, read_value};
 
 /// Appends the JSON of a schema, `null` where there is none.
 ///
@@ -207,8 +207,15 @@ fn read(
 
 fn with_default(schema: Schema, node: &Node<'_>, nulls: DefaultForNull) -> Result<Schema, Error> {
     let plain = Arc::new(schema);
-    let default =
-        read_value(Some(&plain), Some(node), nulls).map_err(|error| error.in_field("default"))?;
+    let default = read_value(
+        Some(&plain),
+        Some(node),
+        Reading {
+            nulls,
+            dialect: Dialect::Connect,
+        },
+    )
+    .map_err(|error| error.in_field("default"))?;
     if matches!(default, crate::Value::Struct(_)) {
         // Connect compares the default's schema with the unfinished one, which never succeeds.
         return Err(Error::new(

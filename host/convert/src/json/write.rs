@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::{Error, Kind, Logical, Map, Schema, Struct, Type, Value, base64, java, logical};
 
-use super::DefaultForNull;
+use super::{DefaultForNull, Dialect, Reading};
+use crate::json_schema::ONE_OF;
 use crate::schema::NESTING_MAX;
 
 /// How decimals are written.
@@ -21,9 +22,18 @@ pub(crate) enum DecimalFormat {
 pub(crate) struct Writer {
     pub(crate) decimals: DecimalFormat,
     pub(crate) nulls: DefaultForNull,
+    pub(crate) dialect: Dialect,
 }
 
 impl Writer {
+    /// Returns how what this writes is read.
+    pub(crate) const fn reading(self) -> Reading {
+        Reading {
+            nulls: self.nulls,
+            dialect: self.dialect,
+        }
+    }
+
     /// Appends a value.
     ///
     /// # Errors
@@ -151,13 +161,17 @@ impl Writer {
                 self.at(values, value, out, depth + 1)
                     .map_err(Error::in_map_value)?;
             } else {
-                out.push('[');
+                let (begin, between, end) = match self.dialect {
+                    Dialect::Connect => ("[", ",", "]"),
+                    Dialect::JsonSchema => ("{\"key\":", ",\"value\":", "}"),
+                };
+                out.push_str(begin);
                 self.at(keys, key, out, depth + 1)
                     .map_err(Error::in_map_key)?;
-                out.push(',');
+                out.push_str(between);
                 self.at(values, value, out, depth + 1)
                     .map_err(Error::in_map_value)?;
-                out.push(']');
+                out.push_str(end);
             }
         }
         out.push(if object { '}' } else { ']' });
@@ -199,6 +213,9 @@ impl Writer {
                 "the struct has another schema than the one expected here",
             ));
         }
+        if self.dialect == Dialect::JsonSchema && row.schema().is_named(ONE_OF) {
+            return self.union(row, out, depth);
+        }
         out.push('{');
         for (index, (field, value)) in row.schema().fields().iter().zip(row.values()).enumerate() {
             if index > 0 {
@@ -211,6 +228,19 @@ impl Writer {
         }
         out.push('}');
         Ok(())
+    }
+}
+
+impl Writer {
+    /// A union is its one member that is set.
+    fn union(&self, row: &Struct, out: &mut String, depth: usize) -> Result<(), Error> {
+        let mut members = row.schema().fields().iter().zip(row.values());
+        match members.find(|(_, value)| !value.is_null()) {
+            Some((field, value)) => self
+                .at(Some(&field.schema), value, out, depth + 1)
+                .map_err(|error| error.in_field(&field.name)),
+            None => self.null(Some(row.schema()), out, depth),
+        }
     }
 }
 

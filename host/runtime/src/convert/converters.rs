@@ -63,8 +63,12 @@ fn configured(
     role: Role,
     config: &BTreeMap<String, String>,
 ) -> Result<Converter, Vec<String>> {
-    let class = ConverterClass::find(name)
-        .ok_or_else(|| vec![format!("option `{option}`: there is no such converter")])?;
+    let class = ConverterClass::find(name).ok_or_else(|| {
+        vec![format!(
+            "option `{option}`: {}",
+            ConverterClass::missing(name)
+        )]
+    })?;
     if !class.serves(role) {
         return Err(vec![format!(
             "option `{option}`: the converter `{}` is not for this",
@@ -128,7 +132,7 @@ mod tests {
             [
                 "option `key.converter`: the converter `simple` is not for this",
                 "option `value.converter.schemas.enable`: is `true` or `false`",
-                "option `header.converter`: there is no such converter",
+                "option `header.converter`: names no converter for this use",
             ]
         );
     }

@@ -7,13 +7,13 @@
 //! null               ─► null                                          ─► null
 //! ```
 //! `row` stores the binary row; its header ends in `.row`, so that both read what either wrote.
-//! Every other converter is `linkspan-convert`'s: a tree is built for it, except where the bytes pass as they are. `avro` asks
-//! a schema registry besides.
+//! Every other converter is `linkspan-convert`'s: a tree is built for it, except where the bytes pass as they are. `avro` and
+//! `json-schema` ask a schema registry besides.
 //! Keys likewise, with the header `linkspan.schema.key`. Both headers are stripped before a sink sees the record.
 
-mod avro;
 mod converters;
 mod header;
+mod registered;
 mod sink;
 mod source;
 mod typed;

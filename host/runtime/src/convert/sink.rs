@@ -9,7 +9,7 @@ use linkspan_plugin::{json, row};
 use linkspan_wire::Record;
 use serde::de::IgnoredAny;
 
-use super::avro::AvroTask;
+use super::registered::RegisteredTask;
 use super::typed::{Form, Models, data_error};
 use super::{Converters, KEY_SCHEMA_HEADER, ROW_SUFFIX, VALUE_SCHEMA_HEADER};
 use crate::error::TaskError;
@@ -22,7 +22,7 @@ pub(crate) struct SinkConverter {
     log: Arc<dyn LogBackend>,
     converters: Converters,
     models: Models,
-    avro: AvroTask,
+    registered: RegisteredTask,
     recent: Vec<Arc<Registered>>,
     key: Vec<u8>,
     value: Vec<u8>,
@@ -95,7 +95,7 @@ impl SinkConverter {
     ) -> Self {
         Self {
             models: Models::new(Arc::clone(&schemas)),
-            avro: AvroTask::default(),
+            registered: RegisteredTask::default(),
             schemas,
             log,
             converters,
@@ -194,7 +194,7 @@ impl SinkConverter {
             return Ok(Part::Stored(form));
         }
         let value = match converter {
-            Converter::Avro(options) => self.avro.read(options, stored)?,
+            Converter::Registered(options) => self.registered.read(options, stored)?,
             _ => converter
                 .to_connect(stored)
                 .map_err(|error| data_error(&error))?,

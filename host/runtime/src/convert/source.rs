@@ -6,7 +6,7 @@ use linkspan_convert::{Converter, PrimitiveConverter, Stage};
 use linkspan_plugin::batch::Data;
 use linkspan_plugin::{json, row, tagged};
 
-use super::avro::AvroTask;
+use super::registered::RegisteredTask;
 use super::typed::{Models, data_error};
 use super::{Converters, KEY_SCHEMA_HEADER, ROW_SUFFIX, VALUE_SCHEMA_HEADER, header};
 use crate::error::TaskError;
@@ -30,7 +30,7 @@ pub(crate) struct SourceConverter {
     schemas: Arc<SchemaRegistry>,
     converters: Converters,
     models: Models,
-    avro: AvroTask,
+    registered: RegisteredTask,
     key_fields: Option<KeyFields>,
     /// Last schema met; a task rarely mixes them.
     recent: Vec<Arc<Registered>>,
@@ -60,7 +60,7 @@ impl SourceConverter {
         let key_fields = (!key_fields.is_empty()).then(|| KeyFields::new(key_fields));
         Self {
             models: Models::new(Arc::clone(&schemas)),
-            avro: AvroTask::default(),
+            registered: RegisteredTask::default(),
             schemas,
             converters,
             key_fields,
@@ -134,7 +134,7 @@ impl SourceConverter {
             (Converter::Auto, _) => self.auto(data, is_value),
             (Converter::Row, Data::Typed { schema, row }) => self.row(*schema, row, is_value),
             (Converter::Row, _) => self.auto(data, is_value),
-            (Converter::Avro(options), _) => {
+            (Converter::Registered(options), _) => {
                 let value = self.models.read(data)?;
                 let scratch = if is_value {
                     &mut self.value
@@ -142,7 +142,9 @@ impl SourceConverter {
                     &mut self.key
                 };
                 scratch.clear();
-                let written = self.avro.write(options, topic, is_value, &value, scratch)?;
+                let written = self
+                    .registered
+                    .write(options, topic, is_value, &value, scratch)?;
                 Ok(if written {
                     Stored::Scratch
                 } else {

@@ -151,7 +151,11 @@ fn unknown(builder: &mut Builder<'_>, name: &str, version: &str, text: &str) {
         || linkspan_convert::predicate::find_predicate(text).is_some();
     builder.error(
         name,
-        format!("`{}` names no converter for this use", text.escape_debug()),
+        format!(
+            "`{}` {}",
+            text.escape_debug(),
+            ConverterClass::missing(text)
+        ),
     );
     if exists {
         return;

@@ -1,13 +1,13 @@
-//! The converter `avro`: Avro's bytes and Connect's schemas are `linkspan-convert`'s, ids and texts are the registry's; here both
-//! meet, and what was asked once is remembered.
+//! The converters `avro` and `json-schema`: bytes and Connect's schemas are `linkspan-convert`'s, ids and texts are the registry's;
+//! here both meet, and what was asked once is remembered.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use linkspan_convert::avro::{AvroConverter, AvroSchema, avro_schema, frame, unframe};
+use linkspan_convert::registered::{Form, RegisteredConverter, RegisteredSchema, frame, unframe};
 use linkspan_convert::{Class, Schema, SchemaAndValue, Value};
-use linkspan_registry::{Found, Options, Reason, Registry};
+use linkspan_registry::{Found, Options, Reason, Registry, Text};
 
 use super::typed::data_error;
 use crate::error::TaskError;
@@ -19,12 +19,16 @@ const UNKNOWN_MAX: usize = 100;
 
 /// One task's schemas. Made empty; the registry's client comes with the first use.
 #[derive(Debug, Default)]
-pub(crate) struct AvroTask {
-    registries: Vec<(Arc<AvroConverter>, Registry)>,
-    readers: HashMap<i32, Arc<Reader>>,
+pub(crate) struct RegisteredTask {
+    registries: Vec<(Arc<RegisteredConverter>, Registry)>,
+    readers: HashMap<ReaderKey, Arc<Reader>>,
     writers: HashMap<WriterKey, Arc<Writer>>,
-    unknown: HashMap<i32, u32>,
+    unknown: HashMap<ReaderKey, u32>,
 }
+
+/// The address of the converter's options, which live as long as the task, and an id: keys and values may have a registry each,
+/// and their ids are their own.
+type ReaderKey = (usize, i32);
 
 /// How often an unknown id is refused without asking.
 const REFUSED_UNASKED: u32 = 1_000;
@@ -32,7 +36,7 @@ const REFUSED_UNASKED: u32 = 1_000;
 /// What reads the values of one schema.
 #[derive(Debug)]
 struct Reader {
-    avro: AvroSchema,
+    registered: RegisteredSchema,
     schema: Arc<Schema>,
 }
 
@@ -48,15 +52,15 @@ struct WriterKey {
 #[derive(Debug)]
 struct Writer {
     id: i32,
-    avro: AvroSchema,
+    registered: RegisteredSchema,
     _schema: Arc<Schema>,
 }
 
-impl AvroTask {
+impl RegisteredTask {
     /// Returns the value of stored bytes.
     pub(crate) fn read(
         &mut self,
-        options: &Arc<AvroConverter>,
+        options: &Arc<RegisteredConverter>,
         stored: Option<&[u8]>,
     ) -> Result<SchemaAndValue, TaskError> {
         let Some(bytes) = stored else {
@@ -65,7 +69,7 @@ impl AvroTask {
         let (id, binary) = unframe(bytes).map_err(|error| data_error(&error))?;
         let reader = self.reader(options, id)?;
         let value = reader
-            .avro
+            .registered
             .decode(&reader.schema, binary)
             .map_err(|error| TaskError {
                 message: format!("schema id {id}: {error}"),
@@ -77,7 +81,7 @@ impl AvroTask {
     /// Appends the stored bytes of a value; returns whether there are any.
     pub(crate) fn write(
         &mut self,
-        options: &Arc<AvroConverter>,
+        options: &Arc<RegisteredConverter>,
         topic: &str,
         is_value: bool,
         value: &SchemaAndValue,
@@ -88,15 +92,15 @@ impl AvroTask {
             return Ok(false);
         }
         let Some(schema) = &value.schema else {
-            return Err(TaskError::data(
-                "the converter `avro` needs a schema, and this value has none: use a source with types, or a converter that gives one",
-            ));
+            return Err(TaskError::data(format!(
+                "the converter `{}` needs a schema, and this value has none: use a source with types, or a converter that gives one",
+                class(options.form)
+            )));
         };
         let writer = self.writer(options, topic, is_value, schema)?;
         frame(writer.id, out);
-        writer
-            .avro
-            .encode(Some(schema), &value.value, out)
+        let form = options.form;
+        form.encode(&writer.registered, schema, &value.value, out)
             .map_err(|error| TaskError {
                 message: format!("topic `{topic}`, schema id {}: {error}", writer.id),
                 ..data_error(&error)
@@ -104,7 +108,7 @@ impl AvroTask {
         Ok(true)
     }
 
-    fn registry(&mut self, options: &Arc<AvroConverter>) -> Result<Registry, TaskError> {
+    fn registry(&mut self, options: &Arc<RegisteredConverter>) -> Result<Registry, TaskError> {
         if let Some((_, registry)) = self
             .registries
             .iter()
@@ -125,16 +129,21 @@ impl AvroTask {
         Ok(registry)
     }
 
-    fn reader(&mut self, options: &Arc<AvroConverter>, id: i32) -> Result<Arc<Reader>, TaskError> {
-        if let Some(reader) = self.readers.get(&id) {
+    fn reader(
+        &mut self,
+        options: &Arc<RegisteredConverter>,
+        id: i32,
+    ) -> Result<Arc<Reader>, TaskError> {
+        let key = (Arc::as_ptr(options).addr(), id);
+        if let Some(reader) = self.readers.get(&key) {
             return Ok(Arc::clone(reader));
         }
-        if let Some(times) = self.unknown.get_mut(&id) {
+        if let Some(times) = self.unknown.get_mut(&key) {
             *times += 1;
             if *times < REFUSED_UNASKED {
                 return Err(unknown_id(id));
             }
-            self.unknown.remove(&id);
+            self.unknown.remove(&key);
         }
         let registry = self.registry(options)?;
         let found = match registry.by_id(id) {
@@ -144,14 +153,15 @@ impl AvroTask {
                     if self.unknown.len() >= UNKNOWN_MAX {
                         self.unknown.clear();
                     }
-                    self.unknown.insert(id, 0);
+                    self.unknown.insert(key, 0);
                 }
                 return Err(registry_error(&error));
             }
         };
-        let avro = parse(&found, &registry)?;
-        let schema = avro
-            .to_connect(options.mapping)
+        let registered = parse(options.form, &found, &registry)?;
+        let schema = options
+            .form
+            .to_connect(&registered)
             .map_err(|error| TaskError {
                 message: format!("schema id {id}: {error}"),
                 ..data_error(&error)
@@ -159,14 +169,14 @@ impl AvroTask {
         if self.readers.len() >= options.cache_size {
             self.readers.clear();
         }
-        let reader = Arc::new(Reader { avro, schema });
-        self.readers.insert(id, Arc::clone(&reader));
+        let reader = Arc::new(Reader { registered, schema });
+        self.readers.insert(key, Arc::clone(&reader));
         Ok(reader)
     }
 
     fn writer(
         &mut self,
-        options: &Arc<AvroConverter>,
+        options: &Arc<RegisteredConverter>,
         topic: &str,
         is_value: bool,
         schema: &Arc<Schema>,
@@ -180,22 +190,29 @@ impl AvroTask {
             return Ok(Arc::clone(writer));
         }
         let registry = self.registry(options)?;
-        let own = avro_schema(schema, options.mapping).map_err(|error| data_error(&error))?;
+        let own = options
+            .form
+            .of(schema)
+            .map_err(|error| data_error(&error))?;
         let subject = options
             .subject(topic, is_value, &own)
             .map_err(|error| data_error(&error))?;
-        let (id, avro) = if options.use_latest {
+        let (id, registered) = if options.use_latest {
             let found = registry
                 .latest(&subject)
                 .map_err(|error| registry_error(&error))?;
-            (found.id, parse(&found, &registry)?)
+            (found.id, parse(options.form, &found, &registry)?)
         } else {
-            let registered = if options.auto_register {
-                registry.register(&subject, own.json())
-            } else {
-                registry.lookup(&subject, own.json())
+            let text = Text {
+                schema_type: options.form.schema_type(),
+                schema: own.text(),
             };
-            match registered {
+            let answer = if options.auto_register {
+                registry.register(&subject, text)
+            } else {
+                registry.lookup(&subject, text)
+            };
+            match answer {
                 Ok(id) => (id, own),
                 Err(error) => {
                     return Err(refused(
@@ -213,7 +230,7 @@ impl AvroTask {
         }
         let writer = Arc::new(Writer {
             id,
-            avro,
+            registered,
             _schema: Arc::clone(schema),
         });
         self.writers.insert(key, Arc::clone(&writer));
@@ -221,15 +238,32 @@ impl AvroTask {
     }
 }
 
-fn parse(found: &Found, registry: &Registry) -> Result<AvroSchema, TaskError> {
+/// The class that reads and writes a form.
+const fn class(form: Form) -> &'static str {
+    match form {
+        Form::Avro(_) => "avro",
+        Form::Json(_) => "json-schema",
+    }
+}
+
+fn parse(form: Form, found: &Found, registry: &Registry) -> Result<RegisteredSchema, TaskError> {
     let place = registry.place();
-    if found.schema_type != "AVRO" {
+    if found.schema_type != form.schema_type() {
+        let remedy = match found.schema_type.as_str() {
+            "AVRO" => "use the converter `avro`",
+            "JSON" => "use the converter `json-schema`",
+            _ => "there is no converter for it yet, `bytes` takes the data as it is",
+        };
         return Err(TaskError::data(format!(
-            "schema registry at {place}: schema id {} is {}, and the converter `avro` reads Avro only; converters for JSON Schema and Protobuf are not there yet",
-            found.id, found.schema_type
+            "schema registry at {place}: schema id {} is {}, and the converter `{}` reads {} only; {remedy}",
+            found.id,
+            found.schema_type,
+            class(form),
+            form.schema_type()
         )));
     }
-    AvroSchema::parse(&found.schema, &found.references).map_err(|error| TaskError {
+    let schema = form.parse(&found.schema, &found.references);
+    schema.map_err(|error| TaskError {
         message: format!(
             "schema registry at {place}: schema id {}: {error}",
             found.id
@@ -275,7 +309,7 @@ fn refused(
     error: &linkspan_registry::Error,
     registry: &Registry,
     subject: &str,
-    own: &AvroSchema,
+    own: &RegisteredSchema,
     registering: bool,
 ) -> TaskError {
     let mut told = registry_error(error);
@@ -287,7 +321,7 @@ fn refused(
         told.message = format!(
             "{}; {hint}\n  the data's schema: {}\n  the registry's{version}: {text}",
             told.message,
-            shown(own.json())
+            shown(own.text())
         );
     };
     match error.reason {
@@ -310,4 +344,63 @@ fn shown(schema: &str) -> String {
         text.push('…');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use linkspan_convert::{Converter, ConverterClass};
+
+    use super::*;
+
+    /// A registry that knows one schema, whatever the id.
+    fn knows(body: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _asked = stream.read(&mut [0; 4096]).unwrap();
+                let length = body.len();
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                )
+                .unwrap();
+            }
+        });
+        url
+    }
+
+    fn options(class: &str, url: String) -> Arc<RegisteredConverter> {
+        let class = ConverterClass::find(class).unwrap();
+        let options = [("schema.registry.url".to_owned(), url)];
+        match class.configure(&options.into()).unwrap() {
+            Converter::Registered(options) => options,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_and_values_have_registries_and_ids_of_their_own() {
+        let keys = options("avro", knows(r#"{"schema":"\"long\""}"#));
+        let values = options(
+            "json-schema",
+            knows(r#"{"schema":"{\"type\":\"string\"}","schemaType":"JSON"}"#),
+        );
+        let mut task = RegisteredTask::default();
+        for _ in 0..2 {
+            let key = task.read(&keys, Some(&[0, 0, 0, 0, 1, 14])).unwrap();
+            assert_eq!(key.value, Value::Int64(7));
+            let value = task
+                .read(&values, Some(&[0, 0, 0, 0, 1, b'"', b'x', b'"']))
+                .unwrap();
+            assert_eq!(value.value, Value::string("x"));
+        }
+        // The other's bytes with this one's converter: said, with the id.
+        let error = task.read(&keys, Some(&[0, 0, 0, 0, 1])).unwrap_err();
+        assert!(error.message.contains("schema id 1"), "{}", error.message);
+    }
 }
