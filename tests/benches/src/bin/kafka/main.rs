@@ -6,7 +6,8 @@
 //! BINARY has its plugins beside it; KAFKA_LIBS is the folder of Kafka's jars. For 100 B and 1 KB:
 //! ProducerPerformance (`acks=all`), ConsumerPerformance, `kcat -C` where it is installed; then `kafka-source` into the log and
 //! `kafka-sink` out of it, at least and exactly once. Ours are timed from start to end of the process; the peers' rates are
-//! their own words, without the start of the JVM. Last, memory and threads of a process with many `kafka-source`s.
+//! their own words, without the start of the JVM. Last, memory and threads of a process with many connectors that have nothing to
+//! do: `kafka-source`s, then as many `kafka-sink`s, exactly once. `--rounds 0` measures this alone.
 
 #![expect(clippy::print_stdout, reason = "the figures are the program's output")]
 
@@ -71,10 +72,19 @@ fn options() -> Result<Options> {
 
 fn bench(options: &Options, folder: &Path) -> Result<()> {
     let broker = Broker::start(&options.libraries, folder)?;
-    for size in SIZES {
+    for size in SIZES.into_iter().filter(|_| options.rounds > 0) {
         rates(options, &broker, folder, size)?;
     }
-    many(options, &broker, folder)
+    broker.produce("idle", 1, 100)?;
+    many(options, &broker, folder, Class::Source)?;
+    many(options, &broker, folder, Class::Sink)
+}
+
+/// What many connectors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Source,
+    Sink,
 }
 
 /// All ways for one size of records, in turns; prints medians and ratios.
@@ -167,16 +177,27 @@ fn job(options: &Options, folder: &Path, data: &Path, yaml: &str, records: u64) 
     Ok(to_f64(records) / seconds)
 }
 
-/// Memory and threads of one process with many sources that have nothing to do.
-fn many(options: &Options, broker: &Broker, folder: &Path) -> Result<()> {
-    let mut yaml = "connectors:\n".to_owned();
+/// Memory and threads of one process with many connectors that have nothing to do.
+fn many(options: &Options, broker: &Broker, folder: &Path, class: Class) -> Result<()> {
+    let address = &broker.address;
+    let mut yaml = match class {
+        Class::Source => "connectors:\n".to_owned(),
+        Class::Sink => "topics: { idle: {} }\nconnectors:\n".to_owned(),
+    };
     for index in 0..options.connectors {
-        yaml.push_str(&format!(
-            "  in-{index}: {{ connector: kafka-source, bootstrap.servers: '{}', topics: [bench-100-0], start.from: latest, topic.rename: 'idle-{index}' }}\n",
-            broker.address
-        ));
+        yaml.push_str(&match class {
+            Class::Source => format!(
+                "  in-{index}: {{ connector: kafka-source, bootstrap.servers: '{address}', topics: [idle], start.from: latest, topic.rename: 'idle-{index}' }}\n"
+            ),
+            Class::Sink => format!(
+                "  out-{index}: {{ connector: kafka-sink, bootstrap.servers: '{address}', topics: [idle], topic.rename: 'idle-{index}' }}\n"
+            ),
+        });
     }
-    let (path, data) = (folder.join("many.yaml"), folder.join("many-data"));
+    let (path, data) = (
+        folder.join("many.yaml"),
+        folder.join(format!("many-{class:?}")),
+    );
     fs::write(&path, yaml)?;
     let mut host = Command::new(&options.binary)
         .args(["run", "--listen", "none", "--data"])
@@ -190,8 +211,12 @@ fn many(options: &Options, broker: &Broker, folder: &Path) -> Result<()> {
     host.wait()?;
     let (resident, threads, cpu) = outcome?;
     println!(
-        "\n{} idle kafka-sources in one process: {:.0} MiB resident, {threads} threads, {:.1} % of a core",
+        "\n{} idle {} in one process: {:.0} MiB resident, {threads} threads, {:.1} % of a core",
         options.connectors,
+        match class {
+            Class::Source => "kafka-sources",
+            Class::Sink => "kafka-sinks",
+        },
         to_f64(resident) / 1024.0,
         cpu * 100.0
     );
