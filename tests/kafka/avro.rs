@@ -411,3 +411,60 @@ fn a_schema_is_asked_for_once_however_many_records_have_it() {
     let written = std::fs::read_to_string(pipeline.scratch.path("out.jsonl")).unwrap();
     assert_eq!(written.lines().count(), 2_000, "{asked:?}");
 }
+
+/// A record in Confluent's wire format.
+fn framed(id: i32, data: &[u8]) -> Row {
+    Row {
+        value: Some([&[0][..], &id.to_be_bytes(), data].concat()),
+        ..Row::default()
+    }
+}
+
+#[test]
+fn a_schema_with_references_is_read() {
+    const WHAT: &str = "Avro with references";
+    let (Some(broker), Some(registry)) = (broker(WHAT), registry(WHAT)) else {
+        return;
+    };
+    let topic = name("referring");
+    broker.topic(&topic, 1, &[]);
+    let address = json!({"type": "record", "name": "Address", "namespace": "shop", "fields": [{"name": "city", "type": "string"}]});
+    let address_subject = format!("{topic}-address");
+    registry.register(&address_subject, "AVRO", &address.to_string(), &[]);
+    let order = json!({"type": "record", "name": "Order", "namespace": "shop", "fields": [
+        {"name": "id", "type": "long"}, {"name": "home", "type": "shop.Address"}, {"name": "work", "type": ["null", "shop.Address"]}]});
+    let id = registry.register(
+        &format!("{topic}-value"),
+        "AVRO",
+        &order.to_string(),
+        &[("shop.Address", &address_subject)],
+    );
+    // 7, "Ulsan", no second address.
+    let data = [&[14, 10][..], b"Ulsan", &[0]].concat();
+    broker.write(&topic, &[framed(id, &data)]);
+    let pipeline = Pipeline::new(&to_file(&broker.plain, &topic, &registry.url(), ""));
+    pipeline.run(&[]).expect_code(0);
+    let found: Value = serde_json::from_str(pipeline.scratch.read("out.jsonl").trim()).unwrap();
+    assert_eq!(
+        found,
+        json!({"id": 7, "home": {"city": "Ulsan"}, "work": null})
+    );
+}
+
+#[test]
+fn an_unknown_id_is_asked_for_once_however_many_records_have_it() {
+    const WHAT: &str = "requests for an unknown id";
+    let (Some(broker), Some(registry)) = (broker(WHAT), registry(WHAT)) else {
+        return;
+    };
+    let topic = name("unknown");
+    broker.topic(&topic, 1, &[]);
+    let (url, requests) = registry.counted();
+    let rows: Vec<Row> = (0..300).map(|_| framed(0x7f00_0001, &[2])).collect();
+    broker.write(&topic, &rows);
+    let more = "    errors: { tolerance: all, deadletterqueue.topic.name: dead }\n";
+    let pipeline = Pipeline::new(&to_file(&broker.plain, &topic, &url, more));
+    pipeline.run(&[]).expect_code(4);
+    assert_eq!(pipeline.consume("dead").len(), 300);
+    assert_eq!(requests.load(Ordering::SeqCst), 1);
+}

@@ -118,6 +118,11 @@ impl Broker {
         Self::of(1)
     }
 
+    /// Starts a broker that is one test's alone, to be stopped and killed.
+    pub(crate) fn alone() -> Result<Self, String> {
+        Self::of(1)
+    }
+
     /// Starts a cluster of three, with every record on at least two of them.
     pub(crate) fn cluster() -> Result<Self, String> {
         Self::of(3)
@@ -170,10 +175,38 @@ impl Broker {
 
     /// Ends a broker of a cluster with SIGKILL, by the id that its clients know it by.
     pub(crate) fn kill(&self, id: i32) {
+        self.signal(id, "-KILL");
+    }
+
+    /// Sends a signal to a broker.
+    pub(crate) fn signal(&self, id: i32, signal: &str) {
         let node = &self.nodes[usize::try_from(id).unwrap() - 1];
         let pid = fs::read_to_string(&node.pid).unwrap();
-        let killed = Command::new("kill").args(["-9", pid.trim()]).status();
-        assert!(killed.unwrap().success(), "kill -9 {pid}");
+        let sent = Command::new("kill").args([signal, pid.trim()]).status();
+        assert!(sent.unwrap().success(), "kill {signal} {pid}");
+    }
+
+    /// Starts a broker that was killed again, on the same ports and data.
+    pub(crate) fn start_again(&mut self, id: i32) {
+        let at = usize::try_from(id).unwrap();
+        let libraries = libraries().unwrap();
+        self.nodes[at - 1] = Node::start(&libraries, self.folder.path(), at, self.nodes.len());
+    }
+
+    /// Waits until a topic's partitions have leaders that answer.
+    pub(crate) fn answers(&self, topic: &str) -> bool {
+        eventually(START_LIMIT, || {
+            let seen = self
+                .asking()
+                .fetch_metadata(Some(topic), Duration::from_millis(500));
+            seen.is_ok_and(|seen| {
+                let mut topics = seen.topics().iter();
+                topics.all(|topic| {
+                    let mut all = topic.partitions().iter();
+                    all.len() > 0 && all.all(|one| one.leader() >= 0 && one.error().is_none())
+                })
+            })
+        })
     }
 
     /// The authority that vouches for the listeners with TLS, a PEM file.

@@ -64,8 +64,19 @@ impl Broker {
 
     /// Creates a topic and waits until it can be used.
     pub(crate) fn topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        self.topic_with(name, partitions, self.replicas, settings);
+    }
+
+    /// As [`Broker::topic`], with another number of replicas.
+    pub(crate) fn topic_with(
+        &self,
+        name: &str,
+        partitions: i32,
+        replicas: i32,
+        settings: &[(&str, &str)],
+    ) {
         let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
-        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(self.replicas));
+        let mut topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
         for (name, value) in settings {
             topic = topic.set(name, value);
         }
@@ -178,7 +189,8 @@ impl Broker {
             .sum()
     }
 
-    /// Reads everything of a topic, as `read_committed` unless said otherwise, partition by partition.
+    /// Reads everything of a topic, as `read_committed` unless said otherwise, partition by partition. Partitions without a
+    /// leader cannot be read and are left out.
     pub(crate) fn read(&self, topic: &str) -> Vec<Row> {
         self.read_as(topic, "read_committed")
     }
@@ -194,7 +206,8 @@ impl Broker {
             .unwrap();
         let metadata = consumer.fetch_metadata(Some(topic), LIMIT).unwrap();
         let mut list = TopicPartitionList::new();
-        for partition in metadata.topics()[0].partitions() {
+        let partitions = metadata.topics()[0].partitions().iter();
+        for partition in partitions.filter(|one| one.leader() >= 0) {
             list.add_partition_offset(topic, partition.id(), Offset::Beginning)
                 .unwrap();
         }

@@ -6,11 +6,10 @@
 //! Settings: `KAFKA_KILL_ROUNDS` (kills that land in a transfer, 5; the long form is 30), `KAFKA_KILL_RECORDS` (a round, 4000),
 //! `KAFKA_KILL_SEED`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::broker::{Broker, broker};
-use crate::client::Row;
+use crate::exact;
 use crate::pipeline::{Pipeline, name};
 use crate::support::{eventually, linkspan, start};
 
@@ -131,11 +130,7 @@ impl Transfer {
     /// More input, a start, a kill at a random moment of the transfer; returns whether it landed in it.
     fn round(&mut self) -> bool {
         let share = number("KAFKA_KILL_RECORDS", 4_000);
-        let rows: Vec<Row> = (self.records..self.records + share)
-            .map(|number| {
-                Row::of(&number.to_string()).at(i32::try_from(number).unwrap() % PARTITIONS, 0)
-            })
-            .collect();
+        let rows = exact::numbers(self.records..self.records + share, PARTITIONS);
         self.broker.write(&self.from, &rows);
         self.records += share;
         let before = self.broker.end_offsets(&self.to);
@@ -166,33 +161,7 @@ impl Transfer {
         self.pipeline.run(&["--timeout", "110s"]).expect_code(0);
     }
 
-    /// Compares what a reader of committed records finds with what was written.
     fn verdict(&self) -> Result<(), String> {
-        let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut last: BTreeMap<i32, u32> = BTreeMap::new();
-        let mut disorder = None;
-        for row in self.broker.read(&self.to) {
-            let number: u32 = row
-                .text()
-                .parse()
-                .map_err(|_| format!("a foreign record: {}", row.text()))?;
-            *seen.entry(number).or_default() += 1;
-            if last
-                .insert(row.partition, number)
-                .is_some_and(|before| before >= number)
-            {
-                disorder.get_or_insert(number);
-            }
-        }
-        let doubled = seen.values().filter(|count| **count > 1).count();
-        let lost = (0..self.records)
-            .filter(|number| !seen.contains_key(number))
-            .count();
-        match (doubled, lost, disorder) {
-            (0, 0, None) => Ok(()),
-            (doubled, lost, disorder) => Err(format!(
-                "{doubled} doubled, {lost} lost, first out of order {disorder:?}"
-            )),
-        }
+        exact::verdict(&self.broker.read(&self.to), self.records)
     }
 }

@@ -12,13 +12,21 @@ mod client;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod exact;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod json_schema;
+#[cfg(test)]
 mod kills;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod mirror;
+#[cfg(test)]
+mod outage;
 #[cfg(test)]
 mod pipeline;
 #[cfg(test)]

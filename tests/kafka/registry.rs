@@ -11,6 +11,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::broker::{free_port, java};
@@ -143,14 +144,49 @@ impl Registry {
         list.split(',').filter(|one| !one.trim().is_empty()).count()
     }
 
-    /// Sets how compatible new versions of a subject have to be.
-    pub(crate) fn compatibility(&self, subject: &str, level: &str) {
-        let body = format!("{{\"compatibility\":\"{level}\"}}");
-        let answer = self.send(&format!(
-            "PUT /apis/ccompat/v7/config/{subject} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+    /// The text and the type of the schema with an id.
+    pub(crate) fn schema(&self, id: i32) -> (String, String) {
+        let answer = self.get(&format!("/apis/ccompat/v7/schemas/ids/{id}"));
+        let answer = body(&answer.unwrap());
+        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+        (text("schema"), text("schemaType"))
+    }
+
+    /// Registers a schema under a subject, with the subjects (in their version 1) that it refers to by name; returns its id.
+    pub(crate) fn register(
+        &self,
+        subject: &str,
+        schema_type: &str,
+        schema: &str,
+        references: &[(&str, &str)],
+    ) -> i32 {
+        let references: Vec<Value> = references
+            .iter()
+            .map(|(name, subject)| json!({"name": name, "subject": subject, "version": 1}))
+            .collect();
+        let request =
+            json!({"schema": schema, "schemaType": schema_type, "references": references});
+        let answer = self.send_json("POST", &format!("subjects/{subject}/versions"), &request);
+        let answer = body(&answer.unwrap());
+        i32::try_from(answer["id"].as_i64().unwrap_or_else(|| panic!("{answer}"))).unwrap()
+    }
+
+    fn send_json(&self, method: &str, path: &str, body: &Value) -> Option<String> {
+        let body = body.to_string();
+        self.send(&format!(
+            "{method} /apis/ccompat/v7/{path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
             self.address,
             body.len()
-        ));
+        ))
+    }
+
+    /// Sets how compatible new versions of a subject have to be.
+    pub(crate) fn compatibility(&self, subject: &str, level: &str) {
+        let answer = self.send_json(
+            "PUT",
+            &format!("config/{subject}"),
+            &json!({ "compatibility": level }),
+        );
         assert!(
             answer
                 .as_deref()
@@ -188,6 +224,15 @@ impl Registry {
             .args(rest);
         Some(run(&mut command).expect_code(0))
     }
+}
+
+/// The JSON of an answer: from its first brace to its last, whatever the transfer puts around it.
+fn body(answer: &str) -> Value {
+    let json = answer.split_once("\r\n\r\n").and_then(|(_, rest)| {
+        let (from, to) = (rest.find('{')?, rest.rfind('}')?);
+        serde_json::from_str(rest.get(from..=to)?).ok()
+    });
+    json.unwrap_or_else(|| panic!("no JSON in {answer}"))
 }
 
 /// Passes one request and its answer on; the `Connection` header makes it the only one.

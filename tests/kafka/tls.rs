@@ -98,7 +98,7 @@ fn records_pass_through_tls_and_sasl_both_ways() {
         (
             &sasl_tls,
             format!(
-                "security.protocol: sasl_ssl, sasl.mechanism: SCRAM-SHA-256, {authority}, {user}"
+                "security.protocol: SASL_SSL, sasl.mechanism: SCRAM-SHA-256, {authority}, {user}"
             ),
         ),
         (

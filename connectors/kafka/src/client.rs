@@ -1,6 +1,7 @@
 //! What every client of librdkafka here has in common: its events on their way to the host's log, its last complaint, its
 //! statistics as metrics.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use linkspan_sdk::{prelude::*, tracing};
@@ -26,7 +27,12 @@ pub(crate) const ROUND_TRIP: &str = "linkspan_kafka_broker_round_trip_seconds";
 pub(crate) struct Events {
     task: TaskContext,
     complaint: Mutex<Complaint>,
+    /// Labels of the partitions whose lag was told last.
+    lagging: Mutex<BTreeSet<Labels>>,
 }
+
+/// Names and values.
+type Labels = Vec<(&'static str, String)>;
 
 #[derive(Debug, Default)]
 struct Complaint {
@@ -40,6 +46,7 @@ impl Events {
         Self {
             task,
             complaint: Mutex::default(),
+            lagging: Mutex::default(),
         }
     }
 
@@ -70,6 +77,14 @@ impl Events {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn tell(&self, name: &str, value: f64, labels: &[(&str, String)]) {
+        let labels: Vec<(&str, &str)> = labels
+            .iter()
+            .map(|(label, of)| (*label, of.as_str()))
+            .collect();
+        self.task.metric(name, value, &labels);
+    }
+
     pub(crate) const fn task(&self) -> &TaskContext {
         &self.task
     }
@@ -81,7 +96,12 @@ impl ClientContext for Events {
             RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
                 tracing::error!(facility, "{message}");
             }
-            // A broker that is away is said once, by the error that follows from it.
+            // A broker that is away is said by the error that follows from it, and not with every try to connect.
+            RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning
+                if ["FAIL", "REQTMOUT", "GETPID"].contains(&facility) =>
+            {
+                tracing::debug!(facility, "{message}");
+            }
             RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning => {
                 tracing::warn!(facility, "{message}")
             }
@@ -92,7 +112,18 @@ impl ClientContext for Events {
     }
 
     fn stats(&self, statistics: Statistics) {
-        report(&self.task, &statistics);
+        let told = measures(&statistics);
+        for measure in &told {
+            self.tell(measure.name, measure.value, &measure.labels);
+        }
+        let lagging = told.into_iter().filter(|one| one.name == LAG_RECORDS);
+        let lagging: BTreeSet<Labels> = lagging.map(|one| one.labels).collect();
+        let mut before = self.lagging.lock().unwrap_or_else(PoisonError::into_inner);
+        // A partition that another task reads now has no lag here.
+        for labels in before.difference(&lagging) {
+            self.tell(LAG_RECORDS, f64::NAN, labels);
+        }
+        *before = lagging;
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -109,31 +140,16 @@ impl ClientContext for Events {
     }
 }
 
-fn report(task: &TaskContext, statistics: &Statistics) {
-    for Measure {
-        name,
-        value,
-        labels,
-    } in measures(statistics)
-    {
-        let labels: Vec<(&str, &str)> = labels
-            .iter()
-            .map(|(label, of)| (*label, of.as_str()))
-            .collect();
-        task.metric(name, value, &labels);
-    }
-}
-
 /// One value of a metric.
 #[derive(Debug, PartialEq)]
 struct Measure {
     name: &'static str,
     value: f64,
-    labels: Vec<(&'static str, String)>,
+    labels: Labels,
 }
 
 impl Measure {
-    const fn of(name: &'static str, value: f64, labels: Vec<(&'static str, String)>) -> Self {
+    const fn of(name: &'static str, value: f64, labels: Labels) -> Self {
         Self {
             name,
             value,

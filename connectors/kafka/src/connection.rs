@@ -10,6 +10,13 @@ use crate::passthrough;
 
 /// The most bytes of `client.id`.
 const CLIENT_ID_BYTES_MAX: usize = 200;
+/// The longest pause between two tries of the client to connect, so that it goes on soon after a broker came back; librdkafka's
+/// own is 10 s and half as much again.
+const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(2);
+/// The shortest wait for an answer: a fetch may rest at the broker for half a second.
+const ANSWER_WAIT_MIN: Duration = Duration::from_secs(5);
+/// The longest that the client allows.
+const ANSWER_WAIT_MAX: Duration = Duration::from_secs(300);
 /// How a build without TLS gets it.
 const GET_TLS: &str = "this build of the Kafka plugin has no OpenSSL: build it with `cargo build --release -p linkspan-connector-kafka --features kafka-ssl` (needs perl and some minutes), or take a release";
 
@@ -19,7 +26,7 @@ pub(crate) struct Connection {
     /// Brokers to ask first, as `host:port`; the others are found through them.
     #[option(importance = "high")]
     pub(crate) bootstrap_servers: Vec<String>,
-    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`. The two with TLS need a build with the feature `kafka-ssl`.
+    /// `plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`, in capitals or not. The two with TLS need a build with the feature `kafka-ssl`.
     #[option(default = "plaintext", group = "security")]
     pub(crate) security_protocol: SecurityProtocol,
     /// `PLAIN`, or `SCRAM-SHA-256` or `SCRAM-SHA-512`, which need a build with the feature `kafka-ssl`.
@@ -49,7 +56,7 @@ pub(crate) struct Connection {
     /// The name by which brokers know this client in their logs and quotas. Unset: `linkspan-` and the connector's name.
     pub(crate) client_id: Option<String>,
     /// How long a question to the cluster may take.
-    #[option(default = "10s", min = "1s", max = "10m")]
+    #[option(default = "10s", alias = "request.timeout.ms", min = "1s", max = "10m")]
     pub(crate) request_timeout: Duration,
     /// How often the client's statistics become metrics; 0 turns them off.
     #[option(default = "5s", max = "1h")]
@@ -62,24 +69,20 @@ pub(crate) struct Connection {
 /// What protects the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionEnum)]
 pub(crate) enum SecurityProtocol {
-    #[option(alias = "PLAINTEXT")]
     Plaintext,
-    #[option(alias = "SSL")]
     Ssl,
-    #[option(alias = "SASL_PLAINTEXT")]
     SaslPlaintext,
-    #[option(alias = "SASL_SSL")]
     SaslSsl,
 }
 
 /// How the user proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, OptionEnum)]
 pub(crate) enum SaslMechanism {
-    #[option(name = "PLAIN", alias = "plain")]
+    #[option(name = "PLAIN")]
     Plain,
-    #[option(name = "SCRAM-SHA-256", alias = "scram-sha-256")]
+    #[option(name = "SCRAM-SHA-256")]
     ScramSha256,
-    #[option(name = "SCRAM-SHA-512", alias = "scram-sha-512")]
+    #[option(name = "SCRAM-SHA-512")]
     ScramSha512,
 }
 
@@ -206,7 +209,18 @@ impl Connection {
     /// Makes the part of a client's configuration that all clients share.
     pub(crate) fn client_config(&self, connector: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
-        for (name, value) in &self.librdkafka {
+        // The client refuses one of each pair that does not fit the other: who sets one sets both.
+        let is_set = |name: &str| self.librdkafka.contains_key(name);
+        if !is_set("reconnect.backoff.ms") {
+            let pause = RECONNECT_BACKOFF_MAX.as_millis();
+            config.set("reconnect.backoff.max.ms", pause.to_string());
+        }
+        if !is_set("fetch.wait.max.ms") {
+            // A broker that is stopped, or a network that swallows, shows only by answers that do not come.
+            let wait = self.request_timeout.clamp(ANSWER_WAIT_MIN, ANSWER_WAIT_MAX);
+            config.set("socket.timeout.ms", wait.as_millis().to_string());
+        }
+        for (name, value) in passthrough::settings(&self.librdkafka) {
             config.set(name, value);
         }
         let client_id = self.client_id.clone();
@@ -330,6 +344,27 @@ mod tests {
         let config = connection.client_config("c");
         assert_eq!(config.get("sasl.password"), Some("hidden-word"));
         assert!(!format!("{config:?}").contains("hidden-word"));
+    }
+
+    #[test]
+    fn the_client_goes_on_soon_unless_it_is_told_otherwise() {
+        let config = |more: &[(&str, &str)]| {
+            let all = [&[("bootstrap.servers", "a:1")], more].concat();
+            let all = all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            let connection = Connection::from_config(&all.collect()).unwrap();
+            let config = connection.client_config("c");
+            let made: std::result::Result<rdkafka::consumer::BaseConsumer, _> = config.create();
+            assert!(made.is_ok(), "{more:?}: {:?}", made.err());
+            ["reconnect.backoff.max.ms", "socket.timeout.ms"]
+                .map(|name| config.get(name).unwrap_or_default().to_owned())
+        };
+        assert_eq!(config(&[]), ["2000", "10000"]);
+        assert_eq!(config(&[("request.timeout", "1s")]), ["2000", "5000"]);
+        assert_eq!(config(&[("request.timeout", "10m")]), ["2000", "300000"]);
+        let own = r#"{"reconnect.backoff.ms":"5000","fetch.wait.max.ms":"20000"}"#;
+        assert_eq!(config(&[("librdkafka", own)]), ["", ""]);
+        let own = r#"{"reconnect.backoff.max.ms":"60000","socket.timeout.ms":"7000"}"#;
+        assert_eq!(config(&[("librdkafka", own)]), ["60000", "7000"]);
     }
 
     #[test]

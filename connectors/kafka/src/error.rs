@@ -3,6 +3,10 @@
 use linkspan_sdk::prelude::*;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+/// The pause before the next attempt where brokers are away or choosing a leader. Each attempt waits for an answer itself, so
+/// this is no storm, and what came back is found soon.
+const RETRY_PAUSE: Duration = Duration::from_secs(3);
+
 /// What a code of librdkafka means for whoever runs the connector.
 pub(crate) struct Meaning {
     pub(crate) kind: ErrorKind,
@@ -128,10 +132,12 @@ pub(crate) fn from_code(code: Code, place: &str, doing: &str, reason: &str) -> E
         temporary,
         remedy,
     } = of(code);
-    let what = if reason.is_empty() {
-        code.to_string()
-    } else {
-        reason.to_owned()
+    let what = match (reason, code) {
+        ("", Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut) => {
+            "no broker answers".to_owned()
+        }
+        ("", code) => code.to_string(),
+        (reason, _) => reason.to_owned(),
     };
     let mut message = format!("Kafka at {place}: {doing}: {what}");
     if !remedy.is_empty() {
@@ -139,7 +145,16 @@ pub(crate) fn from_code(code: Code, place: &str, doing: &str, reason: &str) -> E
         message.push_str(remedy);
     }
     let error = Error::new(kind, message).detail(serde_json::json!({"kafka_error": code as i32}));
-    if temporary { error.temporary() } else { error }
+    if temporary {
+        error.retry_after(RETRY_PAUSE)
+    } else {
+        error
+    }
+}
+
+/// Makes an error of what passes by itself: the cluster did not answer in time, or not yet as it should.
+pub(crate) fn away(message: impl Into<String>) -> Error {
+    Error::unavailable(message).retry_after(RETRY_PAUSE)
 }
 
 /// Makes an error of what a call answered; `client` is what the client itself said last, which often knows more.
@@ -212,7 +227,12 @@ mod tests {
             (ErrorKind::Permission, false)
         );
         assert!(error.message().contains("user unknown"), "{error}");
-        assert!(from_call(&timeout, "h:1", "ask", None).is_temporary());
+        let error = from_call(&timeout, "h:1", "ask", None);
+        assert!(
+            error.is_temporary() && error.message().contains("no broker answers"),
+            "{error}"
+        );
+        assert_eq!(error.retry_delay(), Some(RETRY_PAUSE));
     }
 
     #[test]

@@ -45,10 +45,24 @@ impl Question<'_> {
             if let Some((code, reason)) = self.events.hopeless() {
                 return Err(error::from_code(code, self.place, self.doing, &reason));
             }
-            let waits = matches!(
-                failed.rdkafka_error_code(),
-                Some(Code::OperationTimedOut | Code::BrokerTransportFailure | Code::InProgress)
+            let code = failed.rdkafka_error_code();
+            // A coordinator that just became one reads its topic first, and says so at once.
+            let loads = matches!(
+                code,
+                Some(
+                    Code::CoordinatorLoadInProgress
+                        | Code::CoordinatorNotAvailable
+                        | Code::NotCoordinator
+                )
             );
+            if loads {
+                std::thread::park_timeout(SLICE);
+            }
+            let waits = loads
+                || matches!(
+                    code,
+                    Some(Code::OperationTimedOut | Code::BrokerTransportFailure | Code::InProgress)
+                );
             if !waits || slice == slices {
                 return Err(error::from_call(
                     &failed,

@@ -59,7 +59,7 @@ pub(crate) struct SourceOptions {
     #[option(default = "30s", min = "1s")]
     pub(crate) refresh_interval: Duration,
     /// The most records in a batch.
-    #[option(default = "50000", min = 1)]
+    #[option(default = "50000", alias = "max.poll.records", min = 1)]
     pub(crate) batch_records: u32,
     /// The most bytes in a batch.
     #[option(default = "4MiB", min = 1)]
@@ -100,7 +100,13 @@ pub(crate) struct SinkOptions {
     #[option(default = "linkspan.positions", group = "exactly once")]
     pub(crate) position_topic: TopicName,
     /// How long Kafka keeps a transaction open whose producer is gone.
-    #[option(default = "60s", min = "1s", max = "15m", group = "exactly once")]
+    #[option(
+        default = "60s",
+        alias = "transaction.timeout.ms",
+        min = "1s",
+        max = "15m",
+        group = "exactly once"
+    )]
     pub(crate) transaction_timeout: Duration,
     /// Creates topics that are missing in Kafka.
     #[option(default = "true", group = "topics")]
@@ -122,7 +128,7 @@ pub(crate) struct SinkOptions {
     #[option(default = "1048588", min = 1_000, max = 1_000_000_000)]
     pub(crate) max_request_bytes: ByteSize,
     /// How long a batch is tried before it is a failure that the host tries again.
-    #[option(default = "30s", min = "1s", max = "1h")]
+    #[option(default = "30s", alias = "delivery.timeout.ms", min = "1s", max = "1h")]
     pub(crate) delivery_timeout: Duration,
     /// The short name of the cluster that is written to: records whose headers `linkspan.src` say that they came from it are
     /// not written back.
@@ -414,6 +420,29 @@ mod tests {
             &[("topics", "a"), ("librdkafka", r#"{"acks":"0"}"#)],
             &["librdkafka"],
         );
+    }
+
+    #[test]
+    fn names_of_java_clients_are_known() {
+        let config = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let all = [&[("bootstrap.servers", "h:1"), ("topics", "t")], all].concat();
+            let owned = all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+            owned.collect()
+        };
+        let source = SourceOptions::from_config(&config(&[
+            ("request.timeout.ms", "30000"),
+            ("max.poll.records", "500"),
+        ]))
+        .unwrap();
+        assert_eq!(source.connection.request_timeout, Duration::from_secs(30));
+        assert_eq!(source.batch_records, 500);
+        let sink = SinkOptions::from_config(&config(&[
+            ("delivery.timeout.ms", "120000"),
+            ("transaction.timeout.ms", "60000"),
+        ]))
+        .unwrap();
+        assert_eq!(sink.delivery_timeout, Duration::from_secs(120));
+        assert_eq!(sink.transaction_timeout, Duration::from_secs(60));
     }
 
     #[test]

@@ -100,13 +100,61 @@ const INSTEAD: &[(&str, &str)] = &[
     ("transactional.id", "use `transactional.id`"),
 ];
 
+/// Settings that say what holds anyway, copied from a producer's or consumer's configuration: they are left out.
+const HOLDS: &[(&str, &[&str])] = &[
+    ("acks", &["all", "-1"]),
+    ("request.required.acks", &["all", "-1"]),
+    ("enable.auto.commit", &["false"]),
+    ("enable.idempotence", &["true"]),
+];
+
+/// Java's classes of `partition.assignment.strategy`, and librdkafka's words for them.
+const ASSIGNORS: &[(&str, &str)] = &[
+    ("CooperativeStickyAssignor", "cooperative-sticky"),
+    ("RangeAssignor", "range"),
+    ("RoundRobinAssignor", "roundrobin"),
+];
+/// The package of these classes.
+const ASSIGNOR_PACKAGE: &str = "org.apache.kafka.clients.consumer.";
+const ASSIGNMENT: &str = "partition.assignment.strategy";
+
+fn holds_anyway(name: &str, value: &str) -> bool {
+    HOLDS.iter().any(|(setting, values)| {
+        let value = value.trim();
+        *setting == name && values.iter().any(|one| one.eq_ignore_ascii_case(value))
+    })
+}
+
+/// Returns the settings as librdkafka takes them.
+pub(crate) fn settings(
+    settings: &BTreeMap<String, String>,
+) -> impl Iterator<Item = (&str, String)> {
+    let passed = settings
+        .iter()
+        .filter(|(name, value)| !holds_anyway(name, value));
+    passed.map(|(name, value)| match name.as_str() {
+        ASSIGNMENT => (ASSIGNMENT, assignors(value)),
+        name => (name, value.clone()),
+    })
+}
+
+fn assignors(value: &str) -> String {
+    let word = |one: &str| {
+        let one = one.trim();
+        let class = one.strip_prefix(ASSIGNOR_PACKAGE).unwrap_or(one);
+        let known = ASSIGNORS.iter().find(|(java, _)| *java == class);
+        known.map_or_else(|| one.to_owned(), |(_, word)| (*word).to_owned())
+    };
+    value.split(',').map(word).collect::<Vec<_>>().join(",")
+}
+
 /// Returns what is wrong with the names of a passthrough.
 pub(crate) fn check(settings: &BTreeMap<String, String>) -> Vec<ConfigProblem> {
     let refused = settings
-        .keys()
-        .filter(|name| !ALLOWED.contains(&name.as_str()));
+        .iter()
+        .filter(|(name, value)| !ALLOWED.contains(&name.as_str()) && !holds_anyway(name, value));
     refused
-        .map(|name| {
+        .map(|(name, _)| {
             let why = INSTEAD.iter().find(|(other, _)| other == name);
             let why = why.map_or("it is not on the list of settings that may be passed through; the connector's README has it", |(_, why)| why);
             ConfigProblem::new("librdkafka", format!("`{name}` cannot be set here: {why}"))
@@ -136,6 +184,58 @@ mod tests {
             texts[1].contains("`ssl.ca.pem`") && texts[1].contains("README"),
             "{texts:?}"
         );
+    }
+
+    #[test]
+    fn settings_that_say_what_holds_anyway_are_left_out() {
+        let map = |all: &[(&str, &str)]| -> BTreeMap<String, String> {
+            let owned = all
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            owned.collect()
+        };
+        let same = map(&[
+            ("acks", "ALL"),
+            ("request.required.acks", "-1"),
+            ("enable.idempotence", "true"),
+            ("enable.auto.commit", "False"),
+            ("linger.ms", "5"),
+        ]);
+        assert!(check(&same).is_empty());
+        let passed: Vec<_> = super::settings(&same).collect();
+        assert_eq!(passed, [("linger.ms", "5".to_owned())]);
+        for (name, value) in [("acks", "1"), ("enable.idempotence", "false")] {
+            assert_eq!(check(&map(&[(name, value)])).len(), 1, "{name}={value}");
+        }
+    }
+
+    #[test]
+    fn words_of_java_clients_are_understood() {
+        let given = BTreeMap::from([(
+            ASSIGNMENT.to_owned(),
+            "org.apache.kafka.clients.consumer.CooperativeStickyAssignor, RangeAssignor".to_owned(),
+        )]);
+        let passed: Vec<_> = super::settings(&given).collect();
+        assert_eq!(
+            passed,
+            [(ASSIGNMENT, "cooperative-sticky,range".to_owned())]
+        );
+        // Enumerations in capitals, as Java writes them: librdkafka reads them in any case.
+        for (name, value) in [
+            ("group.protocol", "CONSUMER"),
+            ("client.dns.lookup", "USE_ALL_DNS_IPS"),
+            ("broker.address.family", "V4"),
+            ("compression.type", "ZSTD"),
+            ("compression.codec", "SNAPPY"),
+            ("isolation.level", "READ_COMMITTED"),
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("acks", "all"),
+        ] {
+            let mut config = rdkafka::ClientConfig::new();
+            config.set(name, value);
+            let made = config.create_native_config();
+            assert!(made.is_ok(), "{name}={value}: {:?}", made.err());
+        }
     }
 
     #[test]

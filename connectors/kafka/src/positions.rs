@@ -191,7 +191,7 @@ impl Reader<'_> {
                 return Err(Error::stopped("the task was asked to stop"));
             }
             if looks == 0 {
-                return Err(Error::unavailable(format!(
+                return Err(error::away(format!(
                     "Kafka at {place}: the positions cannot be read to their end within {} s; a transaction of another producer may be open, Kafka ends it after that producer's `transaction.timeout`",
                     self.limit.as_secs()
                 )));

@@ -67,6 +67,8 @@ pub(crate) struct KafkaSink {
     /// Partitions of the topics in Kafka.
     known: HashMap<String, i32>,
     opened: u64,
+    /// No broker answered when that was looked at last.
+    away: bool,
     skipped_origins: u64,
 }
 
@@ -93,6 +95,7 @@ impl SinkTask for KafkaSink {
             topic_ids: HashMap::new(),
             known: HashMap::new(),
             opened: 0,
+            away: false,
             skipped_origins: 0,
         };
         sink.connect().await?;
@@ -137,9 +140,7 @@ impl SinkTask for KafkaSink {
 
     async fn put(&mut self, records: Records<'_>, report: &mut Report) -> Result<Progress> {
         if records.len() == 0 {
-            if let Some(sender) = &self.sender {
-                sender.inner().poll(Duration::ZERO);
-            }
+            self.look_around()?;
             return Ok(Progress::none());
         }
         if self.sender.is_none() {

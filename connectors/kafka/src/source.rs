@@ -70,6 +70,8 @@ pub(crate) struct KafkaSource {
     tracks: Tracks,
     /// Positions to store although nothing was read.
     pinned: Vec<(Key, i64)>,
+    /// No broker answered when that was looked at last.
+    away: bool,
     /// A position may be gone; looked at when nothing is held.
     look_for_lost: bool,
     /// An error that waits for the records before it.
@@ -121,6 +123,7 @@ impl SourceTask for KafkaSource {
             filled,
             tracks: Tracks::default(),
             pinned: Vec::new(),
+            away: false,
             look_for_lost: false,
             pending: None,
             ahead: VecDeque::new(),
@@ -156,7 +159,7 @@ impl SourceTask for KafkaSource {
             if self.ctx.bounded() && self.tracks.all_done() && !self.next_topic()? {
                 return Ok(Poll::Exhausted);
             }
-            if self.consumer.context().events().take_down() {
+            if self.consumer.context().events().take_down() || self.away {
                 self.probe()?;
             }
             // Woken by the first message; the rest are timers.

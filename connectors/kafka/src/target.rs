@@ -76,7 +76,7 @@ impl Topics {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
-        Err(Error::unavailable(format!(
+        Err(error::away(format!(
             "Kafka at {}: topic `{topic}` was created, but no broker knows it yet",
             self.place
         )))

@@ -61,7 +61,7 @@ impl KafkaSink {
             }
             Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
                 self.known.clear();
-                Error::unavailable(format!(
+                error::away(format!(
                     "Kafka at {}: {place}: the topic is gone; it is looked for again",
                     sender.place()
                 ))

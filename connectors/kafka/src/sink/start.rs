@@ -85,6 +85,24 @@ impl KafkaSink {
         Ok(())
     }
 
+    /// Between batches: serves the client, and finds out whether brokers that went away are back.
+    pub(super) fn look_around(&mut self) -> Result<()> {
+        let Some(sender) = &self.sender else {
+            return Ok(());
+        };
+        sender.serve();
+        if !sender.events().take_down() && !self.away {
+            return Ok(());
+        }
+        self.away = true;
+        self.question(sender, "reach a broker").ask(
+            || sender.serve(),
+            |limit| sender.inner().client().fetch_metadata(None, limit),
+        )?;
+        self.away = false;
+        Ok(())
+    }
+
     fn question<'a>(&'a self, sender: &'a Sender, doing: &'a str) -> Question<'a> {
         Question {
             events: sender.events(),

@@ -107,7 +107,7 @@ impl KafkaSink {
             .events()
             .last()
             .map_or_else(|| "no answer".to_owned(), |(_, reason)| reason);
-        Err(Error::unavailable(format!(
+        Err(error::away(format!(
             "Kafka at {}: {doing}: {why}; the batch is tried again",
             sender.place()
         )))

@@ -118,15 +118,18 @@ impl KafkaSource {
         moved.map_err(|failed| error::from_call(&failed, &self.place, doing, None))
     }
 
-    /// No broker answered: finds out whether that is still so.
-    pub(super) fn probe(&self) -> Result<()> {
+    /// No broker answered: finds out whether that is still so. Until one does, every poll asks again.
+    pub(super) fn probe(&mut self) -> Result<()> {
+        self.away = true;
         let question = self.question("reach a broker");
         let topic = self.tracks.any_topic();
         let asked = question.ask(
             || {},
             |limit| self.consumer.fetch_metadata(topic.as_deref(), limit),
         );
-        asked.map(|_| ())
+        asked?;
+        self.away = false;
+        Ok(())
     }
 }
 
