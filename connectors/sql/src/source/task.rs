@@ -84,15 +84,14 @@ impl SourceTask for SqlSource {
     }
 
     async fn poll(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
-        match self.read(out).await {
+        match self.read_anew(out).await {
             Ok(poll) => {
                 self.followers.iter_mut().for_each(Follower::hand_out);
                 self.failures = 0;
                 Ok(poll)
             }
             Err(error) => {
-                self.desk.connection = None;
-                self.followers.iter_mut().for_each(Follower::rewind);
+                self.go_back();
                 if self.desk.ctx.stopped() {
                     // The reader in the background ends with the task, and what it leaves behind looks like a fault.
                     return Err(Error::stopped("the task was asked to stop"));
@@ -143,6 +142,33 @@ async fn work(options: &SqlSourceOptions) -> Result<Work> {
 }
 
 impl SqlSource {
+    /// Reads on; a connection that was idle may have been dead for long, which is no news: once more, with a new one.
+    async fn read_anew(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
+        let idle_before = self.desk.connection.is_some();
+        match self.read(out).await {
+            Err(error)
+                if idle_before
+                    && self.failures == 0
+                    && out.is_empty()
+                    && error.is_temporary()
+                    && error.kind() == ErrorKind::Unavailable
+                    && !self.desk.ctx.stopped() =>
+            {
+                tracing::info!("the connection was lost, opening a new one");
+                self.failures = 1;
+                self.go_back();
+                self.read(out).await
+            }
+            read => read,
+        }
+    }
+
+    /// Drops the connection and all that was read over it; what was handed out stays.
+    fn go_back(&mut self) {
+        self.desk.connection = None;
+        self.followers.iter_mut().for_each(Follower::rewind);
+    }
+
     async fn read(&mut self, out: &mut BatchBuilder) -> Result<Poll> {
         let poll = loop {
             let Some(at) = self.next_follower() else {
