@@ -64,6 +64,15 @@ impl TableBatch {
         }
     }
 
+    /// Returns the bytes of all encoded rows.
+    pub(super) fn byte_len(&self) -> usize {
+        let of_phase = |phase: &Phase| {
+            let groups: usize = phase.groups.iter().map(|group| group.rows.byte_len()).sum();
+            groups + phase.deletes.byte_len()
+        };
+        self.phases.iter().map(of_phase).sum()
+    }
+
     /// The phase that rows go into now.
     fn phase(&mut self) -> Option<&mut Phase> {
         if self.phases.is_empty() {
@@ -95,9 +104,18 @@ impl TableBatch {
         tracks: bool,
         encode: impl FnOnce(&mut Rows) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (dialect, key, reduces) = (self.dialect, self.key.clone(), self.reduces);
-        let folds = self.folds.clone();
-        let Some(phase) = self.phase() else {
+        if self.phases.is_empty() {
+            self.begin(None);
+        }
+        let Self {
+            dialect,
+            key,
+            folds,
+            reduces,
+            phases,
+        } = self;
+        let dialect = *dialect;
+        let Some(phase) = phases.last_mut() else {
             return Ok(());
         };
         let group = phase.group(columns, dialect);
@@ -113,15 +131,15 @@ impl TableBatch {
         if !tracks || key.is_empty() {
             return Ok(());
         }
-        let bytes = phase.key_of(group, row, &key, &folds);
+        let bytes = phase.key_of(group, row, key, folds);
         let last = phase.keys.entry(bytes).or_default();
         let earlier = last.put.replace((group, row));
-        let Some(earlier) = earlier.filter(|_| reduces) else {
+        let Some(earlier) = earlier.filter(|_| *reduces) else {
             return Ok(());
         };
         let last = *last;
         if let Some(merged) = phase.merge(earlier, (group, row), record, dialect) {
-            let bytes = phase.key_of(merged.0, merged.1, &key, &folds);
+            let bytes = phase.key_of(merged.0, merged.1, key, folds);
             phase.keys.insert(
                 bytes,
                 Last {

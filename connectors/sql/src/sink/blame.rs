@@ -7,7 +7,7 @@
 //! An upsert of PostgreSQL is one statement over a temporary table, which names no row. Each try of it leaves dead entries behind in
 //! the indexes of the table, so for a CHECK the row is asked for elsewhere first: see [`Writer::line_of_check`].
 
-use super::Work;
+use super::work::Work;
 use super::write::{Part, Writer};
 use crate::connect::Connection;
 use crate::dialect::Dialect;

@@ -47,14 +47,12 @@ impl Freely {
         let dialect = connection.dialect();
         connection.begin().await?;
         if let Some(positions) = positions {
-            positions.advance(connection, moves).await?;
+            positions.advance(moves).run(connection).await?;
         }
         let mut bad = Vec::new();
+        let mut written = Positions::written(positions);
         for (at, record) in records.clone().enumerate() {
-            if positions
-                .and_then(|positions| positions.next(&record.topic_partition()))
-                .is_some_and(|next| record.offset() < next)
-            {
+            if written.has(&record) {
                 continue;
             }
             let cells = match self.cells(&record) {

@@ -14,11 +14,13 @@ use linkspan_sdk::tracing;
 
 use self::cells::Kept;
 use self::key::Key;
-use super::Work;
+use super::flight::Line;
 use super::names::{Names, Origin};
 use super::options::{PkMode, SinkOptions};
+use super::position::Written;
 use super::record::{Action, Holder, unchanged};
 use super::target::{self, Choice, Target};
+use super::work::Work;
 use crate::connect::{Connection, Connector};
 use crate::dialect::{Dialect, TableName};
 use crate::types::{Cell, Encoder, Unfit};
@@ -59,7 +61,7 @@ fn refused(message: impl Into<String>) -> Refused {
 
 /// Everything one record needs while it is looked at.
 struct Place<'p> {
-    connection: &'p mut Connection,
+    line: &'p mut Line,
     server: &'p Connector,
     options: &'p SinkOptions,
     topic: &'p str,
@@ -88,6 +90,22 @@ impl Gatherer {
     pub(super) fn give_back(&mut self, work: Work) {
         for (target, _) in work.tables {
             self.targets.insert(target.asked.clone(), target);
+        }
+    }
+
+    /// Keeps what is known of the tables of a batch while it is written in the background.
+    pub(super) fn keep(&mut self, work: &Work) {
+        for (target, _) in &work.tables {
+            self.targets.insert(target.asked.clone(), target.clone());
+        }
+    }
+
+    /// Takes over what writing a batch taught about its tables.
+    pub(super) fn learn(&mut self, work: &Work) {
+        for (target, _) in &work.tables {
+            if let Some(known) = self.targets.get_mut(&target.asked) {
+                known.copies &= target.copies;
+            }
         }
     }
 
@@ -146,24 +164,24 @@ impl Gatherer {
     }
 
     /// Turns records into work. An error means that nothing can be written as things are.
-    pub(super) async fn gather(
+    pub(super) async fn gather<'r>(
         &mut self,
-        connection: &mut Connection,
+        line: &mut Line,
         server: &Connector,
         options: &SinkOptions,
-        records: &Records<'_>,
-        skip: impl Fn(&Record<'_>) -> bool,
+        records: &Records<'r>,
+        mut written: Written<'_, 'r>,
     ) -> Result<Gathered> {
-        let mut work = Work { tables: Vec::new() };
+        let mut work = Work::default();
         let mut at: BTreeMap<TableName, usize> = BTreeMap::new();
-        let mut by_topic: Option<(String, TableName)> = None;
+        let mut by_topic: Option<(&str, usize)> = None;
         let mut bad = Vec::new();
         for (index, record) in records.clone().enumerate() {
-            if skip(&record) {
+            if written.has(&record) {
                 continue;
             }
             let mut place = Place {
-                connection: &mut *connection,
+                line: &mut *line,
                 server,
                 options,
                 topic: record.topic(),
@@ -190,13 +208,13 @@ impl Gatherer {
         Ok(Gathered { work, bad })
     }
 
-    async fn record(
+    async fn record<'r>(
         &mut self,
         place: &mut Place<'_>,
         work: &mut Work,
         at: &mut BTreeMap<TableName, usize>,
-        by_topic: &mut Option<(String, TableName)>,
-        record: &Record<'_>,
+        by_topic: &mut Option<(&'r str, usize)>,
+        record: &Record<'r>,
         index: usize,
     ) -> Result<(), Refused> {
         let value = record.value();
@@ -205,17 +223,6 @@ impl Gatherer {
         if self.passes_over(place.options, &asked.action, asked.enveloped)? {
             return Ok(());
         }
-        let name = match by_topic {
-            Some((topic, name)) if topic == place.topic && self.names.is_by_topic() => name.clone(),
-            _ => {
-                let name = self
-                    .names
-                    .table(place.topic, &asked.origin)
-                    .map_err(|why| Refused::Record(Error::data_invalid(why)))?;
-                *by_topic = Some((place.topic.to_owned(), name.clone()));
-                name
-            }
-        };
         let (key_datum, value_view) = (
             record.key(),
             match &asked.action {
@@ -234,13 +241,24 @@ impl Gatherer {
         } else {
             self.key(place.options, record, &key_holder)?
         };
-        let table = match at.get(&name) {
-            Some(&table) => table,
-            None => {
-                let table = self
-                    .table(place, work, &name, &mut key, value_view, &asked.action)
-                    .await?;
-                at.insert(name.clone(), table);
+        let table = match by_topic {
+            Some((topic, table)) if *topic == place.topic && self.names.is_by_topic() => *table,
+            _ => {
+                let name = self
+                    .names
+                    .table(place.topic, &asked.origin)
+                    .map_err(|why| Refused::Record(Error::data_invalid(why)))?;
+                let table = match at.get(&name) {
+                    Some(&table) => table,
+                    None => {
+                        let table = self
+                            .table(place, work, &name, &mut key, value_view, &asked.action)
+                            .await?;
+                        at.insert(name, table);
+                        table
+                    }
+                };
+                *by_topic = Some((record.topic(), table));
                 table
             }
         };

@@ -360,58 +360,49 @@ impl Positions {
     }
 
     /// Returns from which offset on records of a partition are not in the database yet; `None` where it is not assigned.
-    pub(super) fn next(&self, partition: &TopicPartition) -> Option<i64> {
+    fn next(&self, partition: &TopicPartition) -> Option<i64> {
         self.of.get(partition).map(|position| position.next)
     }
 
-    /// Moves rows within the transaction that writes the records below `next`.
-    ///
-    /// An error of class `Fenced` says that somebody else moved one meanwhile.
-    pub(super) async fn advance(
-        &self,
-        connection: &mut Connection,
-        moves: &[(TopicPartition, i64, i32)],
-    ) -> Result<(), SqlError> {
-        let dialect = connection.dialect();
-        let p = |n| dialect.placeholder(n);
-        let sql = format!(
-            "UPDATE {} SET next_offset = {}, leader_epoch = {}, updated_at = CURRENT_TIMESTAMP WHERE connector = {} AND topic = {} AND part = {} \
-             AND fence = {} AND next_offset = {}",
-            self.quoted,
-            p(1),
-            p(2),
-            p(3),
-            p(4),
-            p(5),
-            p(6),
-            p(7),
-        );
-        for (partition, next, epoch) in moves {
-            let Some(position) = self
-                .of
-                .get(partition)
-                .filter(|position| position.next < *next)
-            else {
-                continue;
-            };
-            let values = [Bound::Int(*next), Bound::Int(i64::from(*epoch))]
-                .into_iter()
-                .chain(self.key(partition))
-                .chain([Bound::Int(position.fence), Bound::Int(position.next)]);
-            let changed = connection.execute(&sql, values).await?;
-            if changed != 1 {
-                return Err(SqlError::plain(
-                    dialect,
-                    Class::Fenced,
-                    format!(
-                        "the position of `{}` partition {} is not the one that this task left there (offset {}, generation {}): another task writes \
-                         for this connector",
-                        partition.topic, partition.partition, position.next, position.fence
-                    ),
-                ));
-            }
+    /// Returns what tells which records are in the database already.
+    pub(super) const fn written<'p, 'r>(positions: Option<&'p Self>) -> Written<'p, 'r> {
+        Written {
+            positions,
+            last: None,
         }
-        Ok(())
+    }
+
+    /// Whether all partitions of these moves are assigned.
+    pub(super) fn holds(&self, moves: &[(TopicPartition, i64, i32)]) -> bool {
+        moves
+            .iter()
+            .all(|(partition, ..)| self.of.contains_key(partition))
+    }
+
+    /// Whether the records of these moves are in the database.
+    pub(super) fn is_behind(&self, moves: &[(TopicPartition, i64, i32)]) -> bool {
+        moves
+            .iter()
+            .all(|(partition, next, _)| self.next(partition).is_some_and(|known| known >= *next))
+    }
+
+    /// Returns how rows are moved within the transaction that writes the records of these moves.
+    pub(super) fn advance(&self, moves: &[(TopicPartition, i64, i32)]) -> Advance {
+        let steps = moves.iter().filter_map(|(partition, next, epoch)| {
+            let position = self.of.get(partition)?;
+            (position.next < *next).then(|| Step {
+                partition: partition.clone(),
+                next: *next,
+                leader_epoch: *epoch,
+                from: position.next,
+                fence: position.fence,
+            })
+        });
+        Advance {
+            quoted: self.quoted.clone(),
+            connector: self.connector.clone(),
+            steps: steps.collect(),
+        }
     }
 
     /// Takes note of a transaction that is committed.
@@ -458,6 +449,95 @@ impl Positions {
         for partition in partitions {
             self.of.remove(partition);
         }
+    }
+}
+
+/// Tells which records are in the database already; remembers the partition, since records come partition by partition.
+#[derive(Debug)]
+pub(super) struct Written<'p, 'r> {
+    positions: Option<&'p Positions>,
+    last: Option<(&'r str, i32, Option<i64>)>,
+}
+
+impl<'r> Written<'_, 'r> {
+    pub(super) fn has(&mut self, record: &Record<'r>) -> bool {
+        let Some(positions) = self.positions else {
+            return false;
+        };
+        let (topic, partition) = (record.original_topic(), record.partition());
+        let next = match self.last {
+            Some((known, of, next)) if of == partition && known == topic => next,
+            _ => {
+                let next = positions.next(&record.topic_partition());
+                self.last = Some((topic, partition, next));
+                next
+            }
+        };
+        next.is_some_and(|next| record.offset() < next)
+    }
+}
+
+/// Positions as they move within one transaction.
+#[derive(Debug)]
+pub(super) struct Advance {
+    quoted: String,
+    connector: String,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug)]
+struct Step {
+    partition: TopicPartition,
+    next: i64,
+    leader_epoch: i32,
+    /// Where the last transaction left it.
+    from: i64,
+    fence: i64,
+}
+
+impl Advance {
+    /// Moves the rows.
+    ///
+    /// An error of class `Fenced` says that somebody else moved one meanwhile.
+    pub(super) async fn run(&self, connection: &mut Connection) -> Result<(), SqlError> {
+        let dialect = connection.dialect();
+        let p = |n| dialect.placeholder(n);
+        let sql = format!(
+            "UPDATE {} SET next_offset = {}, leader_epoch = {}, updated_at = CURRENT_TIMESTAMP WHERE connector = {} AND topic = {} AND part = {} \
+             AND fence = {} AND next_offset = {}",
+            self.quoted,
+            p(1),
+            p(2),
+            p(3),
+            p(4),
+            p(5),
+            p(6),
+            p(7),
+        );
+        for step in &self.steps {
+            let values = [
+                Bound::Int(step.next),
+                Bound::Int(i64::from(step.leader_epoch)),
+                Bound::Text(&self.connector),
+                Bound::Text(step.partition.topic.as_str()),
+                Bound::Int(i64::from(step.partition.partition)),
+                Bound::Int(step.fence),
+                Bound::Int(step.from),
+            ];
+            let changed = connection.execute(&sql, values.into_iter()).await?;
+            if changed != 1 {
+                return Err(SqlError::plain(
+                    dialect,
+                    Class::Fenced,
+                    format!(
+                        "the position of `{}` partition {} is not the one that this task left there (offset {}, generation {}): another task writes \
+                         for this connector",
+                        step.partition.topic, step.partition.partition, step.from, step.fence
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 }
 

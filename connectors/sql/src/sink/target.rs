@@ -6,6 +6,7 @@ use std::sync::Arc;
 use linkspan_sdk::tracing;
 use linkspan_sdk::{Error, ErrorKind, Schema, SchemaField};
 
+use super::flight::Line;
 use super::options::{InsertMode, PkMode, SinkOptions};
 use crate::catalog::{self, Table, TableKind};
 use crate::connect::{Connection, Connector};
@@ -14,7 +15,7 @@ use crate::errors::Class;
 use crate::types::{ColumnKind, Meaning, Wanted};
 
 /// A table, as far as this task knows it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Target {
     /// The name by which it was looked for.
     pub(super) asked: TableName,
@@ -26,6 +27,8 @@ pub(super) struct Target {
     columns: HashMap<String, Option<usize>>,
     /// Made for the fields at an address, which `Plan::schema` keeps alive.
     plans: HashMap<(usize, String), Arc<Plan>>,
+    /// The one that was asked for last, which is nearly always the one.
+    last_plan: Option<(usize, String, Arc<Plan>)>,
     /// COPY into it was refused once.
     pub(super) copies: bool,
 }
@@ -67,6 +70,7 @@ impl Target {
             key: Vec::new(),
             columns: HashMap::new(),
             plans: HashMap::new(),
+            last_plan: None,
         }
     }
 
@@ -112,8 +116,16 @@ impl Target {
         choice: &Choice,
         topic: &str,
     ) -> Result<Arc<Plan>, Vec<Need>> {
-        let at = (fields.as_ptr().addr(), topic.to_owned());
+        let address = fields.as_ptr().addr();
+        if let Some((at, of, plan)) = &self.last_plan
+            && *at == address
+            && of == topic
+        {
+            return Ok(Arc::clone(plan));
+        }
+        let at = (address, topic.to_owned());
         if let Some(plan) = self.plans.get(&at) {
+            self.last_plan = Some((address, at.1, Arc::clone(plan)));
             return Ok(Arc::clone(plan));
         }
         let (mut slots, mut missing) = (Vec::with_capacity(fields.len()), Vec::new());
@@ -313,7 +325,7 @@ pub(super) async fn evolve(
 
 /// Widens a column so that values of this meaning fit; returns whether something changed.
 pub(super) async fn widen(
-    connection: &mut Connection,
+    line: &mut Line,
     connector: &Connector,
     target: &mut Target,
     column: usize,
@@ -333,6 +345,7 @@ pub(super) async fn widen(
     let Some(sql) = dialect.alter_type(&target.table.name, found, &new_type) else {
         return Ok(false);
     };
+    let connection = line.connection().await?;
     tracing::info!(table = %target.table.name, "widening a column: {sql}");
     connection
         .run(&sql)

@@ -63,11 +63,6 @@ impl Writer {
         }
     }
 
-    /// Forgets what belonged to a connection.
-    pub(super) fn reconnected(&mut self) {
-        self.stages.clear();
-    }
-
     /// A transaction has ended: temporary tables are empty again.
     pub(super) fn ended(&mut self) {
         for stage in self.stages.values_mut() {

@@ -108,15 +108,9 @@ impl Gatherer {
                 .flatten()
                 .filter(|slot| !matches!(slot.meaning, Meaning::Text))
             {
-                target::widen(
-                    place.connection,
-                    place.server,
-                    target,
-                    slot.column,
-                    &slot.meaning,
-                )
-                .await
-                .map_err(Refused::All)?;
+                target::widen(place.line, place.server, target, slot.column, &slot.meaning)
+                    .await
+                    .map_err(Refused::All)?;
             }
         }
         Ok(plan)

@@ -58,15 +58,9 @@ impl Gatherer {
                 .is_some_and(|column| column.length_max.is_some());
             if place.options.auto_evolve_widen
                 && too_long
-                && target::widen(
-                    place.connection,
-                    place.server,
-                    target,
-                    column,
-                    &Meaning::Text,
-                )
-                .await
-                .map_err(Refused::All)?
+                && target::widen(place.line, place.server, target, column, &Meaning::Text)
+                    .await
+                    .map_err(Refused::All)?
             {
                 continue;
             }

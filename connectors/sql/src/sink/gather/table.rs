@@ -6,11 +6,12 @@ use linkspan_sdk::prelude::*;
 use super::key::Key;
 use super::{Gatherer, Place, Refused};
 use crate::dialect::TableName;
+use crate::sink::Delivery;
 use crate::sink::batch::TableBatch;
 use crate::sink::options::{InsertMode, PkMode};
 use crate::sink::record::{Action, View};
 use crate::sink::target::{self, Need, Target};
-use crate::sink::{Delivery, Work};
+use crate::sink::work::Work;
 use crate::types::Meaning;
 
 impl Gatherer {
@@ -34,7 +35,7 @@ impl Gatherer {
         let mut target = match self.targets.remove(name) {
             Some(target) => target,
             None => target::find(
-                place.connection,
+                place.line.connection().await.map_err(Refused::All)?,
                 place.server,
                 place.options,
                 name,
@@ -166,7 +167,8 @@ impl Gatherer {
             let names: Vec<&str> = missing.iter().map(|need| need.name.as_str()).collect();
             return Err(Refused::Record(missing_columns(place, target, &names)));
         }
-        target::evolve(place.connection, place.server, target, missing)
+        let connection = place.line.connection().await.map_err(Refused::All)?;
+        target::evolve(connection, place.server, target, missing)
             .await
             .map_err(Refused::All)
     }

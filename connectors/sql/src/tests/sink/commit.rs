@@ -16,11 +16,11 @@ use super::faults::{TABLE_WITHOUT_KEY, config, insist, people};
 use super::*;
 use crate::tests::servers::Kind;
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What happens to the next COMMIT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
+pub(super) enum Cut {
     /// The server never gets it: nothing is committed.
     Statement,
     /// It is committed, and the answer is lost.
@@ -30,14 +30,14 @@ enum Cut {
 }
 
 /// A relay to a server.
-struct Relay {
+pub(super) struct Relay {
     port: u16,
     next: Arc<Mutex<Option<Cut>>>,
     cuts: Arc<AtomicU32>,
 }
 
 impl Relay {
-    fn to(server_port: u16) -> Self {
+    pub(super) fn to(server_port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let relay = Self {
             port: listener.local_addr().unwrap().port(),
@@ -58,11 +58,11 @@ impl Relay {
         relay
     }
 
-    fn cut_next(&self, cut: Cut) {
+    pub(super) fn cut_next(&self, cut: Cut) {
         *self.next.lock().unwrap() = Some(cut);
     }
 
-    fn cuts(&self) -> u32 {
+    pub(super) fn cuts(&self) -> u32 {
         self.cuts.load(Ordering::SeqCst)
     }
 }
@@ -136,7 +136,7 @@ fn close(one: &TcpStream, other: &TcpStream) {
     }
 }
 
-fn sink_through(
+pub(super) fn sink_through(
     relay: &Relay,
     server: &Server,
     database: &str,
@@ -153,7 +153,7 @@ fn sink_through(
     sink
 }
 
-fn in_table(server: &Server, database: &str) -> String {
+pub(super) fn in_table(server: &Server, database: &str) -> String {
     server.sql(database, "SELECT count(*), count(DISTINCT id) FROM t")
 }
 

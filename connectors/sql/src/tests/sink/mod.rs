@@ -1,5 +1,6 @@
 //! `sql-sink` on each of the three databases, read back by the database's own client.
 
+mod background;
 mod bad;
 mod commit;
 mod create;
