@@ -222,6 +222,30 @@ connectors:
 }
 
 #[test]
+fn an_offset_for_what_is_not_read_is_no_silent_miss() {
+    let Some(broker) = broker("start offsets of unknown partitions") else {
+        return;
+    };
+    let topic = name("starts");
+    broker.topic(&topic, 1, &[]);
+    broker.write(&topic, &[Row::of("1"), Row::of("2")]);
+    let run = |named: &str, offset: u32| {
+        let more = format!("    start.offsets: {{ {named}: {offset} }}\n");
+        Pipeline::new(&source(&broker.plain, &topic, &more)).run(&[])
+    };
+    run(&format!("{topic}-9"), 5).expect_code(2).says(&[
+        "start.offsets",
+        "has 1 partitions",
+        &broker.plain,
+    ]);
+    run("other-0", 5)
+        .expect_code(2)
+        .says(&["start.offsets", "`other` is not one of `topics`"]);
+    let ran = run(&format!("{topic}-0"), 1).expect_code(0);
+    assert_eq!(records(&ran, "in"), 1);
+}
+
+#[test]
 fn a_build_without_tls_says_how_to_get_it() {
     let pipeline = Pipeline::new(&source(
         "127.0.0.1:1",

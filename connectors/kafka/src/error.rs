@@ -37,7 +37,7 @@ pub(crate) const fn of(code: Code) -> Meaning {
         Code::Authentication | Code::SaslAuthenticationFailed => meaning(
             Permission,
             false,
-            "check `sasl.username`, `sasl.password` and `sasl.mechanism`",
+            "check `sasl.username`, `sasl.password` and `sasl.mechanism`, and `security.protocol` against the broker's listener",
         ),
         Code::UnsupportedSASLMechanism | Code::IllegalSASLState => meaning(
             ConfigInvalid,
@@ -136,8 +136,8 @@ pub(crate) fn from_code(code: Code, place: &str, doing: &str, reason: &str) -> E
         ("", Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut) => {
             "no broker answers".to_owned()
         }
-        ("", code) => code.to_string(),
-        (reason, _) => reason.to_owned(),
+        ("", code) => spoken(code),
+        (reason, _) => without_times(reason).to_owned(),
     };
     let mut message = format!("Kafka at {place}: {doing}: {what}");
     if !remedy.is_empty() {
@@ -149,6 +149,23 @@ pub(crate) fn from_code(code: Code, place: &str, doing: &str, reason: &str) -> E
         error.retry_after(RETRY_PAUSE)
     } else {
         error
+    }
+}
+
+/// What librdkafka says of a code, without its own name for it: `Broker: Invalid replication factor`.
+fn spoken(code: Code) -> String {
+    let text = code.to_string();
+    let said = text
+        .split_once(" (")
+        .and_then(|(_, said)| said.strip_suffix(')'));
+    said.map_or_else(|| text.clone(), str::to_owned)
+}
+
+/// A reason without how long the client was in which state, and how often it left the same out.
+fn without_times(reason: &str) -> &str {
+    match reason.rsplit_once(" (after ") {
+        Some((said, times)) if times.contains("ms in state") => said,
+        _ => reason,
     }
 }
 
@@ -183,7 +200,13 @@ pub(crate) fn from_call(
         (KafkaError::ClientConfig(_, why, name, _), None, _) => {
             Error::config_invalid(format!("Kafka at {place}: setting `{name}`: {why}"))
         }
-        (error, None, _) => Error::config_invalid(format!("Kafka at {place}: {doing}: {error}")),
+        (error, None, _) => {
+            let mut message = format!("Kafka at {place}: {doing}: {error}");
+            if message.contains("ssl.") {
+                message.push_str("; check that the file is there, can be read, and is PEM");
+            }
+            Error::config_invalid(message)
+        }
     }
 }
 
@@ -233,6 +256,20 @@ mod tests {
             "{error}"
         );
         assert_eq!(error.retry_delay(), Some(RETRY_PAUSE));
+    }
+
+    #[test]
+    fn what_the_client_says_is_shown_without_its_own_affairs() {
+        let code = Code::InvalidReplicationFactor;
+        let error = from_code(code, "h:1", "create topic `t`", "");
+        let says = "Kafka at h:1: create topic `t`: Broker: Invalid replication factor; check";
+        assert!(error.message().starts_with(says), "{error}");
+        let reason = "h:1/bootstrap: Connect to ipv4#1 failed: refused (after 0ms in state CONNECT, 1 identical error(s) suppressed)";
+        let error = from_code(Code::BrokerTransportFailure, "h:1", "ask", reason);
+        assert!(
+            error.message().contains("failed: refused; it is"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub(crate) struct SourceOptions {
     pub(crate) group_id: Option<String>,
     /// Where to begin with a partition that has no position yet: `earliest`, `latest`, or a time such as
     /// `2026-01-31T00:00:00Z` (the first record of that time or later).
-    #[option(default = "earliest", importance = "high")]
+    #[option(default = "earliest", alias = "auto.offset.reset", importance = "high")]
     pub(crate) start_from: String,
     /// Begins at these offsets where a partition has no position yet: a map such as `orders-0: 1500`.
     #[option(default = "{}")]

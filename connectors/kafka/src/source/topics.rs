@@ -11,7 +11,7 @@ use super::start::{Key, Start};
 use super::track::Track;
 use crate::error;
 use crate::metadata::partitions;
-use crate::options::fill;
+use crate::options::{fill, split_partition};
 
 impl KafkaSource {
     /// Asks the cluster which partitions the wanted topics have.
@@ -50,7 +50,29 @@ impl KafkaSource {
             };
             found.insert(name.clone(), partitions);
         }
+        self.check_start_offsets(&found)?;
         Ok(found)
+    }
+
+    /// An offset for what is not read would be left out in silence.
+    fn check_start_offsets(&self, found: &BTreeMap<String, Vec<i32>>) -> Result<()> {
+        for named in self.options.start_offsets.keys() {
+            let Some((topic, partition)) = split_partition(named) else {
+                continue;
+            };
+            let why = match found.get(topic) {
+                None => format!("topic `{topic}` is not one of `topics`"),
+                Some(all) if !all.contains(&partition) => {
+                    format!("topic `{topic}` has {} partitions, from 0 on", all.len())
+                }
+                Some(_) => continue,
+            };
+            return Err(Error::config_invalid(format!(
+                "Kafka at {}: `start.offsets` names `{named}`, and {why}; correct it",
+                self.place
+            )));
+        }
+        Ok(())
     }
 
     #[cold]
