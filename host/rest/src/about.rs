@@ -32,7 +32,8 @@ pub(crate) async fn host(
     }
 }
 
-/// What the host is; `tls` and `auth` are those of the request.
+/// What the host is. Whether its listener has TLS and users the host says itself, as this may be asked over its socket; `tls` and
+/// `auth` are those of the request.
 pub(crate) fn describe(host: &Host, tls: bool, auth: bool) -> Result<Value, Refusal> {
     let stat = host.log.stat()?;
     let process = Process::read();
@@ -45,6 +46,8 @@ pub(crate) fn describe(host: &Host, tls: bool, auth: bool) -> Result<Value, Refu
     let sync = &stat.syncs.latency;
     let about = host.view.about();
     let own = |name: &str| about.get(name).cloned().unwrap_or_default();
+    let has = |name: &str| own(name).as_bool().unwrap_or(false);
+    let (tls, auth) = (tls || has("tls"), auth || has("auth"));
     Ok(json!({
         "name": "linkspan", "version": env!("CARGO_PKG_VERSION"), "pid": std::process::id(),
         "started_ms": started_ms,

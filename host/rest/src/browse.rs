@@ -79,7 +79,7 @@ impl<'a> Keys<'a> {
         };
         if wanted.hidden {
             // Who may not see keys could guess them.
-            return Err(Refusal::new(403, "LS0220", "a viewer cannot look for keys")
+            return Err(Refusal::new(403, "LS0626", "a viewer cannot look for keys")
                 .help("an operator sees keys and values"));
         }
         match wanted.key_match.as_deref().unwrap_or("exact") {

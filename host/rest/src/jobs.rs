@@ -23,7 +23,10 @@ use crate::view::HostView;
 pub type JobEvents = mpsc::Receiver<Value>;
 
 pub(crate) async fn list(State(host): State<Host>) -> Response {
-    Json(host.view.jobs()).into_response()
+    match tokio::task::spawn_blocking(move || host.view.jobs()).await {
+        Ok(value) => Json(value).into_response(),
+        Err(_) => Refusal::new(500, "LS0499", "the operation panicked").into_response(),
+    }
 }
 
 pub(crate) async fn start(State(host): State<Host>, body: Bytes) -> Response {

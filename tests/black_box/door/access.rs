@@ -107,6 +107,22 @@ fn each_role_may_what_it_should_and_nothing_more() {
     let expected = serde_json::json!({ "user": "otto", "role": "operator", "auth": true });
     assert_eq!(whoami(OPERATOR).unwrap(), expected);
     assert_eq!(whoami(TOKEN).unwrap()["user"], "prometheus");
+    // Of a page that a viewer looks at, and of the socket of the data directory.
+    let listen = host.json("/api/v1/host")["listen"].clone();
+    assert_eq!(
+        (&listen["tls"], &listen["auth"]),
+        (&true.into(), &true.into())
+    );
+    let socket = host.scratch.path("linkspan-data/linkspan.sock");
+    let asked = ["-s", "http://localhost/api/v1/host", "--unix-socket"];
+    let told = run(std::process::Command::new("curl").args(asked).arg(socket)).stdout;
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["listen"], listen);
+    // Who may not see keys cannot look for one.
+    let guess = ["/api/v1/topics/lines/browse?from=earliest&key=a"];
+    let (status, refused) = host.curl(VIEWER, &guess);
+    assert!(status == 403 && refused.contains("LS0626"), "{refused}");
+    assert_eq!(host.curl(OPERATOR, &guess).0, 200);
     let metrics = host.curl(TOKEN, &["/metrics"]).1;
     let failed = "linkspan_http_failed_logins_total 3";
     assert!(metrics.contains(failed), "{metrics}");

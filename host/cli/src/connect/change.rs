@@ -25,7 +25,18 @@ impl Hub {
         initial: InitialState,
         only_new: bool,
     ) -> Result<Created, Refusal> {
-        let mut made = self.made();
+        let _order = self.order();
+        self.change_in_order(name, config, initial, only_new)
+    }
+
+    /// As [`Hub::change`], by who holds the order of changes.
+    fn change_in_order(
+        &self,
+        name: &str,
+        config: Config,
+        initial: InitialState,
+        only_new: bool,
+    ) -> Result<Created, Refusal> {
         self.refuse_owned(name)?;
         let spec = self.checked(name, &config)?;
         let new = self.control()?.status(name).is_err();
@@ -40,8 +51,7 @@ impl Hub {
         self.control()?
             .configure(spec, &config, target)
             .map_err(start_refusal)?;
-        made.insert(name.to_owned(), config);
-        drop(made);
+        self.made().insert(name.to_owned(), config);
         Ok(Created {
             new,
             info: self.show_info(name)?,
@@ -53,6 +63,8 @@ impl Hub {
         name: &str,
         changes: BTreeMap<String, Option<String>>,
     ) -> Result<ConnectorInfo, Refusal> {
+        // Two that change some options each: the second one starts from what the first one made.
+        let _order = self.order();
         let Some(mut config) = self.config(name) else {
             return Err(unknown(name));
         };
@@ -69,7 +81,7 @@ impl Hub {
             ));
         }
         Ok(self
-            .change(name, config, InitialState::Running, false)?
+            .change_in_order(name, config, InitialState::Running, false)?
             .info)
     }
 

@@ -16,6 +16,16 @@ impl Hub {
     pub(crate) fn address(&self) -> Option<&str> {
         self.heard.then_some(self.worker_id.as_str())
     }
+    /// Whether its listener speaks TLS.
+    pub(crate) fn has_tls(&self) -> bool {
+        self.heard && self.settings.access.tls.is_some()
+    }
+
+    /// Whether its listener was started with users or tokens.
+    pub(crate) fn has_users(&self) -> bool {
+        self.heard && self.settings.access.asks()
+    }
+
 
     /// A connector's options as they may be shown.
     pub(crate) fn shown_options(&self, name: &str) -> Option<Config> {

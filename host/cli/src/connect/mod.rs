@@ -14,8 +14,8 @@ use linkspan_config::{Plan, Resolver};
 use linkspan_log::LogBackend;
 use linkspan_plugin::Registry;
 use linkspan_rest::connect::{
-    ConnectHost, ConnectorInfo, ConnectorState, Created, InitialState, LoggerLevel, PluginRow,
-    ServerInfo,
+    ConnectHost, ConnectorInfo, ConnectorState, Created, Expand, InitialState, Listed, LoggerLevel,
+    PluginRow, ServerInfo,
 };
 use linkspan_rest::{ConnectorCommand, Refusal};
 use linkspan_runtime::{ConnectorSpec, Control, Restart, Services, made_connectors};
@@ -53,8 +53,10 @@ pub(crate) struct Hub {
     cluster: OnceLock<String>,
     /// What stands in files, secrets hidden.
     files: RwLock<BTreeMap<String, Config>>,
-    /// What was made over the network, as it was given. Held while one is made or changed, so that changes have an order.
+    /// What was made over the network, as it was given. Locked for moments only.
     made: Mutex<BTreeMap<String, Config>>,
+    /// Held while one is made, changed or removed, so that changes have an order; a plugin may be asked meanwhile.
+    changing: Mutex<()>,
     loggers: Mutex<BTreeMap<String, LoggerLevel>>,
 }
 
@@ -90,6 +92,7 @@ impl Hub {
             files: RwLock::new(shown(plan)),
             heard: address.port() != 0,
             made: Mutex::new(made),
+            changing: Mutex::default(),
             loggers: Mutex::default(),
             log,
         })
@@ -98,8 +101,8 @@ impl Hub {
     /// What the runtime is told of the connectors that were made over the network. One that is not right any more becomes
     /// one that fails with its reason.
     pub(crate) fn made_specs(&self) -> Vec<ConnectorSpec> {
-        self.made()
-            .iter()
+        let made = self.made().clone();
+        made.iter()
             .map(|(name, config)| {
                 self.spec(name, config)
                     .unwrap_or_else(|why| self.broken(name, config, why))
@@ -120,6 +123,11 @@ impl Hub {
     /// From here on connectors can be asked for.
     pub(crate) fn started(&self, control: Control) {
         self.control.get_or_init(|| control);
+    }
+
+    /// The order of changes, held until the guard is dropped.
+    fn order(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn made(&self) -> MutexGuard<'_, BTreeMap<String, Config>> {
@@ -174,9 +182,8 @@ impl ConnectHost for Hub {
         }
     }
 
-    fn names(&self) -> Result<Vec<String>, Refusal> {
-        let statuses = self.control()?.statuses();
-        Ok(statuses.into_iter().map(|status| status.name).collect())
+    fn list(&self, wanted: Expand) -> Result<Vec<Listed>, Refusal> {
+        self.show_all(wanted)
     }
 
     fn info(&self, name: &str) -> Result<ConnectorInfo, Refusal> {
@@ -241,14 +248,14 @@ impl ConnectHost for Hub {
     }
 
     fn remove(&self, name: &str) -> Result<(), Refusal> {
-        let mut made = self.made();
+        let _order = self.order();
         self.control()?
             .remove(name)
             .map_err(|refused| match refused.status {
                 404 => unknown(name),
                 _ => refusal(refused),
             })?;
-        made.remove(name);
+        self.made().remove(name);
         Ok(())
     }
 

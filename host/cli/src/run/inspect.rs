@@ -56,7 +56,7 @@ impl Commands {
         });
         json!({
             "commit": option_env!("LINKSPAN_COMMIT"), "ready": true, "starting": null,
-            "disk": disk, "address": self.hub.address(),
+            "disk": disk, "address": self.hub.address(), "tls": self.hub.has_tls(), "auth": self.hub.has_users(),
         })
     }
 

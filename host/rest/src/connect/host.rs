@@ -106,6 +106,29 @@ pub struct ConnectorState {
     pub kind: String,
 }
 
+/// What `GET /connectors` is to show beside the names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Expand {
+    /// Each connector's state.
+    pub status: bool,
+    /// Each connector's configuration and tasks.
+    pub info: bool,
+}
+
+/// One connector of `GET /connectors?expand=…`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// The name, which stands before the rest.
+    #[serde(skip)]
+    pub name: String,
+    /// Its state, where it was wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<ConnectorState>,
+    /// Its configuration and tasks, where they were wanted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub info: Option<ConnectorInfo>,
+}
+
 /// One line of `GET /connector-plugins`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PluginRow {
@@ -141,17 +164,17 @@ pub trait ConnectHost: Send + Sync + fmt::Debug + 'static {
     /// Who answers.
     fn server(&self) -> ServerInfo;
 
-    /// Whether connectors can be asked for.
+    /// Whether connectors can be asked for. Unlike all others it must not block: probes are answered where requests are read.
     ///
     /// # Errors
     /// What it is doing instead, as a sentence.
     fn ready(&self) -> Result<(), String>;
 
-    /// All names.
+    /// All connectors, with what is wanted of each: one look at all of them, not one look a connector.
     ///
     /// # Errors
     /// The host is still starting.
-    fn names(&self) -> Result<Vec<String>, Refusal>;
+    fn list(&self, wanted: Expand) -> Result<Vec<Listed>, Refusal>;
 
     /// One connector.
     ///

@@ -27,8 +27,8 @@ use axum::response::Response;
 
 pub(crate) use self::answer::error;
 pub use self::host::{
-    ConnectHost, ConnectorInfo, ConnectorState, Created, InitialState, LoggerLevel, PluginRow,
-    ServerInfo, TaskInfo, TaskState,
+    ConnectHost, ConnectorInfo, ConnectorState, Created, Expand, InitialState, Listed, LoggerLevel,
+    PluginRow, ServerInfo, TaskInfo, TaskState,
 };
 use self::route::Route;
 pub use self::veil::veil;
@@ -56,6 +56,8 @@ pub async fn respond(host: Arc<dyn ConnectHost>, request: Request<Body>) -> Resp
     let head = request.method() == Method::HEAD;
     let response = match understand(request).await {
         Ok(Understood::Answered(response)) => response,
+        // Whether it is well is said at once, whatever all threads that may block are blocked by.
+        Ok(Understood::Call(call)) if call.route == Route::Health => perform::health(host.as_ref()),
         Ok(Understood::Call(call)) => {
             let done = tokio::task::spawn_blocking(move || perform::perform(host.as_ref(), &call));
             match done.await {

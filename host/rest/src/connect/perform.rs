@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
-use serde_json::{Map, Value, json};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
-use super::host::{ConnectHost, InitialState};
+use super::host::{ConnectHost, Expand, InitialState, Listed};
 use super::route::Route;
 use super::{Call, answer, body, veil};
 use crate::connectors::ConnectorCommand;
@@ -70,7 +71,8 @@ fn between_workers() -> Refusal {
     )
 }
 
-fn health(host: &dyn ConnectHost) -> Response {
+/// The probe; it asks nothing that could block.
+pub(super) fn health(host: &dyn ConnectHost) -> Response {
     match host.ready() {
         Ok(()) => answer::json(
             StatusCode::OK,
@@ -87,29 +89,26 @@ fn health(host: &dyn ConnectHost) -> Response {
 }
 
 fn list(host: &dyn ConnectHost, call: &Call) -> Answer {
-    let names = host.names()?;
     let Some(expand) = call.query.all("expand") else {
+        let listed = host.list(Expand::default())?;
+        let names: Vec<String> = listed.into_iter().map(|one| one.name).collect();
         return Ok(answer::json(StatusCode::OK, &names));
     };
-    let mut all = Map::new();
-    for name in names {
-        let mut one = Map::new();
-        // A connector that is deleted meanwhile is left out.
-        if expand.contains(&"status") {
-            let Ok(state) = host.state(&name) else {
-                continue;
-            };
-            one.insert("status".to_owned(), json!(state));
-        }
-        if expand.contains(&"info") {
-            let Ok(info) = veil::info(host, call, &name) else {
-                continue;
-            };
-            one.insert("info".to_owned(), json!(info));
-        }
-        all.insert(name, Value::Object(one));
+    let mut listed = host.list(Expand {
+        status: expand.contains(&"status"),
+        info: expand.contains(&"info"),
+    })?;
+    veil::all(host, call, &mut listed);
+    Ok(answer::json(StatusCode::OK, &ByName(&listed)))
+}
+
+/// An object with the name of each connector as its key.
+struct ByName<'l>(&'l [Listed]);
+
+impl Serialize for ByName<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|one| (&one.name, one)))
     }
-    Ok(answer::json(StatusCode::OK, &Value::Object(all)))
 }
 
 fn create(host: &dyn ConnectHost, call: &Call) -> Answer {

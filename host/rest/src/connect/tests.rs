@@ -28,7 +28,7 @@ impl ConnectHost for Nobody {
     fn ready(&self) -> Result<(), String> {
         Err("It opens the log.".to_owned())
     }
-    fn names(&self) -> Result<Vec<String>, Refusal> {
+    fn list(&self, _: Expand) -> Result<Vec<Listed>, Refusal> {
         Ok(Vec::new())
     }
     fn info(&self, name: &str) -> Result<ConnectorInfo, Refusal> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Call;
-use super::host::{ConnectHost, ConnectorInfo};
+use super::host::{ConnectHost, ConnectorInfo, Listed};
 use crate::refusal::Refusal;
 
 /// What stands for a secret.
@@ -37,6 +37,24 @@ pub(super) fn info(
         }
     }
     Ok(info)
+}
+
+/// All connectors as their caller may see them. A class is asked once what of its options is secret.
+pub(super) fn all(host: &dyn ConnectHost, call: &Call, listed: &mut [Listed]) {
+    if call.reveals {
+        return;
+    }
+    let mut by_class: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for info in listed.iter_mut().filter_map(|one| one.info.as_mut()) {
+        let class = info.config.get("connector.class");
+        let class = class.cloned().unwrap_or_default();
+        let secrets = by_class
+            .entry(class)
+            .or_insert_with_key(|class| host.secrets(class));
+        for (key, value) in &mut info.config {
+            hide(key, value, secrets);
+        }
+    }
 }
 
 /// Its tasks as their caller may see them.

@@ -391,6 +391,13 @@ impl Control {
         Ok(before)
     }
 
+    /// Returns the names of all connectors.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        let slots = self.inner.slots();
+        slots.iter().map(|slot| slot.name.clone()).collect()
+    }
+
     /// Returns every connector as it stands now, by name.
     #[must_use]
     pub fn statuses(&self) -> Vec<ConnectorStatus> {
