@@ -82,7 +82,7 @@ pub(crate) struct RunArgs {
     /// Take over rebuilt plugins while running, besides changed files
     #[arg(long, conflicts_with = "once")]
     pub(crate) dev: bool,
-    /// When changed files are taken over: by themselves, or at `linkspan apply`
+    /// When changed files are taken over: by themselves, or at `linkspan apply` and SIGHUP
     #[arg(long, value_enum, default_value_t, conflicts_with = "once")]
     pub(crate) reload: ReloadWhen,
     /// The data directory [default: linkspan-data beside the first PATH]

@@ -24,7 +24,6 @@ pub(crate) use self::levels::Levels;
 use self::recent::Recent;
 pub(crate) use self::recent::lines as recent_lines;
 use crate::exit::{Exit, Failure};
-use crate::terminal;
 
 /// The variable that overrides `logging.level`.
 const VARIABLE: &str = "LINKSPAN_LOG";
@@ -102,7 +101,7 @@ fn output(settings: &LoggingSettings) -> Result<BoxedLayer, Failure> {
         Failure::new(Exit::Environment, "LS0704", format!("{what}: {error}"))
     };
     Ok(match settings.output {
-        LoggingOutput::Stderr => lines(settings.format, io::stderr, terminal::colours()),
+        LoggingOutput::Stderr => lines(settings.format, io::stderr),
         LoggingOutput::File => {
             let path = &settings.file;
             let file = RotatingFile::open(
@@ -120,7 +119,7 @@ fn output(settings: &LoggingSettings) -> Result<BoxedLayer, Failure> {
                     e,
                 )
             })?;
-            lines(settings.format, Arc::new(file), false)
+            lines(settings.format, Arc::new(file))
         }
         LoggingOutput::Journald => {
             let path = &settings.journald_socket;
@@ -138,16 +137,22 @@ fn output(settings: &LoggingSettings) -> Result<BoxedLayer, Failure> {
     })
 }
 
-fn lines<W>(format: LoggingFormat, writer: W, colours: bool) -> BoxedLayer
+fn lines<W>(format: LoggingFormat, writer: W) -> BoxedLayer
 where
     W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
+    // A line that cannot be written is not complained of on stderr: where that is gone, a closed terminal's, the complaint panics.
     match format {
-        LoggingFormat::Text => fmt::layer().with_writer(writer).with_ansi(colours).boxed(),
+        LoggingFormat::Text => fmt::layer()
+            .with_writer(writer)
+            .with_ansi(false)
+            .log_internal_errors(false)
+            .boxed(),
         LoggingFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
             .with_writer(writer)
+            .log_internal_errors(false)
             .boxed(),
     }
 }

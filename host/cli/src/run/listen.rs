@@ -10,7 +10,6 @@ use linkspan_rest::listen::Limits;
 use linkspan_rest::{Access, Audit, Front, Names, Tls};
 use linkspan_types::error_chain;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::access;
 use crate::args::RunArgs;
@@ -176,24 +175,16 @@ impl Door {
 }
 
 /// Serves until the runtime ends.
-///
-/// # Errors
-/// A signal cannot be listened for (exit 3).
 pub(super) fn serve(
     runtime: &tokio::runtime::Runtime,
     (listener, address): (TcpListener, SocketAddr),
     api: axum::Router,
     host: Arc<dyn ConnectHost>,
     door: Door,
-) -> Result<(), Failure> {
+) {
     let scheme = if door.tls.is_some() { "https" } else { "http" };
     if let Some(tls) = door.tls.clone() {
-        let _entered = runtime.enter();
-        let hangups = signal(SignalKind::hangup()).map_err(|error| {
-            let message = format!("could not listen for signals: {error}");
-            Failure::new(Exit::Environment, "LS0704", message)
-        })?;
-        runtime.spawn(renew(tls, hangups));
+        runtime.spawn(renew(tls));
     }
     if let Some(lacks) = door.lacks {
         runtime.spawn(async move {
@@ -221,28 +212,28 @@ pub(super) fn serve(
         answer,
     ));
     terminal::note(&format!("REST on {scheme}://{address}"));
-    Ok(())
 }
 
-/// Takes over certificate and key when their files change, and on SIGHUP.
-async fn renew(tls: Tls, mut hangups: tokio::signal::unix::Signal) {
+/// Takes over certificate and key when their files change.
+async fn renew(tls: Tls) {
     let mut ticks = tokio::time::interval(TLS_LOOK_EVERY);
     loop {
-        let asked = tokio::select! {
-            _ = ticks.tick() => false,
-            heard = hangups.recv() => heard.is_some(),
-        };
+        ticks.tick().await;
         let files = tls.clone();
-        let renewed =
-            tokio::task::spawn_blocking(move || (asked || files.changed()).then(|| files.reload()));
-        match renewed.await {
-            Ok(Some(Ok(()))) => terminal::note("TLS: certificate and key were read again"),
-            Ok(Some(Err(error))) => terminal::warning(
-                "LS0629",
-                &format!("TLS: {}; the old pair stays", error_chain(&error)),
-            ),
-            Ok(None) | Err(_) => {}
-        }
+        let look = move || files.changed().then(|| read_again(&files));
+        // One that panics is one look less.
+        drop(tokio::task::spawn_blocking(look).await);
+    }
+}
+
+/// Reads certificate and key again, and says what came of it.
+pub(super) fn read_again(tls: &Tls) {
+    match tls.reload() {
+        Ok(()) => terminal::note("TLS: certificate and key were read again"),
+        Err(error) => terminal::warning(
+            "LS0629",
+            &format!("TLS: {}; the old pair stays", error_chain(&error)),
+        ),
     }
 }
 

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use linkspan_config::{Diagnostics, Plan};
 use linkspan_log::{DiskFs, LogBackend, Opened};
-use linkspan_rest::{Access, Audit, Fleet};
+use linkspan_rest::{Audit, Fleet};
 use linkspan_runtime::{
     ConnectorStatus, Control, Outcome, Run, RunReport, Runtime, StartError, WarningReport,
 };
@@ -42,7 +42,7 @@ use self::hosted::{Handed, Jobs};
 use self::job::{About, Job};
 use self::listen::Door;
 use self::progress::Progress;
-use self::reload::Reload;
+use self::reload::{Admission, Reload};
 use self::rerun::Repeats;
 use self::schedule::Schedules;
 use self::signals::Signals;
@@ -341,7 +341,7 @@ impl<'a> Host<'a, '_> {
             Arc::clone(&view) as Arc<dyn linkspan_rest::HostView>,
             &fleet,
         )?;
-        let (hub, access) = self.listen(&view, &fleet)?;
+        let (hub, admission) = self.listen(&view, &fleet)?;
         let control =
             Control::start(&engine, specs, hub.made_specs(), &topics).map_err(start_failure)?;
         let now_ms = SystemClock::default().now_ms();
@@ -366,7 +366,7 @@ impl<'a> Host<'a, '_> {
             control.clone(),
             Arc::clone(&jobs),
             Arc::clone(&hub),
-            access,
+            admission,
         ));
         view.started(
             control.clone(),
@@ -383,7 +383,7 @@ impl<'a> Host<'a, '_> {
         &self,
         view: &Arc<Starting>,
         fleet: &Arc<Fleet>,
-    ) -> Result<(Arc<Hub>, Option<Arc<Access>>), Failure> {
+    ) -> Result<(Arc<Hub>, Admission), Failure> {
         let bound = match &self.listen {
             Some(wish) => {
                 let door = Door::new(wish, &self.plan.host.access, Arc::clone(&self.audit))?;
@@ -397,16 +397,18 @@ impl<'a> Host<'a, '_> {
         let commands = Arc::clone(view);
         let log = Arc::clone(&self.log);
         let hub = Arc::new(Hub::new(log, self.plugins, self.plan, commands, address)?);
-        let access = bound.as_ref().map(|(_, door)| Arc::clone(&door.access));
+        let door = bound.as_ref().map(|(_, door)| door);
+        let access = door.map(|door| Arc::clone(&door.access));
+        let tls = door.and_then(|door| door.tls.clone());
         if let Some((bound, door)) = bound {
             let api = linkspan_rest::router(
                 Arc::clone(&self.log),
                 Arc::clone(view) as Arc<dyn linkspan_rest::HostView>,
                 Arc::clone(fleet),
             );
-            listen::serve(self.tokio, bound, api, Arc::clone(&hub) as _, door)?;
+            listen::serve(self.tokio, bound, api, Arc::clone(&hub) as _, door);
         }
-        Ok((hub, access))
+        Ok((hub, (access, tls)))
     }
 
     /// Whether it goes on when nothing runs: somebody who asked for the interface may make something to run.
@@ -496,7 +498,9 @@ impl<'a> Host<'a, '_> {
             if let Some(workshop) = &mut self.workshop {
                 workshop.look(reload);
             }
-            if self.args.reload == ReloadWhen::Auto {
+            if self.signals.take_hangup() {
+                reload.everything();
+            } else if self.args.reload == ReloadWhen::Auto {
                 reload.look();
             }
         }

@@ -1,4 +1,4 @@
-//! Changed configurations are taken over while the host runs: by itself, or when somebody asks (`linkspan apply`).
+//! Changed configurations are taken over while the host runs: by itself, or when somebody asks (`linkspan apply`, SIGHUP).
 //!
 //! ```text
 //! a file changed ─► load and check all ─► not valid: said, the old one runs on
@@ -10,11 +10,12 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use linkspan_config::{AccessSettings, HostSettings};
-use linkspan_rest::Access;
+use linkspan_rest::{Access, Tls};
 use linkspan_runtime::{Applied, Control};
 use serde_json::{Value, json};
 
 use super::hosted::Jobs;
+use super::listen::read_again;
 use super::watch::Watch;
 use super::{access, plan, start_failure};
 use crate::args::{ConfigArgs, RunArgs};
@@ -22,6 +23,9 @@ use crate::connect::Hub;
 use crate::exit::Failure;
 use crate::plugins::Plugins;
 use crate::terminal;
+
+/// What of the listener can be taken over while it listens.
+pub(super) type Admission = (Option<Arc<Access>>, Option<Tls>);
 
 /// Takes over changed files of a run.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub(super) struct Reload {
     hub: Arc<Hub>,
     /// Who may ask the listener, where there is one.
     access: Option<Arc<Access>>,
+    /// Its certificate, where it has one.
+    tls: Option<Tls>,
     /// Held while one reload is made; another one waits.
     state: Mutex<State>,
 }
@@ -54,7 +60,7 @@ impl Reload {
         control: Control,
         jobs: Arc<Jobs>,
         hub: Arc<Hub>,
-        access: Option<Arc<Access>>,
+        (access, tls): Admission,
     ) -> Self {
         let mut files = args.paths.clone();
         files.extend(args.config.overlays.iter().cloned());
@@ -66,6 +72,7 @@ impl Reload {
             jobs,
             hub,
             access,
+            tls,
             state: Mutex::new(State {
                 plugins,
                 host,
@@ -85,6 +92,16 @@ impl Reload {
             // What went wrong was said.
             drop(self.take_over(&mut state));
         }
+    }
+
+    /// Reads everything again that can be taken over: certificate and key, users and tokens, connectors.
+    pub(super) fn everything(&self) {
+        terminal::note("SIGHUP: the files are read again");
+        if let Some(tls) = &self.tls {
+            read_again(tls);
+        }
+        // What went wrong was said.
+        drop(self.now());
     }
 
     /// Takes over the files as they are now.

@@ -1,4 +1,7 @@
-//! SIGTERM and SIGINT: the first drains, the second ends the process at once.
+//! SIGTERM and SIGINT: the first drains, the second ends the process at once. SIGHUP ends nothing: a host reads its files again.
+//!
+//! All three are heard from the first moment on, whatever the configuration says, as the system's own answer to SIGHUP, which
+//! also a closed terminal sends, is the end of the process.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -16,6 +19,7 @@ const SIGTERM: u8 = 15;
 pub(crate) struct Signals {
     stop: Arc<AtomicBool>,
     which: Arc<AtomicU8>,
+    hangup: Arc<AtomicBool>,
 }
 
 impl Signals {
@@ -25,6 +29,13 @@ impl Signals {
         let _entered = runtime.enter();
         let mut term = signal(SignalKind::terminate())?;
         let mut int = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let heard = signals.clone();
+        runtime.spawn(async move {
+            while hangup.recv().await.is_some() {
+                heard.hangup.store(true, Ordering::SeqCst);
+            }
+        });
         let heard = signals.clone();
         runtime.spawn(async move {
             loop {
@@ -53,6 +64,11 @@ impl Signals {
     /// Whether a signal came.
     pub(crate) fn stopped(&self) -> bool {
         self.stop.load(Ordering::SeqCst)
+    }
+
+    /// Whether SIGHUP came since the last time that this was asked.
+    pub(crate) fn take_hangup(&self) -> bool {
+        self.hangup.swap(false, Ordering::SeqCst)
     }
 
     /// The exit code after the signal that came.
