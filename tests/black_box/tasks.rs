@@ -52,7 +52,7 @@ fn the_value_of_a_placeholder_shows_in_no_output_and_no_file() {
         .arg(&yaml)
         .env("CANARY", canary))
     .expect_code(1);
-    assert!(ran.stdout.contains("***/in.txt"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("[hidden]/in.txt"), "{}", ran.stdout);
     assert!(
         !ran.stdout.contains(canary) && !ran.stderr.contains(canary),
         "{}{}",

@@ -5,11 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use linkspan_sdk::Secret;
 
 /// The least length of a text that is covered: shorter ones would cover half of any message.
 const COVERED_MIN: usize = 4;
-/// What stands in a secret's place.
-const COVER: &str = "***";
 /// Most texts that are covered; tokens that were replaced long ago go first.
 const COVERED_MAX: usize = 256;
 
@@ -60,7 +59,7 @@ impl Mask {
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         for form in forms {
             if text.contains(form.as_str()) {
-                text = Cow::Owned(text.replace(form.as_str(), COVER));
+                text = Cow::Owned(text.replace(form.as_str(), Secret::HIDDEN));
             }
         }
         text
@@ -82,7 +81,7 @@ mod tests {
             "p@ss \\\"word\\\"",
             &STANDARD.encode("p@ss \"word\""),
         ] {
-            assert_eq!(mask.apply(&format!("a {text} b")), "a *** b", "{text}");
+            assert_eq!(mask.apply(&format!("a {text} b")), "a [hidden] b", "{text}");
         }
         assert_eq!(mask.apply("p@ss word"), "p@ss word");
         mask.cover("abc");

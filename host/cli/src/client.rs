@@ -13,6 +13,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
+use linkspan_types::HIDDEN;
 use serde_json::Value;
 
 use crate::exit::{Exit, Failure};
@@ -46,7 +47,10 @@ impl std::fmt::Debug for Remote {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Remote")
             .field("url", &self.url)
-            .field("authorization", &self.authorization.as_ref().map(|_| "***"))
+            .field(
+                "authorization",
+                &self.authorization.as_ref().map(|_| HIDDEN),
+            )
             .field("ca_file", &self.ca_file)
             .finish()
     }
@@ -63,7 +67,7 @@ pub(crate) enum Credentials {
 
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("***")
+        f.write_str(HIDDEN)
     }
 }
 
@@ -378,7 +382,7 @@ mod tests {
         let remote = Remote::new("https://example.org", Some(&user), None).unwrap();
         let shown = format!("{remote:?} {user:?}");
         assert!(
-            shown.contains("***") && !shown.contains("canary"),
+            shown.contains(HIDDEN) && !shown.contains("canary"),
             "{shown}"
         );
     }

@@ -63,7 +63,7 @@ pub struct Hidden(pub String);
 
 impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(linkspan_types::HIDDEN)
     }
 }
 

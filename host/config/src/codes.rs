@@ -148,6 +148,8 @@ codes! {
         "Version control, backups and everybody who reads the file would have it. Write the hash that `linkspan users hash` or `linkspan users token` prints, or name the secret by a placeholder: `${env:NAME}`, `${file:path:key}`."
     BAD_HASH "LS0231" "the hash of a password or token is not one"
         "A password is stored as an argon2id hash (`$argon2id$v=19$...`), a token as the 64 hex digits of its SHA-256. `linkspan users hash` and `linkspan users token` print both. In YAML put a hash into quotes. A token that is too short to be safe has this code as well."
+    HIDDEN_WORD "LS0232" "the hidden word stands where a secret belongs"
+        "`[hidden]` is what is shown in a secret's place, in answers, in `linkspan export` and `linkspan config show`. Taken for the secret itself it would replace the one that works, so it is refused. Name the secret by a placeholder: `${env:NAME}`, `${file:path:key}`. To change other options of a connector that was made over REST, PATCH those alone: `PATCH /connectors/NAME/config`."
     NOT_BUILT "LS0290" "the option is known but not built yet"
         "The name is right, and this version does not do it yet. It is refused because ignoring it would run something else than what was asked for. Remove the option, or use a later version."
     NOT_A_PLUGIN "LS0301" "a file is no linkspan plugin"

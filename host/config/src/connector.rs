@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use linkspan_types::HIDDEN;
 use linkspan_types::topic_creation::{self, CreationProblem};
 
 use crate::check::items;
@@ -12,7 +13,7 @@ use crate::option::{Catalog, Class, ClassKind, OptionType};
 use crate::placeholder::Resolver;
 use crate::plan::{ConnectorPlan, Late, RestartPolicy, TopicPlan};
 use crate::report::{Draft, Report};
-use crate::settings::{Body, Reader, Setting, place_of};
+use crate::settings::{Body, Reader, Setting, hidden_word, place_of};
 use crate::vocabulary::{Built, Vocabulary, closest, listing};
 use crate::yaml::{Entry, Kind, Node};
 
@@ -624,12 +625,17 @@ fn steps_hold(
     if config.is_empty() {
         return true;
     }
+    let mut good = true;
     for key in catalog.step_secrets(&config) {
         let Some(setting) = settings.get(&key) else {
             continue;
         };
         report.conceal(setting.span);
-        if !setting.late && !setting.text.is_empty() {
+        if setting.text == HIDDEN {
+            let owner = format!("connector `{}`", entry.key);
+            report.push(hidden_word(&owner, &key, setting.span));
+            good = false;
+        } else if !setting.late && !setting.text.is_empty() {
             let message = format!(
                 "connector `{}`: the secret `{key}` stands in the file",
                 entry.key
@@ -638,7 +644,6 @@ fn steps_hold(
             report.push(draft.label("write `${env:NAME}` instead"));
         }
     }
-    let mut good = true;
     for problem in catalog.step_problems(&config) {
         let setting = settings.get(&problem.key);
         // What is not resolved yet cannot be judged yet.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
+use linkspan_types::HIDDEN;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -182,7 +183,7 @@ pub struct ResolvedConfig(pub BTreeMap<String, String>);
 impl fmt::Debug for ResolvedConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(self.0.keys().map(|key| (key, "***")))
+            .entries(self.0.keys().map(|key| (key, HIDDEN)))
             .finish()
     }
 }
@@ -300,7 +301,7 @@ impl ConnectorPlan {
             .collect()
     }
 
-    /// Returns the options as they may be shown: secrets that stand in the file are `***`.
+    /// Returns the options as they may be shown: secrets that stand in the file are hidden.
     #[must_use]
     pub fn redacted(&self) -> BTreeMap<String, String> {
         self.config
@@ -310,7 +311,7 @@ impl ConnectorPlan {
                 (
                     name.clone(),
                     if hidden {
-                        "***".to_owned()
+                        HIDDEN.to_owned()
                     } else {
                         text.clone()
                     },

@@ -3,6 +3,8 @@
 //! Secrets are found at the end of the reading, messages are made all along: that is why a message keeps its place as a
 //! [`Span`] until [`Report::finish`] turns it into text.
 
+use linkspan_types::HIDDEN;
+
 use crate::codes::Code;
 use crate::connect_files::KeyReport;
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
@@ -158,12 +160,36 @@ impl Report {
 
 fn snippet(sources: &Sources, span: Span, label: String, secrets: &[Span]) -> Snippet {
     let mut text: Vec<char> = sources.line(span.file, span.line).chars().collect();
-    let indent = span.column.saturating_sub(1);
+    let mut indent = span.column.saturating_sub(1);
     let mut width = if span.end_line == span.line {
         span.end_column.saturating_sub(span.column)
     } else {
         text.len().saturating_sub(indent)
     };
+    for (from, to) in cuts(span, secrets, text.len()).into_iter().rev() {
+        let end = indent + width;
+        // The length is nobody's business either, so the caret moves with what stands behind the secret.
+        text.splice(from..to, HIDDEN.chars());
+        let moved = |at: usize| at - to + from + HIDDEN.len();
+        if to <= indent {
+            indent = moved(indent);
+        } else if from <= indent {
+            indent = from;
+            width = HIDDEN.len().max(moved(end.max(to)) - from);
+        } else if to <= end {
+            width = moved(end) - indent;
+        }
+    }
+    Snippet {
+        text: text.into_iter().collect(),
+        indent,
+        width: width.max(1),
+        label,
+    }
+}
+
+/// The secrets in the line of a span: where each begins and ends, in order, none within another.
+fn cuts(span: Span, secrets: &[Span], length: usize) -> Vec<(usize, usize)> {
     let mut cuts: Vec<(usize, usize)> = secrets
         .iter()
         .filter(|secret| {
@@ -171,41 +197,27 @@ fn snippet(sources: &Sources, span: Span, label: String, secrets: &[Span]) -> Sn
         })
         .map(|secret| {
             let from = if secret.line == span.line {
-                secret.column.saturating_sub(1)
+                secret.column.saturating_sub(1).min(length)
             } else {
                 0
             };
             let to = if secret.end_line == span.line {
                 secret.end_column.saturating_sub(1)
             } else {
-                text.len()
+                length
             };
-            (
-                from.min(text.len()),
-                to.clamp(from.min(text.len()), text.len()),
-            )
+            (from, to.clamp(from, length))
         })
+        .filter(|(from, to)| from < to)
         .collect();
     cuts.sort_unstable();
     cuts.dedup();
-    for (from, to) in cuts.into_iter().rev() {
-        if from >= text.len() || to > text.len() {
-            continue;
-        }
-        if from > indent {
-            // Behind the caret: the length is nobody's business either.
-            text.splice(from..to, "***".chars());
-        } else {
-            for c in text.iter_mut().take(to).skip(from) {
-                *c = '*';
-            }
+    let mut apart: Vec<(usize, usize)> = Vec::new();
+    for (from, to) in cuts {
+        match apart.last_mut() {
+            Some(last) if from < last.1 => last.1 = last.1.max(to),
+            Some(_) | None => apart.push((from, to)),
         }
     }
-    width = width.max(1);
-    Snippet {
-        text: text.into_iter().collect(),
-        indent,
-        width,
-        label,
-    }
+    apart
 }

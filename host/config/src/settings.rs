@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use linkspan_types::topic_creation;
+use linkspan_types::{HIDDEN, topic_creation};
 use serde_json::Value;
 
 use crate::check;
@@ -420,6 +420,10 @@ impl<'a> Reader<'a> {
             Some(value) if !late => value.clone(),
             Some(_) | None => text,
         };
+        if def.is_secret() && text == HIDDEN {
+            self.report.push(hidden_word(&self.owner, name, node.span));
+            return None;
+        }
         if def.is_secret() && !late && !text.is_empty() {
             let message = format!("{}: the secret `{name}` stands in the file", self.owner);
             let draft = Draft::warning(&codes::SECRET_LITERAL, flat.key_span, message);
@@ -683,6 +687,14 @@ fn json(node: &Node, scalar: &mut dyn FnMut(&str) -> String) -> Value {
                 .collect(),
         ),
     }
+}
+
+/// What a secret is shown as stands in its place.
+pub(crate) fn hidden_word(owner: &str, name: &str, span: Span) -> Draft {
+    let message = format!(
+        "{owner}: `{name}` is `{HIDDEN}`, which is shown in a secret's place and is no secret"
+    );
+    Draft::error(&codes::HIDDEN_WORD, span, message).label("write `${env:NAME}` instead")
 }
 
 /// Resolves what a value names against the folder of its file: a path, or the file in the address of a database.

@@ -3,12 +3,12 @@
 //! A plugin may tell a value in another form than it got it: in a URL, in JSON. Each character is known as it is,
 //! percent-encoded, with a backslash, and a space also as `+`; which of them a text uses may change within the value.
 
-/// What stands in a value's place.
-const COVER: &str = "***";
+use linkspan_types::HIDDEN;
+
 /// Values of one or two bytes stay: they hide nothing and occur everywhere.
 const SHORTEST: usize = 3;
 
-/// Replaces every concealed value in a text by `***`. Values of one or two bytes stay.
+/// Replaces every concealed value in a text by [`HIDDEN`]. Values of one or two bytes stay.
 #[must_use]
 pub fn conceal(text: &str, concealed: &[String]) -> String {
     // Longer ones first, so that none leaves a piece of another.
@@ -29,7 +29,7 @@ pub fn conceal(text: &str, concealed: &[String]) -> String {
             .find_map(|value| length_of(rest.as_bytes(), value));
         // A form ends with a whole character, or what follows is not text.
         let (shown, after) = match found.and_then(|length| rest.get(length..)) {
-            Some(after) => (COVER, after),
+            Some(after) => (HIDDEN, after),
             None => rest.split_at(first.len_utf8()),
         };
         covered.push_str(shown);
@@ -79,13 +79,13 @@ mod tests {
     fn concealed_values_leave_no_trace_in_a_text() {
         assert_eq!(
             concealed("login hunter2/hunter2 failed, ab stays", &["hunter2", "ab"]),
-            "login ***/*** failed, ab stays"
+            "login [hidden]/[hidden] failed, ab stays"
         );
         assert_eq!(
             concealed("비밀번호 암호문 끝", &["암호문"]),
-            "비밀번호 *** 끝"
+            "비밀번호 [hidden] 끝"
         );
-        assert_eq!(concealed("abcdef", &["abc", "abcdef"]), "***");
+        assert_eq!(concealed("abcdef", &["abc", "abcdef"]), HIDDEN);
     }
 
     #[test]
@@ -99,7 +99,7 @@ mod tests {
         ] {
             assert_eq!(
                 concealed(&format!("<{form}>"), &[secret]),
-                "<***>",
+                "<[hidden]>",
                 "{form}"
             );
         }

@@ -22,6 +22,9 @@ pub use topic::{
 use std::error::Error;
 use std::fmt::Write as _;
 
+/// What stands in the place of a secret, everywhere: Kafka's word for it.
+pub const HIDDEN: &str = "[hidden]";
+
 /// Prints an error and all its sources as `a: b: c`.
 ///
 /// Error texts of this project never contain the text of their source; this is the one place that joins them.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::host::{ADMIN, Host, OPERATOR, TOKEN, VIEWER};
+use crate::support::{linkspan, run};
 
 /// Where a secret of a configuration made over REST must rest: the log keeps it as it was given.
 fn may_hold(path: &Path) -> bool {
@@ -151,6 +152,10 @@ fn secrets_in_requests_come_out_nowhere_else() {
         .replace("CANARY-offset", "");
     assert_eq!(shown(&named), None, "an answer");
     assert_eq!(shown(&host.said()), None, "the log at level trace");
+    // One word stands in the place of all of them, and no request takes it for the secret.
+    let stars = |text: &str| text.contains(concat!("**", "*"));
+    assert!(all.contains("[hidden]") && !stars(&all), "{all}");
+    assert!(!stars(&host.said()), "{}", host.said());
     let mut found = Vec::new();
     files(&host.scratch.path("linkspan-data"), &mut found);
     assert!(
@@ -190,4 +195,45 @@ fn secrets_in_requests_come_out_nowhere_else() {
         text.contains("CANARY-config") && kept.contains("CANARY-config"),
         "{kept}"
     );
+}
+
+#[test]
+fn what_was_shown_without_its_secrets_is_not_taken_back() {
+    let host = Host::secured();
+    let json = "Content-Type: application/json";
+    let send = |method: &str, path: &str, body: &str| {
+        host.curl_all(ADMIN, &["-X", method, "-H", json, "-d", body, path])
+    };
+    let config = r#"{"connector.class":"sql-sink","topics":"lines","connection.url":"postgres://u:canary-url@127.0.0.1:1/db","connection.password":"canary-password"}"#;
+    let path = "/connectors/sql/config";
+    assert_eq!(send("PUT", path, config).0, 201);
+    // What an operator sees of it, sent by who may change it.
+    let seen = host.curl(OPERATOR, &[path]).1;
+    let (status, head, body) = send("PUT", path, &seen);
+    assert_eq!(status, 400, "{body}");
+    assert!(head.to_ascii_lowercase().contains("ls0232"), "{head}");
+    for told in ["`connection.password`", "`connection.url`", "${env:NAME}"] {
+        assert!(body.contains(told), "{told}: {body}");
+    }
+    let made = format!(
+        "{{\"name\":\"again\",\"config\":{}}}",
+        seen.replace("\"sql\"", "\"again\"")
+    );
+    assert_eq!(send("POST", "/connectors", &made).0, 400);
+    let word = r#"{"connection.password":"[hidden]"}"#;
+    assert_eq!(send("PATCH", path, word).0, 400);
+    let checked = send("PUT", "/connector-plugins/sql-sink/config/validate", &seen).2;
+    assert!(checked.contains("is no secret"), "{checked}");
+    assert!(host.curl(ADMIN, &[path]).1.contains("canary-password"));
+    // Other options alone can be changed, and the word is one like any other elsewhere.
+    let other = r#"{"transforms":"hide","transforms.hide.type":"MaskField$Value","transforms.hide.fields":"a","transforms.hide.replacement":"[hidden]"}"#;
+    let (status, _, body) = send("PATCH", path, other);
+    assert!(status == 200 && body.contains("canary-password"), "{body}");
+    // A file that was made of what is shown is refused, too.
+    let data = host.scratch.path("linkspan-data");
+    let exported = run(linkspan(&["export", "--data"]).arg(&data)).expect_code(0);
+    let file = host.scratch.write("again/exported.yaml", exported.stdout);
+    run(linkspan(&["validate"]).arg(file))
+        .expect_code(2)
+        .says(&["LS0232", "connection.password"]);
 }

@@ -250,7 +250,7 @@ fn connectors(host: &mut Host) {
     let detail = host.ask("GET /api/v1/connectors/{name}", &["out"], None);
     assert_eq!(detail["config"]["transforms.hide.type"], "MaskField$Value");
     let hook = host.ask("GET /api/v1/connectors/{name}", &["hook"], None);
-    assert_eq!(hook["config"]["auth.token"], "***");
+    assert_eq!(hook["config"]["auth.token"], "[hidden]");
     host.ask(
         "GET /api/v1/connectors/{name}/events",
         &["out", "?limit=2"],
@@ -482,7 +482,15 @@ fn changes(host: &mut Host) {
     let exported = host.ask("GET /api/v1/config/export", &[], None);
     let yaml = exported["yaml"].as_str().unwrap();
     assert!(yaml.contains("hook") && !yaml.contains(SECRET), "{yaml}");
+    // A secret is named anew, or the file is refused.
     let written = host.scratch.write("exported.yaml", yaml);
+    run(linkspan(&["validate"]).arg(&written))
+        .expect_code(2)
+        .says(&["LS0232", "auth.token"]);
+    let named = yaml
+        .replace("'[hidden]'", "${env:TOKEN}")
+        .replace("\"[hidden]\"", "${env:TOKEN}");
+    let written = host.scratch.write("exported.yaml", named);
     run(linkspan(&["validate"]).arg(&written)).expect_code(0);
     for route in ["POST /api/v1/config/apply", "POST /api/v1/apply"] {
         assert_eq!(host.ask(route, &[], None)["unchanged"], 3);

@@ -35,19 +35,19 @@ fn values_are_left_out_unless_asked_for() {
     let check = |message: &str, expected: &str| assert_eq!(without_values(message), expected);
     check(
         "invalid input syntax for type numeric: \"ab\"c\"",
-        "invalid input syntax for type numeric: ***",
+        "invalid input syntax for type numeric: [hidden]",
     );
     check(
         "value \"99999\" is out of range for type smallint",
-        "value *** is out of range for type smallint",
+        "value [hidden] is out of range for type smallint",
     );
     check(
         "Incorrect integer value: 'a'b' for column `d`.`t`.`c` at row 1",
-        "Incorrect integer value: *** for column `d`.`t`.`c` at row 1",
+        "Incorrect integer value: [hidden] for column `d`.`t`.`c` at row 1",
     );
     check(
         "Duplicate entry '5' for key 'PRIMARY'",
-        "Duplicate entry *** for key 'PRIMARY'",
+        "Duplicate entry [hidden] for key 'PRIMARY'",
     );
     check(
         "null value in column \"a\" of relation \"t\" violates not-null constraint",

@@ -82,7 +82,8 @@ pub(super) fn without_values(message: &str) -> String {
             .map_or("", |at| {
                 rest.get(at + close.len_utf8()..).unwrap_or_default()
             });
-        return format!("{head}***{tail}");
+        let hidden = linkspan_sdk::Secret::HIDDEN;
+        return format!("{head}{hidden}{tail}");
     }
     message.to_owned()
 }

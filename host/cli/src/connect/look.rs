@@ -2,12 +2,11 @@
 
 use linkspan_config::{Catalog as _, Class};
 use linkspan_rest::Refusal;
+use linkspan_types::HIDDEN;
 use serde_json::{Map, Value, json};
 
 use super::{Config, Hub};
 
-/// In place of a secret.
-const HIDDEN: &str = "***";
 /// Options that may be shown of a connector whose class nobody knows any more.
 const HARMLESS: [&str; 5] = ["name", "connector.class", "topic", "topics", "tasks.max"];
 
@@ -16,6 +15,7 @@ impl Hub {
     pub(crate) fn address(&self) -> Option<&str> {
         self.heard.then_some(self.worker_id.as_str())
     }
+
     /// Whether its listener speaks TLS.
     pub(crate) fn has_tls(&self) -> bool {
         self.heard && self.settings.access.tls.is_some()
@@ -25,7 +25,6 @@ impl Hub {
     pub(crate) fn has_users(&self) -> bool {
         self.heard && self.settings.access.asks()
     }
-
 
     /// A connector's options as they may be shown.
     pub(crate) fn shown_options(&self, name: &str) -> Option<Config> {

@@ -285,7 +285,7 @@ fn conceal(value: &mut Value) {
             for (name, value) in fields {
                 let name = name.to_ascii_lowercase();
                 if SECRETS.iter().any(|secret| name.contains(secret)) && !value.is_null() {
-                    *value = "***".into();
+                    *value = linkspan_types::HIDDEN.into();
                 } else {
                     conceal(value);
                 }

@@ -326,6 +326,14 @@ fn secrets_never_reach_a_message_or_debug() {
         ["LS0903 a.yaml:6:5 connector `in`: the secret `login.password` stands in the file"]
     );
 
+    let case = Case::one(&source("login.password: '[hidden]'"));
+    assert_eq!(
+        case.lines(),
+        [
+            "LS0232 a.yaml:6:21 connector `in`: `login.password` is `[hidden]`, which is shown in a secret's place and is no secret"
+        ]
+    );
+
     let case = Case::one(&source("lines.max: ${env:N}")).env("N", "s3cret");
     let (_, said) = case.load();
     assert_eq!(said.error_count(), 1);

@@ -53,7 +53,7 @@ pub struct Verifier(Kept);
 
 impl fmt::Debug for Verifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(linkspan_types::HIDDEN)
     }
 }
 

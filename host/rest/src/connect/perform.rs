@@ -120,7 +120,10 @@ fn create(host: &dyn ConnectHost, call: &Call) -> Answer {
         .unwrap_or_default()
         .trim_matches(|c: char| c <= ' ')
         .to_owned();
-    let created = host.configure(&name, named(&name, create.config)?, create.initial, true)?;
+    let config = named(&name, create.config)?;
+    let class = config.get("connector.class").map(String::as_str);
+    veil::refuse_hidden(host, class, &config)?;
+    let created = host.configure(&name, config, create.initial, true)?;
     Ok(answer::created(&call.base, &name, &created.info))
 }
 
@@ -156,7 +159,15 @@ fn config(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
         if body::is_json(&call.body) {
             host.info(name)?;
         }
-        let changed = host.patch(name, body::nullable(&call.body)?)?;
+        let changes = body::nullable(&call.body)?;
+        let given = |key: &str| changes.get(key).cloned().flatten();
+        let class = given("connector.class")
+            .or_else(|| host.info(name).ok()?.config.remove("connector.class"));
+        let set = changes
+            .iter()
+            .filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        veil::refuse_hidden(host, class.as_deref(), set)?;
+        let changed = host.patch(name, changes)?;
         return Ok(answer::json(StatusCode::OK, &changed));
     }
     let mut config = body::nullable(&call.body)?;
@@ -165,6 +176,8 @@ fn config(host: &dyn ConnectHost, call: &Call, name: &str) -> Answer {
         config.remove("name");
     }
     let config = named(name, body::without_nulls(config)?)?;
+    let class = config.get("connector.class").map(String::as_str);
+    veil::refuse_hidden(host, class, &config)?;
     let put = host.configure(name, config, InitialState::Running, false)?;
     if put.new {
         return Ok(answer::created(&call.base, name, &put.info));

@@ -3,15 +3,15 @@
 //! Kafka Connect gives a configuration back as it was given, and clients that compare it rely on that; so an admin gets it whole.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
+use linkspan_types::HIDDEN;
 use serde_json::Value;
 
 use super::Call;
 use super::host::{ConnectHost, ConnectorInfo, Listed};
 use crate::refusal::Refusal;
 
-/// What stands for a secret.
-const HIDDEN: &str = "[hidden]";
 /// Words in the name of an option that no class declares.
 const SECRET_WORDS: [&str; 7] = [
     "password",
@@ -85,14 +85,11 @@ fn secrets(host: &dyn ConnectHost, config: &BTreeMap<String, String>) -> Vec<Str
 }
 
 fn hide(key: &str, value: &mut String, secrets: &[String]) {
-    let lower = key.to_ascii_lowercase();
-    let is_secret = secrets.iter().any(|secret| secret == key)
-        || SECRET_WORDS.iter().any(|word| lower.contains(word));
-    if is_secret {
+    if is_secret(key, secrets) {
         // A placeholder says where a secret is, not what it is.
         let refers =
             value.starts_with("${") && value.ends_with('}') && value.matches("${").count() == 1;
-        let hidden = value == "***";
+        let hidden = value == HIDDEN;
         if !refers && !hidden && !value.is_empty() {
             HIDDEN.clone_into(value);
         }
@@ -108,17 +105,69 @@ pub fn veil(config: &mut BTreeMap<String, String>) {
     }
 }
 
+/// Refuses a configuration that was shown without its secrets: it would put the hidden word in their place.
+///
+/// # Errors
+/// 400 with the options that hold it.
+pub(super) fn refuse_hidden<'c>(
+    host: &dyn ConnectHost,
+    class: Option<&str>,
+    config: impl IntoIterator<Item = (&'c String, &'c String)>,
+) -> Result<(), Refusal> {
+    let secrets = class.map_or_else(Vec::new, |class| host.secrets(class));
+    let held: Vec<String> = config
+        .into_iter()
+        .filter(|(key, value)| hides(key, value, &secrets))
+        .map(|(key, _)| format!("`{}`", key.escape_debug()))
+        .collect();
+    if held.is_empty() {
+        return Ok(());
+    }
+    let message = format!(
+        "`{HIDDEN}` in {} is shown in a secret's place and is no secret",
+        held.join(", ")
+    );
+    Err(Refusal::new(400, "LS0232", message).help(
+        "Name the secret by a placeholder such as `${env:NAME}`, or PATCH the other options alone",
+    ))
+}
+
+/// Whether a value is one that [`hide`] has made.
+fn hides(key: &str, value: &str, secrets: &[String]) -> bool {
+    (value == HIDDEN && is_secret(key, secrets))
+        || password(value).is_some_and(|password| password == HIDDEN)
+}
+
+fn is_secret(key: &str, secrets: &[String]) -> bool {
+    let lower = key.to_ascii_lowercase();
+    secrets.iter().any(|secret| secret == key)
+        || SECRET_WORDS.iter().any(|word| lower.contains(word))
+}
+
 /// An address without the password in it; `None`: it has none.
 fn without_password(value: &str) -> Option<String> {
-    let (scheme, rest) = value.split_once("://")?;
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end)?;
-    let (login, host) = authority.rsplit_once('@')?;
-    let (user, password) = login.split_once(':')?;
+    let at = place_of_password(value)?;
+    let password = value.get(at.clone())?;
     if password.is_empty() || password.starts_with("${") {
         return None;
     }
-    Some(format!("{scheme}://{user}:{HIDDEN}@{host}{path}"))
+    let (before, after) = (value.get(..at.start)?, value.get(at.end..)?);
+    Some(format!("{before}{HIDDEN}{after}"))
+}
+
+fn password(value: &str) -> Option<&str> {
+    value.get(place_of_password(value)?)
+}
+
+/// Where the password of an address stands.
+fn place_of_password(value: &str) -> Option<Range<usize>> {
+    let (scheme, rest) = value.split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, _) = rest.split_at_checked(end)?;
+    let (login, _) = authority.rsplit_once('@')?;
+    let (user, _) = login.split_once(':')?;
+    let begin = scheme.len() + "://".len();
+    Some(begin + user.len() + 1..begin + login.len())
 }
 
 #[cfg(test)]
@@ -152,6 +201,11 @@ mod tests {
             let mut shown = value.to_owned();
             hide(key, &mut shown, &secrets);
             assert_eq!(shown, expected, "{key}={value}");
+            // What was shown is not taken back, and what is not secret may be any word.
+            let back = hides(key, &shown, &secrets);
+            assert_eq!(back, shown.contains(HIDDEN), "{key}={shown}");
         }
+        assert!(!hides("transforms.mask.replacement", HIDDEN, &secrets));
+        assert!(!hides("connection.password", "[hidden] ", &secrets));
     }
 }

@@ -122,7 +122,7 @@ fn every_form_of_a_value_is_read() {
         ["a,b.csv", "c"]
     );
     let shown = format!("{options:?}");
-    assert!(shown.contains("***") && !shown.contains("hunter2"));
+    assert!(shown.contains("[hidden]") && !shown.contains("hunter2"));
     assert_eq!(Mode::ReadCommitted as u8, 2);
 }
 

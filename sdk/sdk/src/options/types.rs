@@ -32,11 +32,14 @@ impl fmt::Display for ByteSize {
     }
 }
 
-/// A password, token or key. It is never shown: `Debug` prints `***`, and there is no `Display`.
+/// A password, token or key. It is never shown: `Debug` prints [`Secret::HIDDEN`], and there is no `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
+    /// What stands in a secret's place wherever something is shown. Plugins that take secrets out of texts write it, too.
+    pub const HIDDEN: &str = "[hidden]";
+
     /// Takes a text as a secret.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
@@ -52,7 +55,7 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
+        f.write_str(Self::HIDDEN)
     }
 }
 

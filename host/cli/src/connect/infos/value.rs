@@ -57,7 +57,7 @@ impl Kind {
                 .map_err(|_| "not a number of type DOUBLE".to_owned()),
             Self::List if text.is_empty() => Ok(String::new()),
             Self::List => Ok(text.split(',').map(str::trim).collect::<Vec<_>>().join(",")),
-            Self::Password => Ok("[hidden]".to_owned()),
+            Self::Password => Ok(linkspan_types::HIDDEN.to_owned()),
         }
     }
 }
