@@ -289,9 +289,15 @@ fn a_host_elsewhere_is_reached_by_url_variable_and_context() {
     call(&["doctor"])
         .expect_code(0)
         .says(&["reachable", "ready", "access"]);
-    call(&["runs", "list"])
+    runs_of_a_host_elsewhere(&host, &call);
+    let class = json_of(&call(&["describe", "plugin", "file-source", "-o", "json"]).expect_code(0));
+    assert_eq!(class["name"], "file-source", "{class}");
+    call(&["describe", "plugin", "file-source"])
+        .expect_code(0)
+        .says(&["file-source (source)", "required"]);
+    call(&["describe", "plugin", "file-sorce"])
         .expect_code(2)
-        .says(&["on the machine itself"]);
+        .says(&["LS0201"]);
     call(&["backup", "b"])
         .expect_code(2)
         .says(&["on the machine itself", "linkspan backup"]);
@@ -310,6 +316,113 @@ fn a_host_elsewhere_is_reached_by_url_variable_and_context() {
     call(&["get", "--url", "http://127.0.0.1:1"])
         .expect_code(3)
         .says(&["LS0706", "cannot be reached"]);
+}
+
+/// A job that ran in the host is listed and shown from elsewhere as it is beside the data directory.
+fn runs_of_a_host_elsewhere(host: &Host, call: &dyn Fn(&[&str]) -> Ran) {
+    assert_eq!(json_of(&call(&["runs", "list", "-o", "json"])), json!([]));
+    let job = "connectors:\n  made: { connector: generator-source, topic: made, count: 3 }\n";
+    let job = host.scratch.write("job/job.yaml", job);
+    run(linkspan(&["run", "--once", "--data"])
+        .arg(host.data())
+        .arg(job))
+    .expect_code(0);
+    for words in [
+        &["runs", "list", "-o", "json"][..],
+        &["get", "runs", "-o", "json"],
+        &["runs", "show", "last", "-o", "json"],
+        &["describe", "run", "last", "-o", "json"],
+    ] {
+        let (there, here) = (json_of(&call(words)), json_of(&host.call(words)));
+        assert!(
+            there == here && there.to_string().contains("\"made\""),
+            "{words:?}: {there} {here}"
+        );
+    }
+    call(&["runs", "show", "last"])
+        .expect_code(0)
+        .says(&["run_id", "made"]);
+    call(&["runs", "show", "nothing"])
+        .expect_code(2)
+        .says(&["LS0222"]);
+}
+
+#[test]
+fn what_a_host_says_of_a_connector_is_printed() {
+    let host = Host::new();
+    host.call(&["restart", "words-in", "--include-tasks"])
+        .expect_code(0);
+    let lines = || {
+        json_of(
+            &host
+                .call(&["logs", "words-in", "-o", "json"])
+                .expect_code(0),
+        )
+    };
+    let some = || !lines().as_array().unwrap().is_empty();
+    assert!(eventually(SOON, some), "{}", host.said());
+    let first = lines()[0].clone();
+    let message = first["message"].as_str().unwrap().to_owned();
+    host.call(&["logs", "words-in"])
+        .expect_code(0)
+        .says(&[&message]);
+    let one = host.call(&["logs", "words-in", "--limit", "1", "-o", "name"]);
+    assert_eq!(names(one).len(), 1);
+    let grave = host.call(&["logs", "words-in", "--level", "error", "-o", "json"]);
+    assert_eq!(json_of(&grave), json!([]));
+    host.call(&["logs", "words-on"])
+        .expect_code(2)
+        .says(&["LS0610"]);
+    // With --watch lines that come later are printed, too.
+    let out = host.scratch.path("watched");
+    let mut command = linkspan(&["logs", "words-in", "--watch", "-o", "json", "--data"]);
+    let mut watching = start(command.arg(host.data()), &out, &host.scratch.path("err"));
+    let count = || fs::read_to_string(&out).unwrap_or_default().lines().count();
+    assert!(eventually(SOON, || count() > 0));
+    let before = count();
+    host.call(&["restart", "words-in", "--include-tasks"])
+        .expect_code(0);
+    let came = eventually(SOON, || count() > before);
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+    assert!(came, "{}", fs::read_to_string(&out).unwrap());
+}
+
+/// What there is without a plugin is listed beside the plugins' classes, and shown.
+#[test]
+fn transforms_predicates_and_converters_are_plugins_too() {
+    let list = |more: &[&str]| run(linkspan(&["plugin", "list"]).args(more)).expect_code(0);
+    let rows = json_of(&list(&["-o", "json"]));
+    let kinds = ["source", "sink", "transform", "predicate", "converter"];
+    for kind in kinds {
+        assert!(
+            rows.as_array()
+                .unwrap()
+                .iter()
+                .any(|row| row["type"] == kind),
+            "{kind}"
+        );
+    }
+    let table = list(&[]).stdout;
+    let line = |name: &str| {
+        let found = table
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(name));
+        found
+            .unwrap_or_else(|| panic!("{name}: {table}"))
+            .to_owned()
+    };
+    assert!(line("MaskField").contains("built in") && line("file-source").contains(".so"));
+    let inspect = |name: &str| run(&mut linkspan(&["plugin", "inspect", name]));
+    for name in names(list(&["-o", "name"])) {
+        inspect(&name).expect_code(0).says(&[&name]);
+    }
+    inspect("MaskField")
+        .expect_code(0)
+        .says(&["replacement", "built in"]);
+    inspect("MaskFeild")
+        .expect_code(2)
+        .says(&["did you mean `MaskField`?"]);
 }
 
 /// A token is read from a file or a variable, goes into no output, and never over an open line to another machine.

@@ -33,6 +33,7 @@ pub(crate) fn run(command: DlqCommand) -> Result<Exit, Failure> {
             topic,
             to,
             all,
+            dry_run,
             filter,
             target,
         } => {
@@ -44,11 +45,14 @@ pub(crate) fn run(command: DlqCommand) -> Result<Exit, Failure> {
                 )
                 .help("--all, --code CODE or --offset OFFSET; `linkspan dlq show` lists them"));
             }
-            let which = letters(filter, None, to);
+            let which = Letters {
+                preview: dry_run,
+                ..letters(filter, None, to)
+            };
             let done = perform(&target.at, Operation::ReplayDeadLetters(topic, which))?;
             let topics = |done: &Value| names_in(done, "replayed", |to| text(to, "topic"));
             if !structured(target.output, &done, topics) {
-                print_replay(&done);
+                print_replay(&done, dry_run);
             }
             let unknown = done.get("unknown").and_then(Value::as_u64).unwrap_or(0);
             Ok(if unknown > 0 { Exit::Partial } else { Exit::Ok })
@@ -92,18 +96,27 @@ fn print_letters(shown: &Value) {
     }
 }
 
-fn print_replay(done: &Value) {
+fn print_replay(done: &Value, dry_run: bool) {
     let count = |name: &str| done.get(name).and_then(Value::as_u64).unwrap_or(0);
     let targets = done.get("replayed").and_then(Value::as_array);
     for target in targets.into_iter().flatten() {
+        let done = if dry_run {
+            "would be written"
+        } else {
+            "written"
+        };
         terminal::line(&format!(
-            "{} records written to {}; every reader of that topic gets them",
+            "{} records {done} to {}; every reader of that topic gets them",
             text(target, "records"),
             text(target, "topic")
         ));
     }
     if targets.is_none_or(Vec::is_empty) {
-        terminal::line("nothing was written");
+        terminal::line(if dry_run {
+            "nothing would be written"
+        } else {
+            "nothing was written"
+        });
     }
     if count("before") > 0 {
         terminal::note(&format!(

@@ -5,6 +5,7 @@
 
 mod args;
 mod backup;
+mod builtin;
 mod client;
 mod config_cmd;
 mod connect;
@@ -21,6 +22,7 @@ mod hello;
 mod infer;
 mod log;
 mod logging;
+mod logs;
 mod net;
 mod open;
 mod plugin_cmd;
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Some(Command::Groups(command)) => groups::run(command),
         Some(Command::Dlq(command)) => dlq::run(command),
         Some(Command::Log(command)) => log::run(&command),
+        Some(Command::Logs(args)) => logs::run(&args),
         Some(Command::Apply { target }) => connectors::apply(&target),
         Some(Command::Plan { target }) => connectors::plan(&target),
         Some(Command::Export { target }) => connectors::export(&target),

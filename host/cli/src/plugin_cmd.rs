@@ -9,7 +9,8 @@ use crate::args::{Output, PluginCommand};
 use crate::exit::{Exit, Failure};
 use crate::shown::{structured, text};
 use crate::suggest::meant;
-use crate::{plugin_new, plugins, terminal};
+use crate::terminal::{self, Table};
+use crate::{builtin, plugin_new, plugins};
 
 pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
     match command {
@@ -28,43 +29,40 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
 
 fn list(paths: &[PathBuf], output: Output) -> Result<Exit, Failure> {
     let plugins = plugins::discover(paths, None, plugins::level())?;
-    let classes = plugins.registry.classes();
-    let rows = Value::from_iter(classes.iter().map(class_json));
+    let rows = with_builtin(plugins.registry.classes());
     if structured(output, &rows, |row| text(row, "name")) {
         return Ok(Exit::Ok);
     }
-    let width = classes
-        .iter()
-        .map(|class| class.name().len())
-        .max()
-        .unwrap_or(0);
-    for class in classes {
-        let plugin = class.plugin();
-        terminal::line(&format!(
-            "{:<width$}  {:<9}  {} {}  {}",
-            class.name(),
-            class.kind().as_str(),
-            plugin.name,
-            plugin.version,
-            plugin.path.display()
-        ));
+    let mut table = Table::new(&["name", "type", "plugin", "version", "path"]);
+    for row in rows.as_array().into_iter().flatten() {
+        let path = row.get("path").and_then(Value::as_str);
+        let cells = ["name", "type", "plugin", "version"].map(|cell| text(row, cell));
+        let path = path.unwrap_or("built in").to_owned();
+        table.row(cells.into_iter().chain([path]));
     }
-    if classes.is_empty() {
+    table.print("");
+    if plugins.registry.classes().is_empty() {
         terminal::note("no plugins found; name a folder of `.so` files with --plugin-path");
     }
     Ok(Exit::Ok)
 }
 
-/// The classes of all plugins found.
+/// The classes of all plugins found, and what there is without a plugin.
 pub(crate) fn rows(paths: &[PathBuf]) -> Result<Value, Failure> {
     let plugins = plugins::discover(paths, None, plugins::level())?;
-    Ok(plugins.registry.classes().iter().map(class_json).collect())
+    Ok(with_builtin(plugins.registry.classes()))
+}
+
+fn with_builtin(classes: &[Class]) -> Value {
+    let own = classes.iter().map(class_json);
+    own.chain(builtin::rows()).collect()
 }
 
 fn class_json(class: &Class) -> Value {
     let plugin = class.plugin();
     let mut object = class.to_json();
     if let Some(map) = object.as_object_mut() {
+        map.insert("type".to_owned(), json!(class.kind().as_str()));
         map.insert("plugin".to_owned(), json!(plugin.name));
         map.insert("version".to_owned(), json!(plugin.version));
         map.insert("path".to_owned(), json!(plugin.path));
@@ -77,15 +75,16 @@ fn class_json(class: &Class) -> Value {
 pub(crate) fn inspect(what: &str, paths: &[PathBuf], output: Output) -> Result<Exit, Failure> {
     let file = Path::new(what);
     let is_file = what.contains('/') || file.extension().is_some_and(|extension| extension == "so");
-    let classes: Vec<Class> = if is_file {
+    let rows: Vec<Value> = if is_file {
         let plugins = plugins::one(file)?;
-        plugins.registry.classes().to_vec()
+        plugins.registry.classes().iter().map(class_json).collect()
     } else {
         let plugins = plugins::discover(paths, None, plugins::level())?;
-        let found = plugins.registry.class(what);
-        let classes = plugins.registry.classes().iter();
-        let names: Vec<String> = classes.map(|class| class.name().to_owned()).collect();
-        let found = found.ok_or_else(|| {
+        let found = plugins.registry.class(what).as_ref().map(class_json);
+        let found = found.or_else(|| builtin::find(what)).ok_or_else(|| {
+            let known = with_builtin(plugins.registry.classes());
+            let known = known.as_array().into_iter().flatten();
+            let names: Vec<String> = known.map(|row| text(row, "name")).collect();
             Failure::new(
                 Exit::Invalid,
                 "LS0201",
@@ -99,30 +98,18 @@ pub(crate) fn inspect(what: &str, paths: &[PathBuf], output: Output) -> Result<E
         })?;
         vec![found]
     };
-    let rows = Value::from_iter(classes.iter().map(class_json));
+    let rows = Value::from(rows);
     if structured(output, &rows, |row| text(row, "name")) {
         return Ok(Exit::Ok);
     }
-    for class in &classes {
-        print_class(class);
+    for row in rows.as_array().into_iter().flatten() {
+        print_class(row);
     }
     Ok(Exit::Ok)
 }
 
-fn print_class(class: &Class) {
-    let plugin = class.plugin();
-    terminal::line(&format!("{} ({})", class.name(), class.kind().as_str()));
-    terminal::line(&format!(
-        "  plugin   {} {}  {}",
-        plugin.name,
-        plugin.version,
-        plugin.path.display()
-    ));
-    terminal::line(&format!(
-        "  built    sdk {}, abi {}",
-        plugin.sdk_version, plugin.abi_version
-    ));
-    let object = class.to_json();
+/// Prints a class with its options, for people.
+pub(crate) fn print_class(object: &Value) {
     let text = |value: &Value, name: &str| {
         value
             .get(name)
@@ -130,7 +117,27 @@ fn print_class(class: &Class) {
             .unwrap_or_default()
             .to_owned()
     };
-    let docs = text(&object, "docs");
+    let own = |name: &str| text(object, name);
+    terminal::line(&format!("{} ({})", own("name"), own("type")));
+    if object.get("path").is_some_and(Value::is_null) {
+        terminal::line(&format!("  built in linkspan {}", own("version")));
+    } else {
+        terminal::line(&format!(
+            "  plugin   {} {}  {}",
+            own("plugin"),
+            own("version"),
+            own("path")
+        ));
+    }
+    // A host elsewhere does not tell.
+    if object.get("sdk_version").is_some() {
+        terminal::line(&format!(
+            "  built    sdk {}, abi {}",
+            own("sdk_version"),
+            own("abi_version")
+        ));
+    }
+    let docs = own("docs");
     if !docs.is_empty() {
         terminal::line(&format!("  {docs}"));
     }
@@ -159,7 +166,7 @@ fn print_class(class: &Class) {
             "  {:<width$}  {:<8}  {note}  {}",
             text(option, "name"),
             text(option, "type"),
-            text(option, "docs")
+            [text(option, "docs"), text(option, "doc")].concat()
         ));
     }
 }

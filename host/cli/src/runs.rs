@@ -1,17 +1,18 @@
-//! `linkspan runs`: the records of what ran, of a running host or a stopped data directory alike: they are files.
+//! `linkspan runs`: the records of what ran. On this machine they are files, of a running host or a stopped data directory
+//! alike; a host elsewhere is asked.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use crate::args::{At, RunsCommand, Target};
-use crate::context;
 use crate::exit::{Exit, Failure};
 use crate::open::check_exists;
 use crate::run::records;
 use crate::shown::{items, structured, text};
 use crate::target::{Place, place};
 use crate::terminal::{self, Table};
+use crate::{client, context};
 
 pub(crate) fn run(command: &RunsCommand) -> Result<Exit, Failure> {
     match command {
@@ -26,16 +27,8 @@ pub(crate) fn run(command: &RunsCommand) -> Result<Exit, Failure> {
     }
 }
 
-/// Where the records are: files of a data directory on this machine.
+/// The data directory of this machine that is meant.
 fn here(at: &At) -> Result<PathBuf, Failure> {
-    if context::elsewhere(at)?.is_some() {
-        return Err(Failure::new(
-            Exit::Invalid,
-            "LS0220",
-            "the records of runs are files of the data directory, and this is a host elsewhere",
-        )
-        .help("ask on the machine itself: linkspan runs list --data DIR"));
-    }
     let data = at.data();
     check_exists(&data)?;
     Ok(data)
@@ -43,12 +36,25 @@ fn here(at: &At) -> Result<PathBuf, Failure> {
 
 /// Returns the records of runs, newest first.
 pub(crate) fn rows(at: &At, limit: usize) -> Result<Value, Failure> {
+    if let Some(host) = context::elsewhere(at)? {
+        let path = format!("/api/v1/runs?limit={limit}");
+        return client::runtime()?.block_on(host.call("GET", &path, None));
+    }
     let data = here(at)?;
     let rows = records::list(&data, limit).map_err(|error| {
         let message = format!("could not read the runs of `{}`: {error}", data.display());
         Failure::new(Exit::Environment, "LS0704", message)
     })?;
     Ok(Value::from(rows))
+}
+
+/// The record of one run.
+fn find(at: &At, id: &str) -> Result<Value, Failure> {
+    if let Some(host) = context::elsewhere(at)? {
+        let path = format!("/api/v1/runs/{}", linkspan_rest::path_segment(id));
+        return client::runtime()?.block_on(host.call("GET", &path, None));
+    }
+    records::find(&here(at)?, id)
 }
 
 pub(crate) fn print_list(rows: &Value) {
@@ -95,7 +101,7 @@ fn sum(row: &Value, kind: Option<&str>, field: &str) -> String {
 }
 
 fn show(id: &str, target: &Target) -> Result<Exit, Failure> {
-    let record = records::find(&here(&target.at)?, id)?;
+    let record = find(&target.at, id)?;
     if structured(target.output, &record, |record| text(record, "run_id")) {
         return Ok(Exit::Ok);
     }

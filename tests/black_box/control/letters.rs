@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Host;
-use crate::support::eventually;
+use crate::support::{eventually, linkspan, run};
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -72,8 +72,21 @@ fn letters_are_listed_shown_and_replayed_while_the_host_runs() {
         .filter_map(|letter| letter["from"].as_str())
         .collect();
     assert_eq!(from, ["lines-0@3", "lines-0@13"], "{shown}");
+    let replay = ["dlq", "replay", "letters", "--all", "--to", "again"];
+    let preview = host.get(&[&replay[..], &["--dry-run"]].concat());
+    assert_eq!(
+        (&preview["preview"], &preview["replayed"][0]["records"]),
+        (&json!(true), &json!(2)),
+        "{preview}"
+    );
+    run(linkspan(&replay)
+        .args(["--dry-run", "--data"])
+        .arg(host.scratch.path("linkspan-data")))
+    .expect_code(0)
+    .says(&["2 records would be written to again"]);
+    // The preview has written none of them, or these were none.
     for expected in [2, 0] {
-        let done = host.get(&["dlq", "replay", "letters", "--all", "--to", "again"]);
+        let done = host.get(&replay);
         let written = done["replayed"][0]["records"].as_u64().unwrap_or(0);
         assert_eq!(written, expected, "{done}");
     }

@@ -1,6 +1,6 @@
 //! Connectors and their offsets, and the general `get` and `describe`.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::Target;
 
@@ -25,6 +25,52 @@ pub(crate) struct DescribeArgs {
     pub(crate) kind: String,
     /// Its name
     pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// How grave a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// Something failed.
+    Error,
+    /// It goes on, and somebody should look.
+    Warn,
+    /// What happens.
+    #[default]
+    Info,
+    /// For who looks for a mistake.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogsArgs {
+    /// The connector
+    pub(crate) name: String,
+    /// Go on with new lines as they come, until interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// The least grave level that is shown; what the host leaves out at its own level is not there
+    #[arg(long, value_enum, value_name = "LEVEL", default_value_t)]
+    pub(crate) level: LogLevel,
+    /// So many at most, the latest; a host keeps 500 of each connector
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) limit: usize,
     #[command(flatten)]
     pub(crate) target: Target,
 }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::connectors::{
-    DescribeArgs, GetArgs, NamesArgs, OffsetsCommand, RestartArgs, SelectArgs,
+    DescribeArgs, GetArgs, LogsArgs, NamesArgs, OffsetsCommand, RestartArgs, SelectArgs,
 };
 pub(crate) use self::host::{
     CompletionsArgs, ContextAddArgs, ContextCommand, DoctorArgs, ExplainArgs, Language, ManArgs,
@@ -106,6 +106,11 @@ pub(crate) enum Command {
         KIND is one of connector (the default), topic, group, plugin, offsets, run."
     )]
     Describe(DescribeArgs),
+    /// Print what a running host has said of one connector lately.
+    #[command(
+        after_help = "Examples:\n  linkspan logs flights-out\n  linkspan logs flights-out --watch --level warn -o json"
+    )]
+    Logs(LogsArgs),
     /// Hold connectors still; what they have open stays open. They stay so over restarts of the host.
     #[command(
         after_help = "Examples:\n  linkspan pause flights-in\n  linkspan pause 'flights-*' --data /var/lib/linkspan"

@@ -8,7 +8,7 @@ use super::Output;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum PluginCommand {
-    /// List the connector classes of all plugins found.
+    /// List the classes of all plugins found, and the transforms, predicates and converters that are built in.
     #[command(
         after_help = "Examples:\n  linkspan plugin list\n  linkspan plugin list --plugin-path ./my-plugins -o json"
     )]
@@ -25,12 +25,12 @@ pub(crate) enum PluginCommand {
         after_help = "Examples:\n  linkspan plugin new acme-orders\n  linkspan plugin new acme-keep --kind sink --sdk path=../linkspan plugins/acme-keep"
     )]
     New(PluginNewArgs),
-    /// Show one plugin file, or one class with its options.
+    /// Show one plugin file, or one class, transform, predicate or converter with its options.
     #[command(
-        after_help = "Examples:\n  linkspan plugin inspect file-source\n  linkspan plugin inspect ./libacme.so -o json"
+        after_help = "Examples:\n  linkspan plugin inspect file-source\n  linkspan plugin inspect MaskField\n  linkspan plugin inspect ./libacme.so -o json"
     )]
     Inspect {
-        /// A `.so` file or a class name
+        /// A `.so` file, or the name of a class, transform, predicate or converter
         what: String,
         /// Search plugins in this folder, before the ones beside the program
         #[arg(long = "plugin-path", value_name = "DIR")]

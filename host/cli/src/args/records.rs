@@ -214,7 +214,7 @@ pub(crate) enum DlqCommand {
     },
     /// Write the records of dead letters back, as they were, to the topic they came from; none is written twice.
     #[command(
-        after_help = "Examples:\n  linkspan dlq replay letters --all\n  linkspan dlq replay letters --code LS0414 --to flights-again\n  linkspan dlq replay letters --offset 17 --offset 0:18"
+        after_help = "Examples:\n  linkspan dlq replay letters --all --dry-run\n  linkspan dlq replay letters --code LS0414 --to flights-again\n  linkspan dlq replay letters --offset 17 --offset 0:18"
     )]
     Replay {
         /// The topic that holds them
@@ -225,6 +225,9 @@ pub(crate) enum DlqCommand {
         /// All that the other options leave
         #[arg(long)]
         all: bool,
+        /// Say what would be written, and write nothing
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         filter: LetterFilter,
         #[command(flatten)]

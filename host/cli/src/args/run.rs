@@ -166,7 +166,7 @@ pub(crate) struct ConfigShowArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum RunsCommand {
-    /// List the runs of a data directory, newest first.
+    /// List the runs of a data directory or of a host elsewhere, newest first.
     #[command(
         after_help = "Examples:\n  linkspan runs list\n  linkspan runs list --limit 5 -o json | jq '.[] | select(.status == \"failed\")'"
     )]

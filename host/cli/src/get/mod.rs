@@ -310,7 +310,7 @@ pub(crate) fn describe(args: &DescribeArgs) -> Result<Exit, Failure> {
             group: name,
             target,
         }),
-        Kind::Plugins => plugin_cmd::inspect(&name, &[], target.output),
+        Kind::Plugins => plugin(&name, &target),
         Kind::Offsets => offsets(OffsetsCommand::Get { name, target }),
         Kind::Runs => runs::run(&RunsCommand::Show { id: name, target }),
         Kind::Jobs => {
@@ -321,6 +321,27 @@ pub(crate) fn describe(args: &DescribeArgs) -> Result<Exit, Failure> {
             Ok(Exit::Ok)
         }
     }
+}
+
+/// A class of a host elsewhere, or one that a host here would have.
+fn plugin(name: &str, target: &Target) -> Result<Exit, Failure> {
+    let Some(host) = context::elsewhere(&target.at)? else {
+        return plugin_cmd::inspect(name, &[], target.output);
+    };
+    let path = format!("/api/v1/plugins/{}", linkspan_rest::path_segment(name));
+    let mut class = crate::client::runtime()?.block_on(host.call("GET", &path, None))?;
+    if let Some(fields) = class.as_object_mut() {
+        // The interface's words for what `plugin inspect` calls name and docs.
+        for (theirs, ours) in [("class", "name"), ("summary", "docs")] {
+            if let Some(value) = fields.remove(theirs) {
+                fields.insert(ours.to_owned(), value);
+            }
+        }
+    }
+    if !structured(target.output, &class, |class| text(class, "name")) {
+        plugin_cmd::print_class(&class);
+    }
+    Ok(Exit::Ok)
 }
 
 fn connector(name: &str, target: &Target) -> Result<Exit, Failure> {
