@@ -95,6 +95,8 @@ mod symbols;
 #[cfg(test)]
 mod tasks;
 #[cfg(test)]
+mod terminal;
+#[cfg(test)]
 mod topics;
 #[cfg(test)]
 mod transforms;
