@@ -37,6 +37,7 @@ use linkspan_plugin::Registry;
 use serde::Serialize;
 
 pub use self::decide::Restart;
+use self::decide::State;
 pub use self::made::made_connectors;
 pub use self::offline::Offline;
 pub use self::record::Record;
@@ -372,6 +373,10 @@ impl Control {
                     ..Wish::default()
                 };
                 let slot = Slot::new(&spec.name, Record::of(&spec), wish);
+                // Nobody has stopped it: clients that know no STOPPED look at what they have just made.
+                if target != Target::Stopped {
+                    slot.shown().state = State::Unassigned;
+                }
                 slot.used.absorb(&UsedTopics::of(&used));
                 Arc::new(slot)
             });
