@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use linkspan_log::{Commit, KvPut, LogBackend, Producer, Result};
+use linkspan_log::{Commit, Error, KvPut, LogBackend, Producer, Result};
 use linkspan_types::OwnerId;
 
 /// The owner of these writes; no connector's name has a slash.
@@ -28,6 +28,14 @@ impl Keeper {
         if puts.is_empty() {
             return Ok(());
         }
+        match self.write(puts.clone()) {
+            // A job in the same process has a writer of its own, and whoever wrote last fences the other. Nothing was put.
+            Err(Error::Fenced { .. }) => self.write(puts),
+            done => done,
+        }
+    }
+
+    fn write(&self, puts: Vec<KvPut>) -> Result<()> {
         let commit = Commit {
             appends: Vec::new(),
             puts,

@@ -169,6 +169,26 @@ fn targets(pairs: &[(&str, Target)]) -> BTreeMap<String, Target> {
         .collect()
 }
 
+#[test]
+fn two_keepers_of_one_process_do_not_shut_each_other_out() {
+    let memory = Memory::new();
+    let (host, job) = (memory.keeper(), memory.keeper());
+    let put = |keeper: &Keeper, key: &'static str| {
+        keeper.put(vec![linkspan_log::KvPut {
+            store: linkspan_log::Store::Meta,
+            key: key.as_bytes().into(),
+            value: Some(key.as_bytes().into()),
+        }])
+    };
+    for key in ["a", "b", "c"] {
+        put(&host, key).unwrap();
+        put(&job, key).unwrap();
+    }
+    // What else a log refuses is not tried again for ever.
+    memory.log.close().unwrap();
+    put(&host, "d").unwrap_err();
+}
+
 /// What happened to the files × what was commanded before, each over a restart.
 #[test]
 #[expect(
