@@ -192,10 +192,22 @@ pub(crate) async fn replay_dead_letters(
     Path(topic): Path<String>,
     body: Bytes,
 ) -> Response {
-    perform_with(host, &body, |which| {
-        Operation::ReplayDeadLetters(topic, which)
-    })
-    .await
+    let which: Letters = match parse(&body) {
+        Ok(which) => which,
+        Err(refusal) => return refusal.into_response(),
+    };
+    if which.transforms.is_empty() {
+        return perform(host, Operation::ReplayDeadLetters(topic, which)).await;
+    }
+    let mended = move || {
+        let mut steps = host.view.steps(&which.transforms)?;
+        crate::dead_letters::replay(&*host.log, &topic, &which, Some(&mut *steps))
+    };
+    match tokio::task::spawn_blocking(mended).await {
+        Ok(Ok(value)) => Json(value).into_response(),
+        Ok(Err(refusal)) => refusal.into_response(),
+        Err(_) => Refusal::new(500, "LS0499", "the operation panicked").into_response(),
+    }
 }
 
 pub(crate) async fn groups(State(host): State<Host>) -> Response {

@@ -10,16 +10,18 @@
 //!              value  [3,17]: offsets of letters, in order
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+mod replay;
 
-use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic};
-use linkspan_types::topic_settings::TopicSettings;
+use std::collections::BTreeMap;
+
+use linkspan_log::{LogBackend, Store, Topic};
 use linkspan_types::{Offset, PartitionId};
 use linkspan_wire::{Batches, Record};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::produce::{self, NewRecord};
+pub(crate) use self::replay::replay;
+use crate::produce::NewRecord;
 use crate::records::ViewValue;
 use crate::refusal::Refusal;
 use crate::topics;
@@ -28,8 +30,6 @@ use crate::topics;
 const ADDED: [&str; 2] = ["__connect.errors.", "linkspan.errors."];
 /// Bytes of one read.
 const READ_BYTES: usize = 1 << 20;
-/// Records of one commit of a replay.
-const REPLAY_RECORDS: usize = 500;
 /// Letters that are shown at most.
 const SHOWN_MAX: usize = 10_000;
 
@@ -52,6 +52,9 @@ pub struct Letters {
     /// Whether a replay only says what it would write.
     #[serde(default)]
     pub preview: bool,
+    /// Steps that a record goes through on its way back: `transforms`, `transforms.NAME.type` and so on.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub transforms: BTreeMap<String, String>,
     /// Whether keys and values are left out.
     #[serde(skip)]
     pub hidden: bool,
@@ -136,8 +139,17 @@ impl Letter {
             "message": self.told("exception.message"), "topic": self.home(),
             "key": part(self.record.key.as_deref()),
             "value": part(self.record.value.as_deref()),
+            "headers": if hidden { json!({ "hidden": true }) } else { headers(&self.record) },
         })
     }
+}
+
+/// Headers for people, in order.
+fn headers(record: &NewRecord) -> Value {
+    let headers = record.headers.iter();
+    headers
+        .map(|(name, value)| json!([name, ViewValue::of(value.as_deref())]))
+        .collect()
 }
 
 impl Letters {
@@ -221,154 +233,6 @@ pub(crate) fn show(log: &dyn LogBackend, name: &str, which: &Letters) -> Result<
         })?;
     }
     Ok(json!({ "topic": topic.name.as_str(), "letters": rows, "more": more }))
-}
-
-/// Writes records of letters back; each at most once to each topic.
-pub(crate) fn replay(log: &dyn LogBackend, name: &str, which: &Letters) -> Result<Value, Refusal> {
-    which.check()?;
-    let topic = topics::find(log, name)?;
-    let mut done = Replayed {
-        preview: which.preview,
-        ..Replayed::default()
-    };
-    for partition in (0..topic.partitions).map(PartitionId) {
-        let start = log.offsets(&topic.id, partition)?.log_start;
-        // By target: all letters of one commit go to one topic.
-        let mut batches: BTreeMap<String, Vec<Letter>> = BTreeMap::new();
-        each(log, &topic, partition, start, READ_BYTES, |letter| {
-            if !which.wants(&letter) {
-                return Ok(true);
-            }
-            let Some(target) = which
-                .to
-                .clone()
-                .or_else(|| letter.home().map(str::to_owned))
-            else {
-                done.homeless += 1;
-                return Ok(true);
-            };
-            if target == name {
-                return Err(Refusal::argument(format!(
-                    "topic `{name}` holds the letters themselves; name another one with --to"
-                )));
-            }
-            let batch = batches.entry(target.clone()).or_default();
-            batch.push(letter);
-            if batch.len() >= REPLAY_RECORDS {
-                let full = std::mem::take(batch);
-                write(
-                    log,
-                    &topic,
-                    partition,
-                    &target,
-                    which.to.is_none(),
-                    full,
-                    &mut done,
-                )?;
-            }
-            Ok(true)
-        })?;
-        for (target, batch) in batches {
-            let home = which.to.is_none();
-            write(log, &topic, partition, &target, home, batch, &mut done)?;
-        }
-    }
-    let targets: Vec<Value> = done
-        .written
-        .iter()
-        .map(|(topic, records)| json!({ "topic": topic, "records": records }))
-        .collect();
-    Ok(json!({
-        "topic": topic.name.as_str(), "preview": which.preview, "replayed": targets,
-        "before": done.before, "unknown": done.homeless,
-    }))
-}
-
-/// What a replay did.
-#[derive(Default)]
-struct Replayed {
-    /// Nothing is written, only counted.
-    preview: bool,
-    /// Records by target.
-    written: BTreeMap<String, u64>,
-    /// Letters that an earlier replay wrote.
-    before: u64,
-    /// Letters that do not say where they come from.
-    homeless: u64,
-}
-
-fn write(
-    log: &dyn LogBackend,
-    topic: &Topic,
-    partition: PartitionId,
-    target: &str,
-    home: bool,
-    letters: Vec<Letter>,
-    done: &mut Replayed,
-) -> Result<(), Refusal> {
-    let to = topics::find(log, target)?;
-    let mut key = b"replayed/".to_vec();
-    key.extend_from_slice(&topic.id.0);
-    key.extend_from_slice(&partition.0.to_be_bytes());
-    key.extend_from_slice(target.as_bytes());
-    let mut known: BTreeSet<i64> = match log.get(Store::Meta, &key)? {
-        None => BTreeSet::new(),
-        Some(stored) => serde_json::from_slice(&stored).map_err(|error| {
-            Refusal::new(
-                500,
-                "LS0513",
-                format!(
-                    "what was replayed of `{}` is not readable: {error}",
-                    topic.name
-                ),
-            )
-        })?,
-    };
-    let mut records = Vec::with_capacity(letters.len());
-    for letter in letters {
-        if !known.insert(letter.offset) {
-            done.before += 1;
-            continue;
-        }
-        // Back to the partition it came from, so that it stays with its key.
-        let partition = letter
-            .told("partition")
-            .filter(|_| home)
-            .and_then(|text| text.parse().ok())
-            .filter(|number| (0..to.partitions).contains(number));
-        records.push(NewRecord {
-            partition,
-            ..letter.record
-        });
-    }
-    if records.is_empty() {
-        return Ok(());
-    }
-    let written = records.len() as u64;
-    if done.preview {
-        *done.written.entry(target.to_owned()).or_default() += written;
-        return Ok(());
-    }
-    let settings = TopicSettings::parse(&to.settings).unwrap_or_default();
-    let mut commit = Commit::default();
-    for (partition, batch) in produce::batches(&to, &settings, &records)? {
-        commit.appends.push(Append {
-            topic: to.id,
-            partition,
-            batch,
-        });
-    }
-    commit.puts.push(KvPut {
-        store: Store::Meta,
-        key: key.into(),
-        // Numbers always serialize.
-        value: Some(serde_json::to_vec(&known).unwrap_or_default().into()),
-    });
-    produce::producer(log)?
-        .submit(commit)
-        .and_then(linkspan_log::Ticket::wait)?;
-    *done.written.entry(target.to_owned()).or_default() += written;
-    Ok(())
 }
 
 /// Goes through the records of a partition as of now, until `visit` answers false.

@@ -54,4 +54,4 @@ pub use crate::role::{Caller, Role};
 pub use crate::start::{From, FromError};
 pub use crate::tls::{Tls, TlsError};
 pub use crate::topics::{DeleteRecords, NewTopic, TopicChange};
-pub use crate::view::{HostView, WantedLines};
+pub use crate::view::{HostView, Steps, WantedLines};

@@ -141,7 +141,7 @@ impl Operation {
             Self::DeleteGroup(name) => groups::delete(log, &name),
             Self::ListDeadLetters => dead_letters::list(log),
             Self::ShowDeadLetters(name, which) => dead_letters::show(log, &name, &which),
-            Self::ReplayDeadLetters(name, which) => dead_letters::replay(log, &name, &which),
+            Self::ReplayDeadLetters(name, which) => dead_letters::replay(log, &name, &which, None),
             Self::Stat => Ok(json!(log.stat()?)),
             Self::Backup(dir) => Ok(json!(log.backup(Path::new(&dir))?)),
         }

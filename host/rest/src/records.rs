@@ -55,7 +55,9 @@ pub enum ViewValue {
 }
 
 impl ViewValue {
-    pub(crate) fn of(bytes: Option<&[u8]>) -> Self {
+    /// Stored bytes for people.
+    #[must_use]
+    pub fn of(bytes: Option<&[u8]>) -> Self {
         match bytes {
             None => Self::Null,
             Some(bytes) => std::str::from_utf8(bytes).map_or_else(

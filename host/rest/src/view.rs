@@ -1,12 +1,15 @@
 //! What `/api/v1` asks of the program around it. Methods block: they are called on threads that may.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use linkspan_log::KvPut;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::connectors::ConnectorCommand;
 use crate::jobs::JobEvents;
+use crate::produce::NewRecord;
 use crate::refusal::Refusal;
 
 /// Lines of a connector's log.
@@ -19,6 +22,23 @@ pub struct WantedLines {
     pub after: Option<u64>,
     /// The least grave level.
     pub level: Option<String>,
+}
+
+/// Steps of transforms that are open: dead letters go through them on their way back.
+pub trait Steps: fmt::Debug {
+    /// Sends a record of a place through them; returns what becomes of it, each with its topic.
+    ///
+    /// # Errors
+    /// It cannot be read, or a step refuses it.
+    fn apply(
+        &mut self,
+        topic: &str,
+        place: (i32, i64),
+        record: &NewRecord,
+    ) -> Result<Vec<(String, NewRecord)>, Refusal>;
+
+    /// What has to be stored with the records that came out.
+    fn schemas(&mut self) -> Vec<KvPut>;
 }
 
 fn not_here() -> Refusal {
@@ -49,6 +69,23 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
     /// What of the host only the program knows: `{"commit", "ready", "starting", "disk", "listen"}`.
     fn about(&self) -> Value {
         json!({})
+    }
+
+    /// What `linkspan doctor` finds of the host's machine: `{"findings": [{"check", "status", "found", "remedy"}]}`.
+    ///
+    /// # Errors
+    /// The host is still starting.
+    fn doctor(&self) -> Result<Value, Refusal> {
+        Err(not_here())
+    }
+
+    /// Opens steps of transforms.
+    ///
+    /// # Errors
+    /// An option is not right, or the host is still starting.
+    fn steps(&self, options: &BTreeMap<String, String>) -> Result<Box<dyn Steps>, Refusal> {
+        let _ = options;
+        Err(not_here())
     }
 
     /// A connector's options as they may be shown.
@@ -98,11 +135,20 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
         Err(not_here())
     }
 
-    /// A record before and after each step of a connector.
+    /// A record before and after each step of a connector, or of the steps of given options.
     ///
     /// # Errors
-    /// Nobody knows the connector, or the record is none.
+    /// Nobody knows the connector, an option is not right, or the record is none.
     fn try_transforms(&self, request: Value) -> Result<Value, Refusal> {
+        drop(request);
+        Err(not_here())
+    }
+
+    /// The first records of a source that does not run.
+    ///
+    /// # Errors
+    /// Its options are not right, or the source says why not.
+    fn try_source(&self, request: Value) -> Result<Value, Refusal> {
         drop(request);
         Err(not_here())
     }

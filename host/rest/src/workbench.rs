@@ -72,9 +72,19 @@ pub(crate) async fn plugin(State(host): State<Host>, Path(class): Path<String>) 
     ask(host, move |view| view.plugin(&class)).await
 }
 
+/// `GET /api/v1/doctor`
+pub(crate) async fn doctor(State(host): State<Host>) -> Response {
+    ask(host, |view| view.doctor()).await
+}
+
 /// `POST /api/v1/transforms/try`
 pub(crate) async fn try_transforms(State(host): State<Host>, body: Bytes) -> Response {
     ask(host, move |view| view.try_transforms(parse(&body)?)).await
+}
+
+/// `POST /api/v1/sources/try`
+pub(crate) async fn try_source(State(host): State<Host>, body: Bytes) -> Response {
+    ask(host, move |view| view.try_source(parse(&body)?)).await
 }
 
 /// `POST /api/v1/validate`

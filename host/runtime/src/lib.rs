@@ -53,10 +53,11 @@ pub use crate::offsets_admin::Altered as OffsetsChange;
 pub use crate::report::{ConnectorReport, FileReport, RunReport, WarningReport};
 pub use crate::schemas::SchemaRegistry;
 pub use crate::services::Services;
+pub use crate::source::{TrialLimits, Tried, try_source};
 pub use crate::spec::{
     ConnectorSpec, KindOfConnector, Mode, ResolveConfig, Resolved, Settings, TopicSpecs,
 };
 pub use crate::supervisor::{Run, Runtime, Snapshot};
 pub use crate::task::TaskState;
 pub use crate::told::ToldSeries;
-pub use crate::transforms::{InstalledClasses, Trial, TrialStep};
+pub use crate::transforms::{InstalledClasses, Mending, StoredRecord, Trial, TrialStep};

@@ -186,6 +186,16 @@ impl Host {
     }
 }
 
+/// What the first event of this name says.
+#[track_caller]
+fn told(stream: &str, event: &str) -> Value {
+    let from = stream
+        .split_once(&format!("event: {event}\ndata: "))
+        .unwrap_or_else(|| panic!("no `{event}`: {stream}"));
+    let line = from.1.lines().next().unwrap();
+    serde_json::from_str(line).unwrap()
+}
+
 #[test]
 fn every_route_answers_as_it_is_described() {
     let mut host = Host::start();
@@ -199,6 +209,11 @@ fn every_route_answers_as_it_is_described() {
     changes(host);
     let stream = host.stream();
     assert!(stream.contains("text/event-stream"), "{stream}");
+    // A page that reads the stream needs no other request: who reads it and the host stand before the fleet.
+    for (event, shape) in [("who", "Whoami"), ("host", "Host")] {
+        let place = json!({ "$ref": format!("#/components/schemas/{shape}") });
+        host.fits(event, &place, &told(&stream, event));
+    }
 
     let mut described = BTreeSet::new();
     for (path, operations) in host.document["paths"].as_object().unwrap() {
@@ -352,6 +367,50 @@ fn letters(host: &mut Host) {
         (&json!(false), &json!(0))
     );
     assert_eq!(host.ask(replay, &["letters"], again(true))["before"], 1);
+    mended(host);
+}
+
+/// A letter that no reader of JSON takes, made into JSON by a step on its way back.
+fn mended(host: &mut Host) {
+    let replay = "POST /api/v1/dlq/{topic}/replay";
+    host.ask(
+        "POST /api/v1/topics",
+        &[],
+        Some(json!({ "name": "mended" })),
+    );
+    let body = |field: &str, preview: bool| {
+        json!({ "to": "mended", "preview": preview, "transforms": {
+            "transforms": "wrap", "transforms.wrap.type": "HoistField$Value", "transforms.wrap.field": field,
+        } })
+    };
+    let preview = host.ask(replay, &["letters"], Some(body("text", true)));
+    let sample = &preview["samples"][0];
+    assert_eq!(sample["before"]["value"], "poison", "{preview}");
+    assert_eq!(sample["after"][0]["value"], "{\"text\":\"poison\"}");
+    let path = "/api/v1/dlq/letters/replay";
+    let wrong =
+        json!({ "to": "mended", "transforms": { "transforms": "x", "transforms.x.type": "Nope" } });
+    let refused = host.refused("POST", path, Some(&wrong.to_string()), 400);
+    assert_eq!(refused["code"], "LS0210");
+    let routed = json!({ "to": "mended", "transforms": {
+        "transforms": "x", "transforms.x.type": "RegexRouter", "transforms.x.regex": ".*", "transforms.x.replacement": "lines",
+    } });
+    host.refused("POST", path, Some(&routed.to_string()), 400);
+    let empty = host.ask("GET /api/v1/topics/{topic}/browse", &["mended"], None);
+    assert_eq!(empty["records"], json!([]), "a preview or a refusal wrote");
+    let done = host.ask(replay, &["letters"], Some(body("text", false)));
+    assert_eq!(
+        (&done["filtered"], &done["samples"]),
+        (&json!(0), &json!([]))
+    );
+    let page = host.ask("GET /api/v1/topics/{topic}/browse", &["mended"], None);
+    assert_eq!(page["records"][0]["value"], "{\"text\":\"poison\"}");
+    assert_eq!(page["records"][1], Value::Null);
+    let again = host.ask(replay, &["letters"], Some(body("text", false)));
+    assert_eq!(
+        (&again["before"], &again["replayed"]),
+        (&json!(1), &json!([]))
+    );
 }
 
 fn topics(host: &mut Host) {
@@ -460,6 +519,38 @@ fn workbench(host: &mut Host) {
         tried["steps"][1]["record"]["value"],
         json!({ "n": 0, "m": 1 })
     );
+    let given = json!({
+        "options": { "transforms": "drop", "transforms.drop.type": "ReplaceField$Value", "transforms.drop.exclude": "n" },
+        "record": { "topic": "lines", "value": { "n": 7, "m": 1 } },
+    });
+    let tried = host.ask("POST /api/v1/transforms/try", &[], Some(given));
+    assert_eq!(tried["steps"][1]["record"]["value"], json!({ "m": 1 }));
+    let unknown = json!({
+        "options": { "transforms": "drop", "transforms.drop.type": "Nope" }, "record": {},
+    });
+    let path = "/api/v1/transforms/try";
+    let refused = host.refused("POST", path, Some(&unknown.to_string()), 400);
+    assert_eq!(refused["code"], "LS0210");
+    let source = json!({ "limit": 2, "config": {
+        "connector.class": "generator-source", "topic": "made-up", "rate": "1000", "transforms": "wrap",
+        "transforms.wrap.type": "HoistField$Value", "transforms.wrap.field": "n",
+    } });
+    let tried = host.ask("POST /api/v1/sources/try", &[], Some(source));
+    let records = tried["records"].as_array().unwrap();
+    assert_eq!(records.len(), 2, "{tried}");
+    assert!(records.iter().all(|record| record["topic"] == "made-up"));
+    assert!(records[0]["value"].as_str().unwrap().starts_with("{\"n\":"));
+    let topics = host.ask("GET /api/v1/topics", &[], None).to_string();
+    assert!(!topics.contains("made-up"), "a trial wrote: {topics}");
+    let sink = json!({ "config": { "connector.class": "blackhole-sink", "topics": "lines" } });
+    let path = "/api/v1/sources/try";
+    let refused = host.refused("POST", path, Some(&sink.to_string()), 400);
+    assert_eq!(refused["code"], "LS0619");
+    let doctor = host.ask("GET /api/v1/doctor", &[], None);
+    let findings = doctor["findings"].as_array().unwrap();
+    let of = |check: &str| findings.iter().find(|found| found["check"] == check);
+    assert_eq!(of("data directory").unwrap()["status"], "ok", "{doctor}");
+    assert_eq!(of("disk speed").unwrap()["remedy"], Value::Null);
     let wrong = json!({ "name": "x", "config": { "connector.class": "file-source", "pth": "a" } });
     let infos = host.ask("POST /api/v1/validate", &[], Some(wrong));
     assert!(infos["error_count"].as_u64().unwrap() > 0, "{infos}");

@@ -1,12 +1,19 @@
 //! Plugins and configurations of the running host as `/api/v1` shows them; secrets are hidden.
 
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
 use linkspan_config::{Catalog as _, Class};
 use linkspan_rest::Refusal;
+use linkspan_runtime::{KindOfConnector, TrialLimits, Tried, try_source};
 use linkspan_types::HIDDEN;
 use serde_json::{Map, Value, json};
 
 use super::{Config, Hub};
 
+/// How long a trial of a source polls, and how long it may take with opening and closing.
+const TRIAL_TIME: Duration = Duration::from_secs(5);
+const TRIAL_WAIT: Duration = Duration::from_secs(30);
 /// Options that may be shown of a connector whose class nobody knows any more.
 const HARMLESS: [&str; 5] = ["name", "connector.class", "topic", "topics", "tasks.max"];
 
@@ -66,6 +73,43 @@ impl Hub {
         let spec = self.spec(name, &config).map_err(refused)?;
         let resolved = (spec.resolve)().map_err(refused)?;
         Ok(Some(resolved.config))
+    }
+
+    /// The first records of a source that does not run. One that does not answer in time is left behind.
+    ///
+    /// # Errors
+    /// The options are not right or not those of a source, or the source says why not.
+    pub(crate) fn try_source(&self, config: &Config, records: usize) -> Result<Tried, Refusal> {
+        let refused = |why: String| Refusal::new(400, "LS0619", why);
+        let name = config.get("name").map_or("new", String::as_str).to_owned();
+        let spec = self.spec(&name, config).map_err(refused)?;
+        if spec.kind != KindOfConnector::Source {
+            return Err(refused(format!("`{}` is no source", spec.class)).help(
+                "a sink has no first records; `validate?connect=true` tries what it needs outside",
+            ));
+        }
+        let (registry, services) = (Arc::clone(&self.registry), Arc::clone(&self.services));
+        let limits = TrialLimits {
+            records,
+            time: TRIAL_TIME,
+        };
+        let (sender, answer) = mpsc::channel();
+        let asking = std::thread::Builder::new()
+            .name("source/trial".to_owned())
+            .spawn(move || {
+                let now_ms = chrono::Utc::now().timestamp_millis();
+                // Nobody listens any more to an answer that comes too late.
+                drop(sender.send(try_source(&spec, &registry, &services, limits, now_ms)));
+            });
+        let told = asking
+            .ok()
+            .and_then(|_| answer.recv_timeout(TRIAL_WAIT).ok());
+        let Some(told) = told else {
+            let message = format!("the source did not answer in {} s", TRIAL_WAIT.as_secs());
+            return Err(Refusal::new(504, "LS0708", message)
+                .help("look whether what it reads from is there and answers"));
+        };
+        told.map_err(|error| Refusal::new(400, error.code, error.message))
     }
 
     /// All connectors as one YAML file.

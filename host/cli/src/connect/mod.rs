@@ -66,6 +66,11 @@ impl Hub {
         (&self.registry, &self.services)
     }
 
+    /// The host's log.
+    pub(crate) const fn log(&self) -> &Arc<dyn LogBackend> {
+        &self.log
+    }
+
     /// A host that is still starting.
     ///
     /// # Errors

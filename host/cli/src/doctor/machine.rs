@@ -43,16 +43,7 @@ pub(super) fn plugins(paths: &[PathBuf]) -> Vec<Finding> {
             )];
         }
     };
-    let classes = found.registry.classes().len();
-    let mut all = vec![if classes == 0 {
-        Finding::fail(
-            "plugins",
-            "none was found: there is nothing that could be connected",
-            "put plugins into a folder `plugins` beside the program, or name their folder with --plugin-path",
-        )
-    } else {
-        Finding::ok("plugins", format!("{classes} classes load"))
-    }];
+    let mut all = vec![classes(found.registry.classes().len())];
     all.extend(findings.into_iter().map(|finding| {
         let first = finding
             .message
@@ -64,6 +55,18 @@ pub(super) fn plugins(paths: &[PathBuf]) -> Vec<Finding> {
         Finding::warn("plugin file", format!("{}: {first}", finding.code), remedy)
     }));
     all
+}
+
+/// Whether there is anything to connect with.
+pub(super) fn classes(n: usize) -> Finding {
+    if n == 0 {
+        return Finding::fail(
+            "plugins",
+            "none was found: there is nothing that could be connected",
+            "put plugins into a folder `plugins` beside the program, or name their folder with --plugin-path",
+        );
+    }
+    Finding::ok("plugins", format!("{n} classes load"))
 }
 
 /// How many files may be open at once.

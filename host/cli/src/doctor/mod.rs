@@ -7,6 +7,8 @@ mod directory;
 mod host;
 mod machine;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::args::DoctorArgs;
@@ -102,6 +104,15 @@ fn here(args: &DoctorArgs) -> Vec<Finding> {
     findings.push(machine::clock(&data));
     findings.extend(machine::contexts());
     findings
+}
+
+/// What a running host finds of its own machine.
+pub(crate) fn of_host(data: &Path, classes: usize) -> Vec<Value> {
+    let mut findings = vec![machine::version(), machine::classes(classes)];
+    findings.extend(directory::look(data).0);
+    findings.push(machine::open_files());
+    findings.push(machine::clock(data));
+    findings.iter().map(Finding::value).collect()
 }
 
 fn print(findings: &[Finding]) {

@@ -1,8 +1,9 @@
 //! The running host's connectors behind the socket.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use linkspan_rest::{ConnectorCommand, HostView, JobEvents, Refusal, WantedLines};
+use linkspan_rest::{ConnectorCommand, HostView, JobEvents, Refusal, Steps, WantedLines};
 use linkspan_runtime::{BUCKETS_US, Control, OffsetsChange, Refused, Restart};
 use serde_json::{Value, json};
 
@@ -64,6 +65,14 @@ impl HostView for Starting {
         )
     }
 
+    fn doctor(&self) -> Result<Value, Refusal> {
+        Ok(self.commands()?.doctor())
+    }
+
+    fn steps(&self, options: &BTreeMap<String, String>) -> Result<Box<dyn Steps>, Refusal> {
+        self.commands()?.steps(options)
+    }
+
     fn config(&self, name: &str) -> Option<Value> {
         let config = self.0.get()?.hub.shown_options(name)?;
         Some(json!(config))
@@ -91,6 +100,10 @@ impl HostView for Starting {
 
     fn try_transforms(&self, request: Value) -> Result<Value, Refusal> {
         self.commands()?.try_transforms(request)
+    }
+
+    fn try_source(&self, request: Value) -> Result<Value, Refusal> {
+        self.commands()?.try_source(request)
     }
 
     fn validate(&self, request: Value) -> Result<Value, Refusal> {

@@ -1,11 +1,12 @@
-//! `GET /api/v1/events`: the fleet as server-sent events. A reader gets all connectors once, then those that changed, at most
-//! once a second; what a slow reader did not take in time is skipped, never queued. Without readers nothing is done.
+//! `GET /api/v1/events`: the fleet as server-sent events. A reader gets who it is, the host and all connectors once, so that a page
+//! needs no other request; then those that changed, at most once a second, and the host's figures now and then. What a slow
+//! reader did not take in time is skipped, never queued. Without readers nothing is done.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, State as Of};
 use axum::http::HeaderMap;
@@ -20,12 +21,14 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::row::{Row, Totals};
 use super::{Fleet, LOOK_EVERY};
 use crate::api::Host;
+use crate::listen::Scheme;
 use crate::refusal::Refusal;
+use crate::role::Caller;
 
 /// Readers at a time.
 const READERS_MAX: usize = 100;
-/// A reader that gets nothing else gets a comment this often, so that a dead one is noticed.
-const BEAT_EVERY: Duration = Duration::from_secs(15);
+/// A reader gets the host's figures this often, also where nothing changes, so that either side notices that the other is gone.
+const HOST_EVERY: Duration = Duration::from_secs(10);
 
 static READERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -128,6 +131,8 @@ pub(crate) struct Since {
 pub(crate) async fn events(
     Of(host): Of<Host>,
     Query(since): Query<Since>,
+    caller: Option<Extension<Caller>>,
+    scheme: Option<Extension<Scheme>>,
     headers: HeaderMap,
 ) -> Response {
     let Some(place) = Place::take() else {
@@ -140,12 +145,14 @@ pub(crate) async fn events(
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok());
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(send(
-        host.fleet,
-        Reader::after(sent.or(since.last)),
-        sender,
-        place,
-    ));
+    let told = Told {
+        tls: scheme.is_some_and(|Extension(scheme)| scheme.0 == "https"),
+        caller: caller.map_or_else(Caller::local, |Extension(caller)| caller),
+        host,
+        reader: Reader::after(sent.or(since.last)),
+        since_host: None,
+    };
+    tokio::spawn(send(told, sender, place));
     let body = Body::from_stream(ReceiverStream::new(receiver).map(Ok::<Bytes, std::io::Error>));
     let head = [
         (CONTENT_TYPE, "text/event-stream"),
@@ -154,32 +161,55 @@ pub(crate) async fn events(
     (head, body).into_response()
 }
 
-async fn send(fleet: Arc<Fleet>, mut reader: Reader, sender: mpsc::Sender<Bytes>, place: Place) {
+/// One reader and what it is told of.
+struct Told {
+    host: Host,
+    caller: Caller,
+    tls: bool,
+    reader: Reader,
+    /// When it was last told of the host.
+    since_host: Option<Instant>,
+}
+
+impl Told {
+    /// Returns what there is to say now. Blocks: the log is asked.
+    fn news(&mut self) -> String {
+        let mut out = String::new();
+        if self.since_host.is_none() {
+            push(&mut out, "who", None, &json!(self.caller));
+        }
+        if self.since_host.is_none_or(|at| at.elapsed() >= HOST_EVERY) {
+            self.since_host = Some(Instant::now());
+            match crate::about::describe(&self.host, self.tls, self.caller.auth) {
+                Ok(about) => push(&mut out, "host", None, &about),
+                // A log that tells no figures is not the reader's; it still hears that somebody is here.
+                Err(_) => out.push_str(": still here\n\n"),
+            }
+        }
+        out.push_str(&self.reader.news(&self.host.fleet));
+        out
+    }
+}
+
+async fn send(mut told: Told, sender: mpsc::Sender<Bytes>, place: Place) {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut text = "retry: 2000\n\n".to_owned();
-    let mut quiet = Duration::ZERO;
     loop {
         tokio::select! {
             () = sender.closed() => break,
             _ = ticks.tick() => {}
         }
-        let of = Arc::clone(&fleet);
         let asked = tokio::task::spawn_blocking(move || {
-            let news = reader.news(&of);
-            (reader, news)
+            let news = told.news();
+            (told, news)
         });
         let Ok((back, news)) = asked.await else { break };
-        reader = back;
+        told = back;
         text.push_str(&news);
-        quiet += LOOK_EVERY;
-        if text.is_empty() && quiet >= BEAT_EVERY {
-            text.push_str(": still here\n\n");
-        }
         if text.is_empty() {
             continue;
         }
-        quiet = Duration::ZERO;
         // Waits for a slow reader; what happens meanwhile it gets in one piece.
         if sender.send(std::mem::take(&mut text).into()).await.is_err() {
             break;

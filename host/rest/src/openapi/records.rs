@@ -122,6 +122,25 @@ fn record() -> Value {
     ])
 }
 
+fn headers() -> Value {
+    either(&[list(list(named("Data"))), object(&[("hidden", flag())])])
+}
+
+/// A letter before and after the steps that mend it.
+fn sample() -> Value {
+    let record = object(&[
+        ("key", named("Data")),
+        ("value", named("Data")),
+        ("headers", headers()),
+    ]);
+    object(&[
+        ("partition", integer()),
+        ("offset", integer()),
+        ("before", record.clone()),
+        ("after", list(record)),
+    ])
+}
+
 fn page() -> Value {
     let row = object(&[
         ("topic", text()),
@@ -130,10 +149,7 @@ fn page() -> Value {
         ("timestamp", integer()),
         ("key", named("Data")),
         ("value", named("Data")),
-        (
-            "headers",
-            either(&[list(list(named("Data"))), object(&[("hidden", flag())])]),
-        ),
+        ("headers", headers()),
         ("key_bytes", or_null(integer())),
         ("value_bytes", or_null(integer())),
         ("truncated", flag()),
@@ -306,6 +322,7 @@ fn letters() -> Vec<Shape> {
         ("topic", or_null(text())),
         ("key", named("Data")),
         ("value", named("Data")),
+        ("headers", headers()),
     ]);
     vec![
         (
@@ -320,6 +337,7 @@ fn letters() -> Vec<Shape> {
                 ("limit?", or_null(integer())),
                 ("to?", or_null(text())),
                 ("preview?", flag()),
+                ("transforms?", map(text())),
             ]),
         ),
         (
@@ -341,6 +359,8 @@ fn letters() -> Vec<Shape> {
                 ),
                 ("before", integer()),
                 ("unknown", integer()),
+                ("filtered", integer()),
+                ("samples", list(sample())),
             ]),
         ),
     ]

@@ -22,8 +22,25 @@ pub(super) fn shapes() -> Vec<Shape> {
             ),
         ),
         (
+            "Doctor",
+            object(&[(
+                "findings",
+                list(object(&[
+                    ("check", text()),
+                    ("status", words(&["ok", "warn", "fail"])),
+                    ("found", text()),
+                    ("remedy", or_null(text())),
+                ])),
+            )]),
+        ),
+        (
             "TryTransforms",
-            object(&[("connector", text()), ("record", any())]),
+            // With options of steps these are tried, not those of the connector.
+            object(&[
+                ("connector?", or_null(text())),
+                ("options?", map(text())),
+                ("record", any()),
+            ]),
         ),
         (
             "TriedTransforms",
@@ -45,8 +62,42 @@ pub(super) fn shapes() -> Vec<Shape> {
             object(&[("name?", text()), ("config", map(or_null(text())))]),
         ),
     ];
+    shapes.extend(trials());
     shapes.extend(configuration());
     shapes
+}
+
+/// The first records of a source that does not run.
+fn trials() -> Vec<Shape> {
+    vec![
+        (
+            "TrySource",
+            object(&[
+                ("name?", text()),
+                ("config", map(or_null(text()))),
+                ("limit?", or_null(integer())),
+            ]),
+        ),
+        (
+            "TriedSource",
+            object(&[
+                (
+                    "records",
+                    list(object(&[
+                        ("topic", text()),
+                        // -1: by key.
+                        ("partition", integer()),
+                        ("timestamp", integer()),
+                        ("key", named("Data")),
+                        ("value", named("Data")),
+                        ("headers", list(list(named("Data")))),
+                    ])),
+                ),
+                ("filtered", integer()),
+                ("ended", flag()),
+            ]),
+        ),
+    ]
 }
 
 /// A run that works, or that was lost, says less than one that has ended.

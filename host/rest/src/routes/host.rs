@@ -54,6 +54,14 @@ pub(super) const ROWS: &[Route] = &[
     .answers("Host"),
     Route::new(
         "GET",
+        "/api/v1/doctor",
+        Operator,
+        "Whether the host's directory, disk, plugins, limits and clock are as they should be",
+        || get(workbench::doctor),
+    )
+    .answers("Doctor"),
+    Route::new(
+        "GET",
         "/api/v1/explain/{code}",
         Viewer,
         "What a code of a message means and what to do",
@@ -169,11 +177,20 @@ pub(super) const ROWS: &[Route] = &[
         "POST",
         "/api/v1/transforms/try",
         Operator,
-        "A record before and after each transform of a connector",
+        "A record before and after each transform of a connector, or of given ones",
         || post(workbench::try_transforms),
     )
     .takes("TryTransforms")
     .answers("TriedTransforms"),
+    Route::new(
+        "POST",
+        "/api/v1/sources/try",
+        Admin,
+        "The first records of a source that does not run; nothing is written or acknowledged",
+        || post(workbench::try_source),
+    )
+    .takes("TrySource")
+    .answers("TriedSource"),
     Route::new(
         "POST",
         "/api/v1/validate",

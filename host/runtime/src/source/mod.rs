@@ -11,8 +11,10 @@ mod flight;
 mod task;
 mod thrift;
 mod transaction;
+mod trial;
 
 pub(crate) use self::assemble::{MESSAGE_BYTES_MAX, RECORD_OVERHEAD_MAX};
 pub(crate) use self::creation::TopicCreation;
 pub(crate) use self::task::run;
 pub(crate) use self::transaction::Boundary;
+pub use self::trial::{TrialLimits, Tried, try_source};

@@ -14,6 +14,7 @@
 
 mod frames;
 mod installed;
+mod mend;
 mod plugged;
 mod trial;
 
@@ -30,6 +31,8 @@ use linkspan_plugin::batch::Data;
 
 use self::frames::{Frame, Frames};
 pub use self::installed::InstalledClasses;
+pub(crate) use self::mend::stored;
+pub use self::mend::{Mending, StoredRecord};
 pub(crate) use self::plugged::Opening;
 use self::plugged::Plugged;
 pub use self::trial::{Trial, TrialStep};

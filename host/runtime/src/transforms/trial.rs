@@ -10,7 +10,7 @@ use linkspan_plugin::batch::Data;
 
 use super::frames::Frames;
 use super::plugged::Opening;
-use super::{Body, InstalledClasses, Origin, Stage, View, refused, stage};
+use super::{Body, InstalledClasses, Origin, Stage, View, problems, refused, stage};
 use crate::convert::{Form, Models, data};
 use crate::error::TaskError;
 use crate::services::Services;
@@ -38,7 +38,7 @@ impl Trial {
     /// Opens the steps of a connector's options, placeholders filled in.
     ///
     /// # Errors
-    /// A step cannot be made, or its plugin does not open it.
+    /// An option is not right, a step cannot be made, or its plugin does not open it.
     pub fn open(
         connector: &str,
         config: &BTreeMap<String, String>,
@@ -46,6 +46,14 @@ impl Trial {
         services: &Arc<Services>,
         now_ms: i64,
     ) -> Result<Self, TaskError> {
+        let problems = problems(config, registry);
+        if !problems.is_empty() {
+            return Err(TaskError::permanent(
+                "LS0210",
+                "config_invalid",
+                problems.join("; "),
+            ));
+        }
         let task = Arc::new(TaskShared::new(connector, 0, Pulse::default()));
         let opening = Opening {
             registry,
