@@ -19,6 +19,7 @@ export class Page {
     page.shots = shots;
     if (shots) mkdirSync(shots, { recursive: true });
     page.clicks = 0;
+    page.typed = 0;
     page.complaints = [];
     const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars", "--no-first-run", "--disable-extensions", "--disable-background-networking", "--disable-component-update",
       `--lang=${language}`, `--accept-lang=${language}`, `--user-data-dir=${page.profile}`, "--remote-debugging-pipe", "about:blank"];
@@ -110,7 +111,7 @@ export class Page {
   }
 
   text() {
-    return this.eval("(document.querySelector('main') ?? document.body).innerText");
+    return this.eval("(document.querySelector('dialog[open]') ?? document.querySelector('main') ?? document.body).innerText");
   }
 
   sees(text, limit) {
@@ -151,6 +152,7 @@ export class Page {
     await this.click(what);
     await this.eval(`(() => { const one = ${Page.find(what)}; one.focus(); one.select?.(); })()`);
     await this.send("Input.insertText", { text });
+    this.typed += text.length;
   }
 
   /** Chooses of a list: two clicks of a person. */

@@ -30,10 +30,10 @@ export async function eventually(of, what, limit = LIMIT_MS) {
 }
 
 export class Host {
-  /** `yaml`: the text of a pipeline file, or nothing for an empty host. */
-  static async start(program, folder, yaml) {
+  /** `yaml`: the text of a pipeline file, or nothing for an empty host. `env` for its placeholders, `authorization` to ask it with. */
+  static async start(program, folder, yaml, { env, authorization } = {}) {
     const host = new Host();
-    Object.assign(host, { program, folder, port: await freePort(), yaml });
+    Object.assign(host, { program, folder, port: await freePort(), yaml, env, authorization });
     fs.mkdirSync(folder, { recursive: true });
     if (yaml) fs.writeFileSync(path.join(folder, "p.yaml"), yaml);
     await host.run();
@@ -55,7 +55,7 @@ export class Host {
     const files = this.yaml ? [path.join(this.folder, "p.yaml")] : [];
     const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LINKSPAN_") && name !== "RUST_LOG"));
     const log = fs.openSync(path.join(this.folder, "host.log"), "a");
-    this.process = spawn(this.program, ["run", "--listen", `127.0.0.1:${this.port}`, "--data", path.join(this.folder, "data"), ...files], { cwd: this.folder, env, stdio: ["ignore", log, log] });
+    this.process = spawn(this.program, ["run", "--listen", `127.0.0.1:${this.port}`, "--data", path.join(this.folder, "data"), ...files], { cwd: this.folder, env: { ...env, ...this.env }, stdio: ["ignore", log, log] });
     fs.closeSync(log);
     const mine = this.process;
     process.once("exit", () => mine.kill("SIGKILL"));
@@ -80,7 +80,7 @@ export class Host {
   }
 
   async ask(method, at, body) {
-    const answer = await fetch(this.url + at, { method, headers: { "content-type": "application/json" }, body: body === undefined ? undefined : JSON.stringify(body) });
+    const answer = await fetch(this.url + at, { method, headers: { "content-type": "application/json", ...(this.authorization ? { authorization: this.authorization } : {}) }, body: body === undefined ? undefined : JSON.stringify(body) });
     const text = await answer.text();
     if (!answer.ok) throw new Error(`${method} ${at}: ${answer.status} ${text}`);
     return text ? JSON.parse(text) : null;

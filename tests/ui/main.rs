@@ -1,4 +1,5 @@
-//! The dashboard in a headless Chromium: a newcomer's first pipeline, an operator's day, every screen with 0, 1 and 1,000 connectors.
+//! The dashboard in a headless Chromium: a newcomer's first pipeline, an operator's day, the live stream and its loss, roles, and every
+//! screen with 0, 1 and 1,000 connectors.
 //!
 //! The steps are in `*.mjs` beside this file, run by Node.js with nothing but its own library; hosts are real but for `screens`. Pictures of
 //! what was seen stay under `target/tmp/ui-shots`. Needed: Chromium and Node.js 18 (`tests/run --install`); without them a counted skip, in
@@ -96,6 +97,16 @@ mod sections {
     #[test]
     fn an_operator_sees_what_is_wrong_and_mends_it() {
         section("operator");
+    }
+
+    #[test]
+    fn a_page_lives_by_one_stream_and_stands_still_without_it() {
+        section("live");
+    }
+
+    #[test]
+    fn everybody_sees_and_does_what_their_role_allows() {
+        section("roles");
     }
 
     #[test]

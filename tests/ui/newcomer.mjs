@@ -8,6 +8,9 @@ import { eventually, Host } from "./host.mjs";
 
 const LINES = Array.from({ length: 500 }, (_, n) => `flight ${n} 서울 <b>&amp;</b>`);
 
+/** Seconds that a person takes, by the keystroke-level model: to think and to point for each click, and to type. */
+const person = (clicks, characters) => clicks * (1.35 + 1.1 + 0.2) + characters * 0.28;
+
 export async function newcomer({ program, scratch, shots, ok }) {
   const folder = path.join(scratch, "newcomer");
   const host = await Host.start(program, folder);
@@ -33,6 +36,11 @@ export async function newcomer({ program, scratch, shots, ok }) {
     await page.type("[data-option=topic]", "flights");
     await page.sees("Nothing wrong");
     await page.wait("document.querySelector('textarea.yaml').value.includes('topic: flights')", "the YAML follows the form");
+    await page.click("Test the connection");
+    await page.sees("The connection works");
+    await page.click("=Preview");
+    await page.sees("flight 9 서울 <b>&amp;</b>");
+    if ((await host.ask("GET", "/api/v1/topics")).length) throw new Error("a preview made a topic");
     await page.shot("newcomer-form");
     await page.click("Create and start");
     await page.sees("First records of flights");
@@ -50,13 +58,14 @@ export async function newcomer({ program, scratch, shots, ok }) {
     await page.sees("Lag by partition");
     await page.click("Pipelines");
     await page.wait("document.querySelectorAll('.graph .node.good').length === 2", "both are healthy in the graph");
-    const [clicks, seconds] = [page.clicks, (Date.now() - began) / 1000];
+    const [clicks, typed, seconds] = [page.clicks, page.typed, (Date.now() - began) / 1000];
     await page.shot("newcomer-graph");
     await eventually(() => fs.existsSync(output) && fs.readFileSync(output, "utf8").split("\n").length > LINES.length, "every line arrived");
     const written = fs.readFileSync(output, "utf8").trimEnd().split("\n");
     if (JSON.stringify(written) !== JSON.stringify(LINES)) throw new Error(`other lines: ${written.slice(0, 3)}`);
-    ok(`from an empty host to a healthy pipeline: ${clicks} clicks, ${seconds.toFixed(1)} s by machine (one wrong try included), ${LINES.length} lines out`);
+    ok(`from an empty host to a healthy pipeline: ${clicks} clicks, ${typed} characters, about ${(person(clicks, typed) / 60).toFixed(1)} min by a person, ${seconds.toFixed(1)} s by machine (a wrong try, a test and a preview included), ${LINES.length} lines out`);
     await yaml(page, host, ok);
+    await outside(page, host, folder, ok);
     const { broken } = await judge(page);
     if (broken.length) throw new Error(broken.join("\n"));
     if (page.complaints.length) throw new Error(page.complaints.join("\n"));
@@ -64,6 +73,20 @@ export async function newcomer({ program, scratch, shots, ok }) {
     await page.close();
     await host.close();
   }
+}
+
+/** What a plugin cannot reach is said before anything is made. */
+async function outside(page, host, folder, ok) {
+  await page.goto(`${await host.pages()}#/create/file-source`);
+  await page.type("[data-option=name]", "nowhere");
+  await page.type("[data-option=path]", path.join(folder, "missing", "in.txt"));
+  await page.type("[data-option=topic]", "nowhere");
+  await page.sees("Nothing wrong");
+  await page.click("Test the connection");
+  await page.sees("The test found this");
+  await page.shot("newcomer-unreachable");
+  if ((await host.ask("GET", "/connectors")).includes("nowhere")) throw new Error("a test made something");
+  ok("the test of a connection finds what is not there and makes nothing");
 }
 
 /** The other direction: text into the form, and what is wrong with it by its line. */

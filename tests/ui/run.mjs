@@ -3,15 +3,17 @@
 // Each step prints `ok` or throws; the test target `ui` runs the sections and looks at the exit code.
 
 import { parseArgs } from "node:util";
+import { live } from "./live.mjs";
 import { newcomer } from "./newcomer.mjs";
 import { operator } from "./operator.mjs";
+import { roles } from "./roles.mjs";
 import { screens } from "./screens.mjs";
 import { source } from "./axe.mjs";
 
 const { positionals: [name], values } = parseArgs({ allowPositionals: true, options: { program: { type: "string" }, scratch: { type: "string" }, shots: { type: "string" } } });
 /** A little less than the test target waits. */
 const LIMIT_MS = 285_000;
-const SECTIONS = { newcomer, operator, screens };
+const SECTIONS = { newcomer, operator, live, roles, screens };
 let steps = 0;
 const ok = (what) => {
   steps += 1;

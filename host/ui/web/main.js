@@ -5,10 +5,9 @@ import { ready, t, words } from "./lib/i18n.js";
 import { language, theme, zone } from "./lib/settings.js";
 import { authorize, basic, bearer, reach, signIn, signedIn } from "./lib/api.js";
 import { go, to, useRoute } from "./lib/route.js";
-import { inTrouble, start, stream, useFleet } from "./lib/live.js";
-import { learn, useWho } from "./lib/role.js";
-import "./lib/past.js";
-import { Field, Trouble } from "./parts/basic.js";
+import { fleet, inTrouble, start, stream, useFleet } from "./lib/live.js";
+import { useWho } from "./lib/role.js";
+import { Field, Time, Trouble } from "./parts/basic.js";
 import { Modal, Overlay } from "./parts/dialog.js";
 import { Icon } from "./parts/icons.js";
 import { Fleet } from "./pages/fleet.js";
@@ -58,7 +57,7 @@ function Settings() {
       ${pick(t("settings.theme"), theme, [["auto", t("theme.auto")], ["light", t("theme.light")], ["dark", t("theme.dark")]])}
       ${pick("Language · 언어", language, [["en", "English"], ["ko", "한국어"]])}
       ${pick(t("settings.zone"), zone, [["local", t("zone.local")], ["utc", "UTC"]])}
-      ${who.auth && html`<span class="soft">${who.user} · ${who.role}</span>`}
+      ${who.auth && html`<span class="soft">${who.user} · ${t(`role.${who.role}`)}</span>`}
       ${signedIn() && html`<button class="button tiny" onClick=${() => { authorize(null); location.reload(); }}>${t("login.out")}</button>`}
     </div>`;
 }
@@ -73,7 +72,7 @@ function SignIn({ asked }) {
   return html`
     <main class="login"><form class="card" onSubmit=${go}>
       <h1>${t("login.title")}</h1>
-      ${asked.failed && html`<${Trouble} error=${{ message: t("login.failed") }} />`}
+      ${asked.failed && html`<${Trouble} error=${{ message: asked.message ?? t("login.failed"), help: asked.help }} />`}
       ${token ? html`<${Field} label=${t("login.token")} name="token" type="password" required />`
         : html`<${Field} label=${t("login.user")} name="user" autocomplete="username" required />
                <${Field} label=${t("login.password")} name="password" type="password" autocomplete="current-password" required />`}
@@ -115,12 +114,17 @@ function useKeys(help) {
   }, []);
 }
 
+/** The page stands still, and says since when. */
+function Lost() {
+  const heard = fleet.get()?.heard;
+  return html`<div class="banner" role="alert">${t("lost")} ${heard && html`${t("lost.since")} <${Time} at=${heard} />`}</div>`;
+}
+
 function App() {
   useCell(words);
-  useWho();
   const route = useRoute();
   const asked = useCell(signIn);
-  const lost = useCell(reach) === "lost";
+  const lost = [useCell(stream), useCell(reach)].includes("lost");
   const [help, show] = useState(false);
   const page = useRef();
   useKeys(show);
@@ -130,7 +134,7 @@ function App() {
     <a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); page.current.focus(); }}>${t("skip")}</a>
     <div class="frame"><${Side} current=${route.parts[0]} />
       <main class="page" id="main" tabindex="-1" ref=${page}>
-        ${lost && html`<div class="banner" role="alert">${t("lost")}</div>`}
+        ${lost && html`<${Lost} />`}
         <${Page} route=${route} />
       </main></div>
     ${help && html`<${Modal} title=${t("keys.title")} onClose=${() => show(false)}>
@@ -142,7 +146,6 @@ function App() {
 
 await ready;
 start();
-learn();
 const app = document.getElementById("app");
 app.replaceChildren();
 render(html`<${App} />`, app);

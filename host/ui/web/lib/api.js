@@ -79,20 +79,26 @@ export async function send(method, path, body, { signal, type } = {}) {
     reach.set("ok");
     if (response.ok) return response;
     const answer = await response.json().catch(() => null);
-    if (response.status !== 401) throw new ApiError(response.status, answer);
+    // Too many wrong passwords: the form says when to try again.
+    const slow = response.status === 429 && signIn.get();
+    if (response.status !== 401 && !slow) throw new ApiError(response.status, answer);
     if (authorization === sent) {
       if (sent) authorize(null);
-      signIn.set({ message: answer?.message ?? null, failed: sent !== null });
+      signIn.set({ message: answer?.message ?? null, help: answer?.help ?? null, failed: sent !== null });
       await new Promise((go) => waiting.push(go));
     }
   }
 }
 
-/** Sends and reads JSON; null when there is no body. */
+/** Reads JSON; whole numbers that JavaScript would round stay as they were written, where the browser can do that. */
+export const exact = (text) => JSON.parse(text, (_, value, context) =>
+  typeof value === "number" && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? "") && JSON.rawJSON ? JSON.rawJSON(context.source) : value);
+
+/** Sends and reads JSON; null when there is no body. `read`: another reader than JSON's own. */
 export async function call(method, path, body, options) {
   const response = await send(method, path, body, options);
   const text = await response.text();
-  return text ? JSON.parse(text) : null;
+  return text ? (options?.read ?? JSON.parse)(text) : null;
 }
 
 export const get = (path, options) => call("GET", path, undefined, options);
@@ -102,12 +108,13 @@ export async function lines(path, take, options) {
   await read(await send("GET", path, undefined, options), "\n", (line) => line.trim() && take(JSON.parse(line)));
 }
 
-async function read(response, mark, take) {
+async function read(response, mark, take, heard) {
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) break;
+    heard?.();
     const parts = (rest + value).split(mark);
     rest = parts.pop();
     for (const part of parts) take(part);
@@ -116,36 +123,50 @@ async function read(response, mark, take) {
 }
 
 const PAUSES = [500, 1000, 2000, 5000];
+/** A stream that says nothing for so long is dead; the host says something every ten seconds. */
+const SILENCE_MS = 25_000;
+
+/** One server-sent event: its name and data. */
+function parse(block, event) {
+  let name = "message";
+  const data = [];
+  for (const line of block.split("\n")) {
+    if (line.startsWith("event:")) name = line.slice(6).trim();
+    if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
+  }
+  if (data.length) event(name, JSON.parse(data.join("\n")));
+}
 
 /**
  * Follows a stream of server-sent events for as long as the page wants it; answers with how to stop.
- * `fetch` and not EventSource, because that one cannot send a header.
+ * `state` is told "live", "lost", or "none": the host has no such stream, or none left. `fetch` and not EventSource, because that
+ * one cannot send a header.
  */
 export function follow(path, { event, state }) {
   const stop = new AbortController();
   (async () => {
     let failures = 0;
     while (!stop.signal.aborted) {
+      const silent = new AbortController();
+      let timer;
+      const heard = () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => silent.abort(), SILENCE_MS);
+      };
       try {
-        const response = await send("GET", path, undefined, { signal: stop.signal });
+        const response = await send("GET", path, undefined, { signal: AbortSignal.any([stop.signal, silent.signal]) });
         failures = 0;
-        state?.("live");
-        await read(response, "\n\n", (block) => {
-          let name = "message";
-          const data = [];
-          for (const line of block.split("\n")) {
-            if (line.startsWith("event:")) name = line.slice(6).trim();
-            if (line.startsWith("data:")) data.push(line.slice(5).trimStart());
-          }
-          if (data.length) event(name, JSON.parse(data.join("\n")));
-        });
+        state("live");
+        heard();
+        await read(response, "\n\n", (block) => parse(block, event), heard);
       } catch (error) {
         if (stop.signal.aborted) return;
-        // A host without this stream: it has to be asked instead.
-        if (error.status === 404) return state?.("none");
+        if (error.status === 404 || error.code === "LS0625") return state("none");
+      } finally {
+        clearTimeout(timer);
       }
       if (stop.signal.aborted) return;
-      state?.("lost");
+      state("lost");
       await new Promise((go) => setTimeout(go, PAUSES[Math.min(failures, PAUSES.length - 1)]));
       failures += 1;
     }

@@ -27,8 +27,13 @@ export function cell(value) {
 /** The value of a cell; the component follows it. */
 export function useCell(of) {
   const [, turn] = useState(0);
-  useEffect(() => of.watch(() => turn((n) => n + 1)), [of]);
-  return of.get();
+  const shown = of.get();
+  useEffect(() => {
+    // What changed between drawing and now would be missed.
+    if (!Object.is(of.get(), shown)) turn((n) => n + 1);
+    return of.watch(() => turn((n) => n + 1));
+  }, [of]);
+  return shown;
 }
 
 /** Joins class names, leaving out what is falsy. */

@@ -1,15 +1,14 @@
-// The fleet, live: one request at the start, then what changed, as the host tells it. What is known stays while it is away.
+// The fleet, live: one request that stays open. It tells who looks, the host and all connectors, then what changed. What is known
+// stays while the host is away.
 
 import { cell, useCell } from "./h.js";
 import { follow, get, signIn, reach } from "./api.js";
+import { who } from "./role.js";
 
 /** `{rows, totals, host, now_ms}` in order of urgency; null before the first answer. */
 export const fleet = cell(null);
 /** "wait", "live" or "lost". */
 export const stream = cell("wait");
-/** The last thing that happened to some connector: `{connector, type, …}`. */
-export const happening = cell(null);
-
 export const useFleet = () => useCell(fleet);
 
 /** From bad to good, as a person should see them. */
@@ -44,7 +43,7 @@ function take(told, full) {
   for (const name of told.removed ?? []) known.delete(name);
   const old = fleet.get();
   fleet.set({
-    rows: inOrder(known.values()), totals: told.totals ?? old?.totals ?? {}, host: told.host ?? old?.host ?? null,
+    rows: inOrder(known.values()), totals: told.totals ?? old?.totals ?? {}, host: told.host ?? old?.host ?? first,
     now_ms: told.now_ms ?? Date.now(), heard: Date.now(),
   });
 }
@@ -55,88 +54,68 @@ export function hostNow() {
   return at ? at.now_ms + (Date.now() - at.heard) : Date.now();
 }
 
-/** How often a host without a stream is asked. */
+/** How often a host is asked whose stream cannot be had: it has none, or too many read it. */
 const ASK_EVERY = 2000;
-let before = new Map();
+/** A page that nobody looks at lets go of its stream: a browser has six connections to a host, for all pages together. */
+const REST_AFTER = 5000;
 
-/** A raw status as a row of the fleet. */
-function rowOf(status, now) {
-  const words = [status.state, ...status.tasks.map((task) => task.state)];
-  const has = (word) => words.includes(word);
-  const health = has("FAILED") ? "failed" : has("DEGRADED") ? "degraded" : status.tasks.some((task) => task.hung_ms) ? "hung"
-    : has("RETRYING") ? "retrying" : has("DISK_BOUND") || status.stage ? "waiting"
-      : ["PAUSED", "STOPPED"].includes(status.state) ? status.state.toLowerCase()
-        : status.tasks.length && status.tasks.every((task) => task.state === "COMPLETED") ? "completed"
-          : status.state === "RUNNING" ? "running" : "starting";
-  const old = before.get(status.name);
-  const error = (text) => {
-    const [, code, message] = /^(LS\d{4}): ([^]*)$/.exec(text) ?? [null, null, text];
-    return { code, message };
-  };
-  const trace = status.trace ?? status.tasks.find((task) => task.trace)?.trace ?? status.error;
-  const seconds = old ? (now - old.now) / 1000 : 0;
-  const per = (n, was) => seconds > 0 ? Math.max(0, n - was) / seconds : null;
-  return {
-    ...status, health, error: trace ? error(trace) : null, lag: null, freshness_s: null, since_ms: null, dlq: null,
-    owner: status.left ? "none" : /:\d+$/.test(status.origin ?? "") ? "file" : "rest",
-    rate: { records_per_s: per(status.records, old?.records), bytes_per_s: per(status.bytes, old?.bytes) },
-    tasks: status.tasks.map((task) => ({ ...task, error: task.trace ? error(task.trace) : null })),
-  };
-}
-
-/** Asks for everything: the fleet, or on a host that has no such answer its connectors. */
+/** Asks for everything. */
 export async function refresh() {
-  try {
-    take(await get("/api/v1/fleet"), true);
-    stream.set("live");
-    reach.set("ok");
-    return true;
-  } catch (error) {
-    if (error.status !== 404) throw error;
-  }
-  const now = Date.now();
-  const statuses = await get("/api/v1/connectors");
-  const rows = statuses.map((status) => rowOf(status, now));
-  before = new Map(statuses.map(({ name, records, bytes }) => [name, { now, records, bytes }]));
-  const sum = (of) => rows.reduce((total, row) => total + (of(row) ?? 0), 0);
-  take({
-    now_ms: now, connectors: rows,
-    totals: { connectors: rows.length, records_per_s: sum((row) => row.rate.records_per_s), lag_records: null, dlq: null, restarts: sum((row) => row.restarts) },
-  }, true);
-  stream.set("live");
+  take(await get("/api/v1/fleet"), true);
   reach.set("ok");
-  return false;
 }
 
-/** Starts following; called once. */
-export async function start() {
-  let streams;
-  while (streams === undefined) {
-    streams = await refresh().catch(() => void stream.set("lost"));
-    if (streams === undefined) await new Promise((go) => setTimeout(go, ASK_EVERY));
-  }
-  if (!streams) return ask();
-  follow("/api/v1/events", {
+const EVENTS = {
+  who: (told) => JSON.stringify(told) === JSON.stringify(who.get()) || who.set(told),
+  host: (told) => {
+    const old = fleet.get();
+    if (old) fleet.set({ ...old, host: told, heard: Date.now(), now_ms: hostNow() });
+    else first = told;
+  },
+  fleet: (told) => take(told, told.full === true),
+};
+/** What the host said of itself before it told of its connectors. */
+let first = null;
+let unfollow = null;
+
+function listen() {
+  unfollow = follow("/api/v1/events", {
     state: (now) => {
-      if (now === "none") ask();
-      else if (now === "live") reach.set("ok");
-      else if (!signIn.get()) {
-        stream.set("lost");
-        reach.set("lost");
-      }
+      if (now === "none") return ask();
+      if (now === "live") return reach.set("ok");
+      if (signIn.get()) return undefined;
+      stream.set("lost");
+      return reach.set("lost");
     },
     event: (name, told) => {
-      stream.set("live");
-      reach.set("ok");
-      if (name === "fleet") take(told, told.full === true);
-      else if (name === "state") happening.set(told);
+      EVENTS[name]?.(told);
+      if (name === "fleet" || fleet.get()) stream.set("live");
     },
   });
 }
 
+/** Starts following; called once. */
+export function start() {
+  listen();
+  let rest;
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(rest);
+    if (document.hidden) {
+      rest = setTimeout(() => {
+        unfollow?.();
+        unfollow = null;
+      }, REST_AFTER);
+    } else if (!unfollow) listen();
+  });
+}
+
+let asking = false;
 async function ask() {
+  if (asking) return;
+  asking = true;
+  get("/api/v1/whoami").then(who.set, () => { /* Its refusals still hold. */ });
   for (;;) {
+    await refresh().then(() => stream.set("live"), () => stream.set("lost"));
     await new Promise((go) => setTimeout(go, document.hidden ? ASK_EVERY * 5 : ASK_EVERY));
-    await refresh().catch(() => stream.set("lost"));
   }
 }

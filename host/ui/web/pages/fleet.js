@@ -2,10 +2,10 @@
 
 import { html, useEffect, useMemo } from "../lib/h.js";
 import { t, tn } from "../lib/i18n.js";
-import { count, rate, short, span } from "../lib/format.js";
-import { HEALTHS, inTrouble, lagging, tone, useFleet } from "../lib/live.js";
+import { bytes, count, rate, short, span } from "../lib/format.js";
+import { HEALTHS, hostNow, inTrouble, lagging, tone, useFleet } from "../lib/live.js";
 import { to, tune } from "../lib/route.js";
-import { may } from "../lib/role.js";
+import { Act } from "../parts/act.js";
 import { Choice, Empty, Field, Head, Health } from "../parts/basic.js";
 import { NextAct } from "../parts/acts.js";
 import { Icon } from "../parts/icons.js";
@@ -37,13 +37,14 @@ export function Fleet({ route }) {
   const topics = useMemo(() => [...new Set(rows.flatMap((row) => row.topics ?? []))].sort(), [rows]);
   useEffect(() => { performance.mark?.("fleet"); }, []);
   if (!fleet) return html`<${Head} title=${t("nav.fleet")} /><p class="soft" role="status">${t("loading")}</p>`;
+  if (rows.length === 0 && fleet.host?.ready === false) return html`<${Head} title=${t("nav.fleet")} /><p class="note" role="status">${t("fleet.starting")}</p>`;
   if (rows.length === 0) {
     return html`<${Head} title=${t("nav.fleet")} />
-      <${Empty} title=${t("fleet.empty")} text=${t("fleet.empty-text")} command=${"linkspan run configs/quickstart.yaml"}>${may("admin") && html`<a class="button main" href="#/create">${t("create.first")}</a>`}<//>`;
+      <${Empty} title=${t("fleet.empty")} text=${t("fleet.empty-text")} command=${"linkspan run configs/quickstart.yaml"}><${Act} need="admin" look="button main" href="#/create">${t("create.first")}<//><//>`;
   }
   const { totals } = fleet;
   return html`
-    <${Head} title=${t("nav.fleet")}>${may("admin") && html`<a class="button" href="#/create"><${Icon} name="create" />${t("nav.create")}</a>`}<//>
+    <${Head} title=${t("nav.fleet")} crumb=${html`<${HostLine} of=${fleet.host} />`}><${Act} need="admin" href="#/create"><${Icon} name="create" />${t("nav.create")}<//><//>
     <div class="tallies">
       ${[["trouble", "bad"], ["lagging", "warn"], ["running", "good"], ["still", ""]].map(([group, colour]) => {
         const n = rows.filter(GROUPS[group]).length;
@@ -69,11 +70,14 @@ export function Fleet({ route }) {
         <p class="soft small" role="status">${tn("fleet.shown", shown.length, { all: count(rows.length) })}</p>`}`;
 }
 
+/** What the connectors run in, in a line. */
+const HostLine = ({ of }) => of && html`<a href="#/host">linkspan ${of.version}</a> · ${t("host.up")} ${span(hostNow() - of.started_ms)} · ${t("host.disk")} ${bytes(of.log?.disk_bytes)}${of.disk && html` · ${t("host.free")} ${bytes(of.disk.free_bytes)}`}`;
+
 const Line = ({ row }) => html`
   <span role="cell" class="first"><a class="name cut" href=${to(["connectors", row.name])} title=${row.name}>${row.name}</a>
     ${row.error && inTrouble(row) ? html`<span class="why cut" title=${row.error.message}>${row.error.code ? `${row.error.code} · ` : ""}${row.error.message}</span>` : html`<span class="soft small cut">${t(`kind.${row.type}`)} · ${row.class}</span>`}</span>
   <span role="cell" class="c-state"><${Health} of=${row.health} /></span>
-  <span role="cell" class="opt cut soft small">${row.topics?.join(", ")}</span>
+  <span role="cell" class="opt c-topic cut soft small">${row.topics?.join(", ")}</span>
   <span role="cell" class="right num c-rate">${rate(row.rate?.records_per_s)}</span>
   <span role="cell" class="right num c-lag">${row.lag ? `${short(row.lag.records)} · ${span(row.lag.seconds === null ? null : row.lag.seconds * 1000)}` : "–"}</span>
   <span role="cell" class="right num opt">${row.freshness_s === null ? "–" : span(row.freshness_s * 1000)}</span>

@@ -48,6 +48,18 @@ function bands(nodes, edges) {
   return { near, all: all.sort((a, b) => bad(b) - bad(a) || b.length - a.length || (first(a) < first(b) ? -1 : 1)) };
 }
 
+/** As many nodes as are drawn at once: whole bands, those with trouble first. */
+function first(nodes, edges) {
+  if (nodes.length <= DRAWN_MAX) return nodes;
+  const ids = new Set(nodes.map((node) => node.id));
+  const drawn = [];
+  for (const band of bands(nodes, edges.filter((edge) => ids.has(edge.from) && ids.has(edge.to))).all) {
+    if (drawn.length && drawn.length + band.length > DRAWN_MAX) break;
+    drawn.push(...band.slice(0, DRAWN_MAX));
+  }
+  return drawn;
+}
+
 /** Places of all nodes: `Map id → {node, x, y}`, and the size of the whole. */
 export function layout(nodes, edges) {
   const dead = new Set(edges.filter((edge) => edge.dlq).map((edge) => edge.to));
@@ -114,9 +126,8 @@ function Drawing({ told, q }) {
     const near = new Set(told.nodes.filter((node) => node.name.toLowerCase().includes(q)).map((node) => node.id));
     const wanted = new Set(near);
     if (q) for (const edge of told.edges) if (near.has(edge.from) || near.has(edge.to)) wanted.add(edge.from).add(edge.to);
-    const weight = (node) => node.health && ["bad", "warn"].includes(tone(node.health)) ? 0 : 1;
-    const all = told.nodes.filter((node) => wanted.has(node.id)).sort((a, b) => weight(a) - weight(b));
-    const drawn = all.slice(0, DRAWN_MAX);
+    const all = told.nodes.filter((node) => wanted.has(node.id));
+    const drawn = first(all, told.edges);
     const ids = new Set(drawn.map((node) => node.id));
     return { nodes: drawn, hidden: all.length - drawn.length, edges: told.edges.filter((edge) => ids.has(edge.from) && ids.has(edge.to)) };
   }, [told, q]);

@@ -4,7 +4,7 @@ import { html } from "../lib/h.js";
 import { call, seg } from "../lib/api.js";
 import { t } from "../lib/i18n.js";
 import { fleet, refresh } from "../lib/live.js";
-import { may } from "../lib/role.js";
+import { Act } from "./act.js";
 import { ask, perform } from "./dialog.js";
 
 const put = (name, verb, method = "PUT", query = "") => async () => {
@@ -50,8 +50,7 @@ export const remove = (row) => ask({
 
 /** The act that a row needs most. */
 export function NextAct({ row }) {
-  const button = (text, act) => html`<button type="button" class="button tiny" aria-label=${`${text}: ${row.name}`} onClick=${act}>${text}</button>`;
-  if (!may("operator")) return null;
+  const button = (text, act) => html`<${Act} look="button tiny" label=${`${text}: ${row.name}`} onClick=${act}>${text}<//>`;
   if (["failed", "degraded", "hung"].includes(row.health)) return button(t("act.restart"), () => restart(row, true));
   if (["paused", "stopped"].includes(row.health)) return button(t("act.resume"), () => resume(row));
   return null;

@@ -72,13 +72,6 @@ export const Empty = ({ title, text, command, children }) => html`
     ${children && html`<div class="row">${children}</div>`}
   </div>`;
 
-/** What this host does not serve: said plainly, with how it is done without. */
-export const Missing = ({ what, command }) => html`<${Empty} title=${t("missing.title", { what })} text=${t("missing.text")} command=${command} />`;
-
-/** As `Loaded`, where a host may not have the answer at all. */
-export const Offered = ({ of, what, command, children }) => of.error?.status === 404 || of.error?.status === 405
-  ? html`<${Missing} what=${what} command=${command} />` : html`<${Loaded} of=${of}>${children}<//>`;
-
 export function Head({ title, crumb, badge, children }) {
   useEffect(() => {
     document.title = `${title} · linkspan`;

@@ -35,6 +35,15 @@ function dump(value) {
   return lines.join("\n");
 }
 
+/** Lets the browser keep a text as a file. */
+export function download(name, parts, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([parts].flat(), { type }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 export function Bytes({ of, title }) {
   const [bytes, show] = useState(false);
   const some = of !== null && of !== undefined && !hidden(of);

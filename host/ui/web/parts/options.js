@@ -9,7 +9,7 @@ import { Field } from "./basic.js";
 const ELSEWHERE = new Set(["name", "connector.class", "connector.plugin.version"]);
 const VERSIONS = /\.plugin\.version$/;
 
-function Value({ option, known, value, set, wrong, more }) {
+export function Value({ option, known, value, set, wrong, more }) {
   const { name, type, documentation, required } = option;
   const list = useId();
   const hint = html`${documentation}${option.default_value !== null && option.default_value !== "" && html` <span class="tag">${t("topics.default")} ${option.default_value}</span>`}`;
