@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::pipeline::summary;
-use crate::support::{Scratch, repository, run_once};
+use crate::support::{Scratch, linkspan, repository, run, run_once};
 
 #[test]
 fn every_shipped_pipeline_runs() {
@@ -56,6 +56,46 @@ fn every_example_of_a_connector_runs() {
         count += 1;
     }
     assert!(count >= 3, "{count} connectors have an example");
+}
+
+/// What is copied first must not begin with a warning; a variable that its user sets is none.
+#[test]
+fn nothing_shipped_is_warned_of() {
+    let root = repository();
+    let folders = [
+        "configs",
+        "configs/host",
+        "configs/http",
+        "configs/legacy",
+        "configs/servers",
+    ];
+    let mut files: Vec<PathBuf> = folders
+        .iter()
+        .flat_map(|folder| yaml_files(&root.join(folder)))
+        .collect();
+    files.extend(
+        fs::read_dir(root.join("connectors"))
+            .unwrap()
+            .map(|folder| folder.unwrap().path().join("example.yaml"))
+            .filter(|example| example.is_file()),
+    );
+    // It is laid over another file.
+    let overlay = root.join("configs/legacy/postgres.yaml");
+    files.retain(|yaml| *yaml != overlay);
+    for yaml in &files {
+        let mut command = linkspan(&["validate"]);
+        command.arg(yaml);
+        if yaml.ends_with("legacy/nightly.yaml") {
+            command.arg("--overlay").arg(&overlay);
+        }
+        let said = run(&mut command).expect_code(0).stderr;
+        let lints: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with("warning[LS09"))
+            .collect();
+        assert!(lints.is_empty(), "{}: {lints:#?}", yaml.display());
+    }
+    assert!(files.len() >= 25, "{} files", files.len());
 }
 
 fn weather_keeps_the_order_of_each_airport(scratch: &Scratch) {

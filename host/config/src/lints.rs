@@ -33,7 +33,7 @@ pub(crate) fn lint(report: &mut Report, view: &View<'_>, catalog: &dyn Catalog) 
     if report.has_errors() {
         return;
     }
-    unwritten_topics(report, view);
+    unwritten_topics(report, view, catalog);
     idle_tasks(report, view);
     spread_without_key(report, view, catalog);
 }
@@ -76,25 +76,31 @@ fn within(entry: &Entry, option: &str) -> Option<Span> {
     })
 }
 
-fn unwritten_topics(report: &mut Report, view: &View<'_>) {
-    let written: BTreeSet<&str> = view
-        .of(ClassKind::Source)
-        .flat_map(|(plan, _)| plan.topics.iter().map(String::as_str))
-        // Dead letters of any connector are written, too.
-        .chain(view.connectors.iter().filter_map(|plan| {
-            let letters = plan.config.get("errors.deadletterqueue.topic.name");
-            letters.map(String::as_str)
-        }))
-        .collect();
-    if view
-        .of(ClassKind::Source)
-        .any(|(plan, _)| plan.topics.is_empty())
-    {
-        return;
+/// The topics that are written here, dead letters among them; `None` where a source or its steps make them up.
+fn written(view: &View<'_>, catalog: &dyn Catalog) -> Option<BTreeSet<String>> {
+    let letters = view
+        .connectors
+        .iter()
+        .filter_map(|plan| plan.config.get("errors.deadletterqueue.topic.name"));
+    let mut written: BTreeSet<String> = letters.cloned().collect();
+    for (plan, _) in view.of(ClassKind::Source) {
+        if plan.topics.is_empty() {
+            return None;
+        }
+        for topic in &plan.topics {
+            written.extend(catalog.step_topics(&plan.config, topic)?);
+        }
     }
+    Some(written)
+}
+
+fn unwritten_topics(report: &mut Report, view: &View<'_>, catalog: &dyn Catalog) {
+    let Some(written) = written(view, catalog) else {
+        return;
+    };
     for (plan, entry) in view.of(ClassKind::Sink) {
         for topic in &plan.topics {
-            if written.contains(topic.as_str()) {
+            if written.contains(topic) {
                 continue;
             }
             let mut draft = Draft::warning(
@@ -105,7 +111,7 @@ fn unwritten_topics(report: &mut Report, view: &View<'_>) {
                     plan.name
                 ),
             );
-            if let Some(known) = closest(topic, written.iter().copied()) {
+            if let Some(known) = closest(topic, written.iter().map(String::as_str)) {
                 draft = draft.label(format!("did you mean `{known}`?"));
             }
             report.push(draft);

@@ -261,6 +261,16 @@ pub trait Catalog {
         let _known_nothing_about = config;
         Vec::new()
     }
+    /// Returns the topics that the steps of a source may send records of `topic` to; `None` where that is not known before
+    /// the records are.
+    fn step_topics(
+        &self,
+        config: &std::collections::BTreeMap<String, String>,
+        topic: &str,
+    ) -> Option<Vec<String>> {
+        let _known_nothing_about = config;
+        Some(vec![topic.to_owned()])
+    }
     /// Returns the options of steps that hold secrets.
     fn step_secrets(&self, config: &std::collections::BTreeMap<String, String>) -> Vec<String> {
         let _known_nothing_about = config;

@@ -98,6 +98,12 @@ impl Catalog for Installed {
         places.collect()
     }
 
+    fn step_topics(&self, config: &BTreeMap<String, String>, topic: &str) -> Option<Vec<String>> {
+        let steps = read_steps(config, &InstalledClasses::new(&self.1));
+        let topics = steps.topics_after(topic)?;
+        Some(topics.iter().map(|topic| topic.to_string()).collect())
+    }
+
     fn step_secrets(&self, config: &BTreeMap<String, String>) -> Vec<String> {
         let own = self.options_of_steps(config).into_iter();
         let mut secrets: Vec<String> = own

@@ -267,6 +267,10 @@ impl Transform for EventRouter {
         record.topic = self.router.route(&route)?;
         Ok(Some(record))
     }
+
+    fn routed(&mut self, _topic: &Arc<str>) -> Option<Arc<str>> {
+        None
+    }
 }
 
 /// A column with its schema.

@@ -299,6 +299,10 @@ impl Transform for ExtractNewRecordState {
         self.drop_fields(&mut record)?;
         Ok(Some(record))
     }
+
+    fn routed(&mut self, topic: &Arc<str>) -> Option<Arc<str>> {
+        self.route_by.is_empty().then(|| Arc::clone(topic))
+    }
 }
 
 impl ExtractNewRecordState {

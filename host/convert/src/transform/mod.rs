@@ -39,6 +39,7 @@ mod timestamp_router;
 mod value_to_key;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use crate::options::{ConfigProblem, OptionDef, OptionType, Rule, Settings};
 pub use java_regex::{pattern_problem, whole_match};
@@ -63,6 +64,12 @@ pub trait Transform: fmt::Debug + Send {
     /// # Errors
     /// The record is refused; nothing of it may be assumed applied.
     fn apply(&mut self, record: Record) -> Result<Option<Record>, Error>;
+
+    /// Returns the topic that records of `topic` go to, `None` where each record decides. Asked of a configuration, before
+    /// any record is there.
+    fn routed(&mut self, topic: &Arc<str>) -> Option<Arc<str>> {
+        Some(Arc::clone(topic))
+    }
 }
 
 /// Which halves of a record are looked at or changed. A half that is not comes as null or as empty bytes and stays so.

@@ -70,4 +70,8 @@ impl Transform for RegexRouter {
         record.topic = self.route(&record.topic)?;
         Ok(Some(record))
     }
+
+    fn routed(&mut self, topic: &Arc<str>) -> Option<Arc<str>> {
+        self.route(topic).ok()
+    }
 }

@@ -170,6 +170,27 @@ pub fn read_steps(config: &BTreeMap<String, String>, plugins: &dyn PluginClasses
     reader.out
 }
 
+impl StepsConfig {
+    /// Returns the topics that records of `topic` may go to; `None` where a step decides it by the record, or is a
+    /// plugin's.
+    #[must_use]
+    pub fn topics_after(&self, topic: &str) -> Option<BTreeSet<Arc<str>>> {
+        let mut topics = BTreeSet::from([Arc::from(topic)]);
+        for step in &self.steps {
+            let (mut transform, _) = step.builtin.as_ref()?.build(&step.options, 0).ok()?;
+            let mut after = BTreeSet::new();
+            for topic in topics {
+                after.insert(transform.routed(&topic)?);
+                if step.condition.is_some() {
+                    after.insert(topic);
+                }
+            }
+            topics = after;
+        }
+        Some(topics)
+    }
+}
+
 struct Reader<'a> {
     config: &'a BTreeMap<String, String>,
     plugins: &'a dyn PluginClasses,
@@ -656,5 +677,40 @@ mod tests {
                 .known
                 .contains(&"transforms.a.field".to_owned())
         );
+    }
+
+    #[test]
+    fn topics_are_known_where_no_step_decides_by_the_record() {
+        let router = |name: &'static str, more: &[(&'static str, &'static str)]| {
+            let mut options = vec![
+                ("transforms", name),
+                ("transforms.r.type", "RegexRouter"),
+                ("transforms.r.regex", "in(.*)"),
+                ("transforms.r.replacement", "out$1"),
+                ("predicates", "p"),
+                ("predicates.p.type", "RecordIsTombstone"),
+                ("transforms.o.type", "com.example.Own"),
+                ("transforms.t.type", "TimestampRouter"),
+                ("transforms.d.type", "DropHeaders"),
+                ("transforms.d.headers", "x"),
+            ];
+            options.extend(more);
+            let topics = read(&options).topics_after("in-a")?;
+            Some(
+                topics
+                    .iter()
+                    .map(|topic| topic.to_string())
+                    .collect::<Vec<_>>(),
+            )
+        };
+        let known = |topics: &[&str]| Some(topics.iter().map(|&topic| topic.to_owned()).collect());
+        assert_eq!(router("", &[]), known(&["in-a"]));
+        assert_eq!(router("r,d", &[]), known(&["out-a"]));
+        assert_eq!(
+            router("r", &[("transforms.r.predicate", "p")]),
+            known(&["in-a", "out-a"])
+        );
+        assert_eq!(router("d,o", &[]), None);
+        assert_eq!(router("t", &[]), None);
     }
 }

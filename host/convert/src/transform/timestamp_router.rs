@@ -54,4 +54,8 @@ impl Transform for TimestampRouter {
         record.topic = Arc::from(topic);
         Ok(Some(record))
     }
+
+    fn routed(&mut self, _topic: &Arc<str>) -> Option<Arc<str>> {
+        None
+    }
 }
