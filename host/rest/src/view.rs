@@ -153,12 +153,13 @@ pub trait HostView: Send + Sync + fmt::Debug + 'static {
         Err(not_here())
     }
 
-    /// Everything that is wrong with the options of a connector, as `ConfigInfos`.
+    /// Everything that is wrong with the options of a connector, as `ConfigInfos`; with `connect` also what its connector
+    /// cannot reach.
     ///
     /// # Errors
     /// No plugin offers the class.
-    fn validate(&self, request: Value) -> Result<Value, Refusal> {
-        drop(request);
+    fn validate(&self, request: Value, connect: bool) -> Result<Value, Refusal> {
+        let _asked = (request, connect);
         Err(not_here())
     }
 

@@ -87,9 +87,19 @@ pub(crate) async fn try_source(State(host): State<Host>, body: Bytes) -> Respons
     ask(host, move |view| view.try_source(parse(&body)?)).await
 }
 
+#[derive(Debug, Deserialize)]
+pub(crate) struct Attempt {
+    connect: Option<bool>,
+}
+
 /// `POST /api/v1/validate`
-pub(crate) async fn validate(State(host): State<Host>, body: Bytes) -> Response {
-    ask(host, move |view| view.validate(parse(&body)?)).await
+pub(crate) async fn validate(
+    State(host): State<Host>,
+    Query(query): Query<Attempt>,
+    body: Bytes,
+) -> Response {
+    let connect = query.connect.unwrap_or(false);
+    ask(host, move |view| view.validate(parse(&body)?, connect)).await
 }
 
 /// `GET /api/v1/config/plan`

@@ -61,7 +61,9 @@ impl Host {
             "connectors:\n  tick: { connector: generator-source, topic: ticks, count: 3 }\n",
         );
         run(linkspan(&["run", "--once", "--data"]).arg(&data).arg(job)).expect_code(0);
-        let mut command = linkspan(&["run", "--listen", "127.0.0.1:0", "--data"]);
+        scratch.write("more/libcut.so", "not a plugin any more");
+        let mut command = linkspan(&["run", "--listen", "127.0.0.1:0", "--plugin-path"]);
+        command.arg(scratch.path("more")).arg("--data");
         let child = start(
             command.arg(&data).arg(yaml),
             &scratch.path("stdout"),
@@ -551,10 +553,18 @@ fn workbench(host: &mut Host) {
     let of = |check: &str| findings.iter().find(|found| found["check"] == check);
     assert_eq!(of("data directory").unwrap()["status"], "ok", "{doctor}");
     assert_eq!(of("disk speed").unwrap()["remedy"], Value::Null);
+    let refused = of("plugin file").unwrap()["found"].as_str().unwrap();
+    assert!(refused.contains("libcut.so"), "{doctor}");
     let wrong = json!({ "name": "x", "config": { "connector.class": "file-source", "pth": "a" } });
     let infos = host.ask("POST /api/v1/validate", &[], Some(wrong));
     assert!(infos["error_count"].as_u64().unwrap() > 0, "{infos}");
     host.refused("POST", "/api/v1/validate", Some("{\"config\":{}}"), 400);
+    // What it needs outside is tried only where that is asked for.
+    let nowhere = json!({ "name": "x", "config": { "connector.class": "file-source", "path": "/nowhere/at-all.txt", "topic": "t" } });
+    for (query, errors) in [("", 0), ("?connect=true", 1)] {
+        let infos = host.ask("POST /api/v1/validate", &[query], Some(nowhere.clone()));
+        assert_eq!(infos["error_count"], errors, "{query}: {infos}");
+    }
     host.refused(
         "POST",
         "/api/v1/transforms/try",

@@ -58,7 +58,7 @@ pub(super) fn plugins(paths: &[PathBuf]) -> Vec<Finding> {
 }
 
 /// Whether there is anything to connect with.
-pub(super) fn classes(n: usize) -> Finding {
+fn classes(n: usize) -> Finding {
     if n == 0 {
         return Finding::fail(
             "plugins",

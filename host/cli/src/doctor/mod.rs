@@ -7,7 +7,7 @@ mod directory;
 mod host;
 mod machine;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -106,9 +106,10 @@ fn here(args: &DoctorArgs) -> Vec<Finding> {
     findings
 }
 
-/// What a running host finds of its own machine.
-pub(crate) fn of_host(data: &Path, classes: usize) -> Vec<Value> {
-    let mut findings = vec![machine::version(), machine::classes(classes)];
+/// What a running host finds of its own machine; `plugin_paths` is where it was told to look for plugins.
+pub(crate) fn of_host(data: &Path, plugin_paths: &[PathBuf]) -> Vec<Value> {
+    let mut findings = vec![machine::version()];
+    findings.extend(machine::plugins(plugin_paths));
     findings.extend(directory::look(data).0);
     findings.push(machine::open_files());
     findings.push(machine::clock(data));

@@ -106,8 +106,8 @@ impl HostView for Starting {
         self.commands()?.try_source(request)
     }
 
-    fn validate(&self, request: Value) -> Result<Value, Refusal> {
-        self.commands()?.validate(request)
+    fn validate(&self, request: Value, connect: bool) -> Result<Value, Refusal> {
+        self.commands()?.validate(request, connect)
     }
 
     fn plan(&self) -> Result<Value, Refusal> {

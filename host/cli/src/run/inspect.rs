@@ -184,9 +184,8 @@ impl Commands {
 
     /// What the command `doctor` finds, of the machine that this host runs on.
     pub(super) fn doctor(&self) -> Value {
-        let (registry, _) = self.hub.installed();
-        let classes = registry.classes().len();
-        json!({ "findings": crate::doctor::of_host(&self.jobs.data, classes) })
+        let jobs = &self.jobs;
+        json!({ "findings": crate::doctor::of_host(&jobs.data, &jobs.asked.plugin_paths) })
     }
 
     /// Steps that mend dead letters.
@@ -227,13 +226,13 @@ impl Commands {
     }
 
     /// `ConfigInfos` of options that are not stored.
-    pub(super) fn validate(&self, request: Value) -> Result<Value, Refusal> {
+    pub(super) fn validate(&self, request: Value, connect: bool) -> Result<Value, Refusal> {
         let given = read::<ToValidate>(request)?.given();
         let class = given.get("connector.class").cloned().flatten();
         let class = class.ok_or_else(|| {
             Refusal::new(400, "LS0619", "the configuration has no `connector.class`")
                 .help("GET /api/v1/plugins lists the classes")
         })?;
-        linkspan_rest::connect::ConnectHost::validate(&*self.hub, &class, given, false)
+        linkspan_rest::connect::ConnectHost::validate(&*self.hub, &class, given, connect)
     }
 }

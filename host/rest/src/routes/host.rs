@@ -198,6 +198,11 @@ pub(super) const ROWS: &[Route] = &[
         "Everything that is wrong with the options of a connector",
         || post(workbench::validate),
     )
+    .asks(&[Param {
+        name: "connect",
+        kind: "boolean",
+        docs: "Also try what the connector needs outside: files, addresses, credentials, tables",
+    }])
     .takes("ToValidate")
     .answers("ConfigInfos"),
     Route::new(

@@ -354,7 +354,7 @@ export default {
   "kind.transform": "transform",
   "plugins.aliases": "Also called",
   "plugins.plugin": "Plugin",
-  "plugins.refused": "A plugin file is missing here? The host says why it refused one:",
+  "plugins.refused": "A plugin is missing here? The host says which files it refused, and why:",
   "plugins.secret": "secret",
   "records.start.earliest": "the first record",
   "records.start.tail": "the last records",
