@@ -6,7 +6,7 @@ import { t } from "../lib/i18n.js";
 import { count } from "../lib/format.js";
 import { to, tune } from "../lib/route.js";
 import { useLoad } from "../lib/load.js";
-import { Empty, Facts, Field, Head, Loaded, Table } from "../parts/basic.js";
+import { Empty, Facts, Field, Head, Loaded, Table, prose } from "../parts/basic.js";
 import { Act } from "../parts/act.js";
 
 const ORDER = ["source", "sink", "transform"];
@@ -43,5 +43,5 @@ function One({ route }) {
       <div class="filters"><${Field} wide type="search" label=${t("create.find")} value=${route.query.q ?? ""} onInput=${(event) => tune({ q: event.currentTarget.value })} /></div>
       <section class="card flush"><${Table} label=${t("plugins.options")} heads=${[t("name"), t("plugins.type"), t("topics.default"), t("topics.meaning")]}>
       ${one.options.filter((option) => !q || `${option.name} ${option.doc}`.toLowerCase().includes(q)).map((option) => html`<tr key=${option.name}><td class="mono wrap">${option.name} ${option.required && html`<span class="tag">${t("create.required")}</span>`} ${option.secret && html`<span class="tag">${t("plugins.secret")}</span>`}</td><td class="small">${option.type}</td>
-        <td class="mono wrap">${option.default ?? "–"}</td><td class="small">${option.doc}${option.values?.length > 0 && html`<div class="mono soft">${option.values.join(" · ")}</div>`}</td></tr>`)}<//></section></div>`}<//>`;
+        <td class="mono wrap">${option.default ?? "–"}</td><td class="small">${prose(option.doc)}${option.values?.length > 0 && html`<div class="mono soft">${option.values.join(" · ")}</div>`}</td></tr>`)}<//></section></div>`}<//>`;
 }

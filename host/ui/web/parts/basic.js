@@ -23,6 +23,12 @@ function Ago({ ms }) {
   return t("time.ago", { span: span(hostNow() - ms) });
 }
 
+/** Text of the host with its names between backticks set as code; an odd number of backticks is no markup. */
+export function prose(text) {
+  const pieces = String(text ?? "").split("`");
+  return pieces.length % 2 === 0 ? text : pieces.map((piece, at) => (at % 2 ? html`<code key=${at}>${piece}</code>` : piece));
+}
+
 /** Everything an error says: what, where, why; its code with the page that explains it; what to do. */
 export function Trouble({ error, title }) {
   if (!error) return null;
@@ -32,9 +38,9 @@ export function Trouble({ error, title }) {
   return html`
     <div class="note bad" role="alert">
       ${title && html`<h2>${title}</h2>`}
-      <p class="what wrap">${lost ? t("error.unreachable") : message || t("error.unknown")}</p>
+      <p class="what wrap">${lost ? t("error.unreachable") : message ? prose(message) : t("error.unknown")}</p>
       ${lost && html`<p class="soft small">${message}</p>`}
-      ${fix && html`<p class="fix wrap"><b>${t("error.fix")}</b> ${fix}</p>`}
+      ${fix && html`<p class="fix wrap"><b>${t("error.fix")}</b> ${prose(fix)}</p>`}
       ${code && html`<${Explain} code=${code} />`}
     </div>`;
 }

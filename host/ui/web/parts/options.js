@@ -3,7 +3,7 @@
 
 import { html, useId, useState } from "../lib/h.js";
 import { t, tn } from "../lib/i18n.js";
-import { Field } from "./basic.js";
+import { Field, prose } from "./basic.js";
 
 /** Options that stand elsewhere on the page. */
 const ELSEWHERE = new Set(["name", "connector.class", "connector.plugin.version"]);
@@ -12,7 +12,7 @@ const VERSIONS = /\.plugin\.version$/;
 export function Value({ option, known, value, set, wrong, more }) {
   const { name, type, documentation, required } = option;
   const list = useId();
-  const hint = html`${documentation}${option.default_value !== null && option.default_value !== "" && html` <span class="tag">${t("topics.default")} ${option.default_value}</span>`}`;
+  const hint = html`${prose(documentation)}${option.default_value !== null && option.default_value !== "" && html` <span class="tag">${t("topics.default")} ${option.default_value}</span>`}`;
   const label = html`<span class="mono">${name}</span>${required && html` <span class="tag">${t("create.required")}</span>`}`;
   const change = (event) => set(name, event.currentTarget.value);
   const choices = type === "BOOLEAN" ? ["true", "false"] : [...new Set([...(known?.recommended_values ?? []), ...more])];
