@@ -179,13 +179,31 @@ impl<D: Disk> Output<D> {
     }
 }
 
+/// Makes a folder, and those above it. Where a file stands in the way the system says that it exists: what is missing is
+/// the folder.
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder).map_err(|error| {
+        let mut above = folder.ancestors();
+        match above.find(|at| at.is_file()) {
+            Some(file) => io::Error::new(
+                io::ErrorKind::NotFound,
+                format!(
+                    "`{}` is a file, and a folder is wanted there: move it away, or choose another path",
+                    file.display()
+                ),
+            ),
+            None => error,
+        }
+    })
+}
+
 /// Opens `path` for writing, with its folder, and makes its name durable; returns its length and inode too.
 pub(crate) fn open(path: &Path) -> io::Result<(File, u64, u64)> {
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let file = OpenOptions::new()
         .create(true)
         .truncate(false)

@@ -11,6 +11,8 @@ use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use crate::output::make_folder;
+
 /// What lies under a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Entry {
@@ -143,7 +145,7 @@ impl Storage for Local {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let folder = folder_of(to);
-        fs::create_dir_all(folder)?;
+        make_folder(folder)?;
         match fs::rename(from, to) {
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 move_by_copy(from, to)?;
@@ -162,7 +164,7 @@ impl Storage for Local {
     }
 
     fn create(&self, path: &Path, suffix: &str) -> io::Result<Box<dyn Draft>> {
-        fs::create_dir_all(folder_of(path))?;
+        make_folder(folder_of(path))?;
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(suffix);
         let temporary = PathBuf::from(temporary);
