@@ -38,7 +38,7 @@ export function Trouble({ error, title }) {
   return html`
     <div class="note bad" role="alert">
       ${title && html`<h2>${title}</h2>`}
-      <p class="what wrap">${lost ? t("error.unreachable") : message ? prose(message) : t("error.unknown")}</p>
+      <p class="what wrap">${lost ? t("error.unreachable") : message || t("error.unknown")}</p>
       ${lost && html`<p class="soft small">${message}</p>`}
       ${fix && html`<p class="fix wrap"><b>${t("error.fix")}</b> ${prose(fix)}</p>`}
       ${code && html`<${Explain} code=${code} />`}
