@@ -208,6 +208,7 @@ fn every_route_answers_as_it_is_described() {
     topics(host);
     groups(host);
     workbench(host);
+    trials(host);
     changes(host);
     let stream = host.stream();
     assert!(stream.contains("text/event-stream"), "{stream}");
@@ -512,7 +513,10 @@ fn workbench(host: &mut Host) {
         assert!(!detail["config_keys"].as_array().unwrap().is_empty());
     }
     host.refused("GET", "/api/v1/plugins/nope", None, 404);
+}
 
+/// What is tried before it is done: transforms, a source, a configuration, the machine.
+fn trials(host: &mut Host) {
     let trial =
         json!({ "connector": "out", "record": { "topic": "lines", "value": { "n": 7, "m": 1 } } });
     let tried = host.ask("POST /api/v1/transforms/try", &[], Some(trial));
