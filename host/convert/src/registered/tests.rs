@@ -43,7 +43,7 @@ fn configure(class: &str, options: &[(&str, &str)]) -> Result<Arc<RegisteredConv
 #[test]
 fn subjects_are_named_by_topic_record_or_both() {
     let schema = Schema::structure(vec![Field::new("a", Schema::new(Kind::Int32))]).unwrap();
-    let named = Arc::new(schema.clone().with_name("shop.Order"));
+    let named = Arc::new(schema.with_name("shop.Order"));
     let plain = Arc::new(Schema::new(Kind::Int32));
     for class in ["avro", "json-schema"] {
         for (strategy, subject) in [
