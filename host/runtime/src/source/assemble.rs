@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use linkspan_convert::{Stage, TimestampType};
+use linkspan_convert::Stage;
 use linkspan_log::{Append, Commit, KvPut, LogBackend, Store, Topic};
 use linkspan_plugin::batch::{Data, OffsetChange, REJECTED_HEADER, SourceBatch, SourceRecord};
 use linkspan_types::{PartitionId, TopicName};
@@ -291,15 +291,7 @@ impl Assembler {
         let Some(chain) = &mut self.chain else {
             return Ok(Written::default());
         };
-        let incoming = Incoming {
-            topic,
-            partition: (record.partition >= 0).then_some(record.partition),
-            timestamp: record.timestamp,
-            timestamp_type: TimestampType::NoTimestamp,
-            key: record.key,
-            value: record.value,
-            origin: None,
-        };
+        let incoming = Incoming::of_source(topic, record);
         let headers: Vec<_> = record.headers.clone().collect();
         let made = chain.apply(&incoming, &headers)?;
         if made > 1 {

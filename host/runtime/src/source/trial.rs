@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use linkspan_convert::TimestampType;
 use linkspan_plugin::batch::{self, Limits, SourceBatch, SourceRecord};
 use linkspan_plugin::{PluginError, Registry, Task};
 use serde_json::json;
@@ -202,15 +201,7 @@ impl Attempt {
             self.found.records.push(made);
             return Ok(());
         };
-        let incoming = Incoming {
-            topic: &base.topic,
-            partition: (record.partition >= 0).then_some(record.partition),
-            timestamp: record.timestamp,
-            timestamp_type: TimestampType::NoTimestamp,
-            key: record.key,
-            value: record.value,
-            origin: None,
-        };
+        let incoming = Incoming::of_source(&base.topic, record);
         let headers: Vec<_> = record.headers.clone().collect();
         let n = chain.apply(&incoming, &headers)?;
         self.found.filtered += usize::from(n == 0);

@@ -27,7 +27,7 @@ use linkspan_convert::{
     Coordinates, Error, Headers, Record, SchemaAndValue, Stage as RecordStage, TimestampType, Value,
 };
 use linkspan_plugin::Registry;
-use linkspan_plugin::batch::Data;
+use linkspan_plugin::batch::{Data, SourceRecord};
 
 use self::frames::{Frame, Frames};
 pub use self::installed::InstalledClasses;
@@ -86,6 +86,21 @@ pub(crate) struct Incoming<'a> {
     pub(crate) value: Data<'a>,
     /// Where a sink's record lies in the log.
     pub(crate) origin: Option<Origin>,
+}
+
+impl<'a> Incoming<'a> {
+    /// Returns a record as its source hands it over.
+    pub(crate) fn of_source(topic: &'a str, record: &SourceRecord<'a>) -> Self {
+        Self {
+            topic,
+            partition: (record.partition >= 0).then_some(record.partition),
+            timestamp: record.timestamp,
+            timestamp_type: TimestampType::NoTimestamp,
+            key: record.key,
+            value: record.value,
+            origin: None,
+        }
+    }
 }
 
 /// Where a record was read from; the topic's name is the one it came in with.
