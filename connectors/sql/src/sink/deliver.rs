@@ -198,8 +198,12 @@ impl SqlSink {
                 self.written(&parcel.moves, parcel.progress);
                 Ok(())
             }
-            Err(Failure::Records(bad)) => Err(Failure::Said(at_fault(&parcel.places, bad))),
             Err(failure) => {
+                let failure = match failure {
+                    Failure::Records(bad) => Failure::Said(at_fault(&parcel.places, bad)),
+                    other => other,
+                };
+                // It stays owed also where nothing but a new task can help: whoever calls again must not get past it.
                 self.owed = Some(parcel);
                 Err(failure)
             }

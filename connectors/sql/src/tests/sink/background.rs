@@ -104,6 +104,11 @@ fn a_record_at_fault_is_named_one_call_later() {
             "{error}"
         );
         assert!(!error.message().contains("geheim"), "{error}");
+        // Nothing that comes later gets past it.
+        for _ in 0..2 {
+            let again = sink.put(&large(2 * ROWS)).unwrap_err();
+            assert_eq!(again.message(), error.message());
+        }
         assert_eq!(db.sql("SELECT count(*) FROM t"), "0");
     });
 }
