@@ -79,7 +79,10 @@ fn relay_one(client: TcpStream, server: TcpStream, next: &Mutex<Option<Cut>>, cu
                     break;
                 }
             }
-            close(&from, &to);
+            // Where it is cut, the end comes when the server is dead: before, a new connection would be told that COMMIT arrived.
+            if !muted.load(Ordering::SeqCst) {
+                close(&from, &to);
+            }
         })
     };
     let (mut from, mut to) = (client, server);
