@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Scratch, linkspan, repository, run, run_once, start, wait};
-use crate::workshop::plain_cargo;
+use serde_json::Value;
+
+use crate::support::{Ran, Scratch, linkspan, repository, run, run_once, start, wait};
+use crate::workshop::{current_cargo, plain_cargo, unsteered};
 
 /// A clean build of the sdk, the testkit and what they need, on a busy machine.
 const BUILD_LIMIT: Duration = Duration::from_secs(900);
@@ -29,6 +31,28 @@ fn cargo(scratch: &Scratch, folder: &Path, what: &str) -> PathBuf {
         scratch.read("stderr")
     );
     target.join("debug")
+}
+
+/// `linkspan plugin test`, with the libraries that are there already.
+fn plugin_test(scratch: &Scratch, folder: &Path) -> Ran {
+    let mut command = linkspan(&["plugin", "test", "-o", "json"]);
+    unsteered(&mut command);
+    command
+        .arg(folder)
+        // The cargo of this run, as `plain_cargo` takes it.
+        .env("CARGO", current_cargo())
+        .env("CARGO_NET_OFFLINE", "true")
+        .env(
+            "CARGO_TARGET_DIR",
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join("newcomers"),
+        );
+    let (stdout, stderr) = (scratch.path("stdout"), scratch.path("stderr"));
+    let status = wait(&mut start(&mut command, &stdout, &stderr), BUILD_LIMIT);
+    Ran {
+        status: status.expect("`plugin test` ends in time"),
+        stdout: scratch.read("stdout"),
+        stderr: scratch.read("stderr"),
+    }
 }
 
 /// Makes, tests, builds and runs one; its pipeline ends with 1000 lines in `out.txt`.
@@ -54,6 +78,14 @@ fn lives(kind: &str) {
         scratch.read("stdout")
     );
     let built = cargo(&scratch, &folder, "build");
+    let tested = plugin_test(&scratch, &folder).expect_code(0);
+    let said: Value = serde_json::from_str(tested.stdout.trim()).unwrap();
+    assert_eq!(said["conformance"], true, "{said}");
+    assert_eq!(
+        said["classes"].as_array().map(Vec::len),
+        Some(usize::from(kind != "transform")),
+        "{said}"
+    );
     let plugins = scratch.path("plugins");
     fs::create_dir(&plugins).unwrap();
     let library = format!("libfresh_{kind}.so");
@@ -85,19 +117,17 @@ fn lives(kind: &str) {
     let text = fs::read_to_string(folder.join(file)).unwrap();
     assert!(text.contains(sound), "{text}");
     fs::write(folder.join(file), text.replace(sound, broken)).unwrap();
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("newcomers");
-    let mut test = plain_cargo();
-    test.args(["test", "--offline", "--target-dir"])
-        .arg(target)
-        .current_dir(&folder);
-    let (stdout, stderr) = (scratch.path("stdout"), scratch.path("stderr"));
-    let status = wait(&mut start(&mut test, &stdout, &stderr), BUILD_LIMIT).unwrap();
-    assert_eq!(status.code(), Some(101), "{}", scratch.read("stderr"));
-    assert!(
-        scratch.read("stdout").contains("does not conform"),
-        "{}",
-        scratch.read("stdout")
-    );
+    plugin_test(&scratch, &folder).expect_code(1).says(&[
+        "does not conform",
+        "LS0311",
+        "tests of the crate fail",
+    ]);
+    fs::write(folder.join(file), format!("{text}\nnot rust")).unwrap();
+    plugin_test(&scratch, &folder).expect_code(1).says(&[
+        "LS0311",
+        "the crate does not build",
+        "src/",
+    ]);
 }
 
 #[test]

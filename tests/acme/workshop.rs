@@ -153,7 +153,7 @@ impl Compiler {
 }
 
 /// What cargo tells the tests that it runs must not steer the cargo of a third party.
-fn unsteered(command: &mut Command) {
+pub(crate) fn unsteered(command: &mut Command) {
     for (variable, _) in env::vars_os() {
         let text = variable.to_string_lossy();
         let steers = text.starts_with("CARGO_") && text != "CARGO_HOME";
@@ -170,6 +170,6 @@ pub(crate) fn plain_cargo() -> Command {
     command
 }
 
-fn current_cargo() -> OsString {
+pub(crate) fn current_cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

@@ -27,6 +27,7 @@ mod net;
 mod open;
 mod plugin_cmd;
 mod plugin_new;
+mod plugin_test;
 mod plugins;
 mod produce;
 mod run;
@@ -118,7 +119,12 @@ fn main() -> ExitCode {
 /// Prints help where it was asked for; wrong arguments are a failure in the form that was asked for.
 fn wrong_arguments(error: &clap::Error) -> Exit {
     // There is nowhere left to report a failure of stderr.
-    drop(error.print());
+    match elsewhere(error) {
+        Some((word, here)) => terminal::note(&format!(
+            "error: unrecognized subcommand '{word}'\n\n  help: what `{word}` does elsewhere is `{here}` here\n\nFor all commands, try 'linkspan --help'."
+        )),
+        None => drop(error.print()),
+    }
     if !error.use_stderr() {
         return Exit::Ok;
     }
@@ -133,6 +139,17 @@ fn wrong_arguments(error: &clap::Error) -> Exit {
         .form(asked_form())
         .printed()
         .report()
+}
+
+/// The command that is meant by one of another program.
+fn elsewhere(error: &clap::Error) -> Option<(&str, &'static str)> {
+    if error.kind() != clap::error::ErrorKind::InvalidSubcommand {
+        return None;
+    }
+    match error.get(clap::error::ContextKind::InvalidSubcommand)? {
+        clap::error::ContextValue::String(word) => Some((word, suggest::elsewhere(word)?)),
+        _ => None,
+    }
 }
 
 /// The form of results that the words of the command line ask for, also where they are wrong.

@@ -1,4 +1,4 @@
-//! `linkspan plugin list`, `plugin inspect`, and the way to `plugin new`.
+//! `linkspan plugin list`, `plugin inspect`, and the way to `plugin new` and `plugin test`.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use crate::exit::{Exit, Failure};
 use crate::shown::{structured, text};
 use crate::suggest::meant;
 use crate::terminal::{self, Table};
-use crate::{builtin, plugin_new, plugins};
+use crate::{builtin, plugin_new, plugin_test, plugins};
 
 pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
     match command {
@@ -24,6 +24,11 @@ pub(crate) fn run(command: &PluginCommand) -> Result<Exit, Failure> {
             output,
         } => inspect(what, plugin_paths, *output),
         PluginCommand::New(args) => plugin_new::run(args),
+        PluginCommand::Test {
+            folder,
+            release,
+            output,
+        } => plugin_test::run(folder, *release, *output),
     }
 }
 

@@ -3,6 +3,33 @@
 /// Names that are listed where none is near.
 const LISTED_MAX: usize = 12;
 
+/// Commands of `kcctl`, `conduit`, `rpk connect`, `vector`, Kafka's scripts and shells, and the one that does it here.
+const ELSEWHERE: [(&str, &str); 17] = [
+    ("cat", "linkspan consume TOPIC"),
+    ("connectors", "linkspan get connectors"),
+    ("create", "linkspan run FILE.yaml"),
+    ("diff", "linkspan plan"),
+    ("init", "linkspan run --once configs/quickstart.yaml"),
+    ("lint", "linkspan validate FILE.yaml"),
+    ("list", "linkspan get connectors"),
+    ("ls", "linkspan get connectors"),
+    ("new", "linkspan plugin new NAME"),
+    ("quickstart", "linkspan run --once configs/quickstart.yaml"),
+    ("rm", "linkspan delete NAME"),
+    ("schema", "linkspan config schema"),
+    ("start", "linkspan run FILE.yaml"),
+    ("status", "linkspan get connectors --watch"),
+    ("test", "linkspan validate --connect FILE.yaml"),
+    ("top", "linkspan get connectors --watch"),
+    ("version", "linkspan --version"),
+];
+
+/// Returns the command that does what `word` does in another program.
+pub(crate) fn elsewhere(word: &str) -> Option<&'static str> {
+    let known = ELSEWHERE.iter().find(|(other, _)| *other == word);
+    known.map(|(_, here)| *here)
+}
+
 /// Returns what to say about an unknown name: the nearest of those there are, or what there is.
 pub(crate) fn meant(name: &str, known: &[String], what: &str) -> String {
     if let Some(near) = nearest(name, known) {

@@ -172,6 +172,8 @@ codes! {
         "Its manifest or start-up code panicked; the message has the place. Report it to the plugin's author."
     PLUGIN_MANIFEST "LS0310" "a plugin's manifest is not valid"
         "What the plugin says of itself cannot be read. Rebuild it with a current sdk."
+    PLUGIN_TEST "LS0311" "a plugin's crate does not pass"
+        "`linkspan plugin test` builds the crate, loads what came out as a host does, and runs the crate's tests. The message says which of them ended it; the compiler's or the tests' own words are above it."
     TASK_FAILED "LS0401" "a task stopped by an internal error"
         "Something unexpected happened in the connector or the host. The message says what; an internal error is retried by `restart.policy`."
     TASK_STUCK "LS0402" "a task did not stop in time"

@@ -40,7 +40,7 @@ pub use crate::auth::{
 };
 pub use crate::connectors::ConnectorCommand;
 pub use crate::dead_letters::Letters;
-pub use crate::fleet::Fleet;
+pub use crate::fleet::{Fleet, Look, Task as TaskLook};
 pub use crate::front::Front;
 pub use crate::groups::Reset;
 pub use crate::guard::Names;

@@ -39,6 +39,21 @@ pub(crate) enum PluginCommand {
         #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
         output: Output,
     },
+    /// Build a plugin's crate, load it as a host does, and run its tests, the conformance suite among them.
+    #[command(
+        after_help = "Examples:\n  linkspan plugin test\n  linkspan plugin test plugins/acme-orders --release -o json"
+    )]
+    Test {
+        /// The folder of the crate
+        #[arg(value_name = "DIR", default_value = ".")]
+        folder: PathBuf,
+        /// Build and test with optimisation, as it will be shipped
+        #[arg(long)]
+        release: bool,
+        /// How the result is printed
+        #[arg(short, long, value_enum, value_name = "FORM", default_value_t)]
+        output: Output,
+    },
 }
 
 /// What a new plugin offers.

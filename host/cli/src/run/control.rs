@@ -1,10 +1,14 @@
 //! The running host's connectors behind the socket.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
-use linkspan_rest::{ConnectorCommand, HostView, JobEvents, Refusal, Steps, WantedLines};
-use linkspan_runtime::{BUCKETS_US, Control, OffsetsChange, Refused, Restart};
+use linkspan_rest::{
+    ConnectorCommand, HostView, JobEvents, Look, Refusal, Steps, TaskLook, WantedLines,
+};
+use linkspan_runtime::{
+    BUCKETS_US, ConnectorStatus, Control, OffsetsChange, Refused, Restart, TaskStatus,
+};
 use serde_json::{Value, json};
 
 use super::hosted::Jobs;
@@ -45,6 +49,10 @@ impl Starting {
 impl HostView for Starting {
     fn connectors(&self) -> Value {
         self.0.get().map_or_else(|| json!([]), Commands::connectors)
+    }
+
+    fn looks(&self) -> Vec<Look> {
+        self.0.get().map_or_else(Vec::new, Commands::looks)
     }
 
     fn remedy(&self, code: &str) -> Option<String> {
@@ -164,19 +172,28 @@ pub(super) struct Commands {
 impl Commands {
     /// The host's own connectors, and those that wait for the time of their job.
     fn connectors(&self) -> Value {
-        let own = self.control.statuses();
-        let known = |name: &str| own.iter().any(|status| status.name == name && !status.left);
-        let mut rows: Vec<Value> = own.iter().map(|status| json!(status)).collect();
+        let (own, scheduled) = self.own_and_scheduled();
+        let rows = own.iter().map(|status| json!(status));
+        Value::Array(rows.chain(scheduled).collect())
+    }
+
+    /// The same for the look that is taken every second, not by way of JSON.
+    fn looks(&self) -> Vec<Look> {
+        let (own, scheduled) = self.own_and_scheduled();
+        let own = own.into_iter().map(look_of);
+        own.chain(scheduled.into_iter().map(Look::of)).collect()
+    }
+
+    /// A connector that left its file and waits for its job now is shown as the job's.
+    fn own_and_scheduled(&self) -> (Vec<ConnectorStatus>, Vec<Value>) {
+        let mut own = self.control.statuses();
         let scheduled = self.jobs.connectors();
-        rows.retain(|row| {
-            let name = row.get("name").and_then(Value::as_str).unwrap_or_default();
-            known(name)
-                || scheduled
-                    .iter()
-                    .all(|other| other.get("name") != row.get("name"))
-        });
-        rows.extend(scheduled);
-        Value::Array(rows)
+        let names: HashSet<&str> = scheduled
+            .iter()
+            .filter_map(|row| row.get("name")?.as_str())
+            .collect();
+        own.retain(|status| !status.left || !names.contains(status.name.as_str()));
+        (own, scheduled)
     }
 
     fn perform(&self, name: &str, command: ConnectorCommand) -> Result<Value, Refused> {
@@ -214,5 +231,45 @@ impl Commands {
             ConnectorCommand::RewindOffsets(time) => return change(OffsetsChange::Rewind(time)),
         }
         Ok(json!(control.status(name)?))
+    }
+}
+
+fn look_of(status: ConnectorStatus) -> Look {
+    Look {
+        name: status.name,
+        kind: status.kind,
+        class: status.class,
+        origin: status.origin,
+        left: status.left,
+        target: status.target,
+        state: status.state,
+        trace: status.trace,
+        tasks: status.tasks.into_iter().map(task_look).collect(),
+        starts: status.starts,
+        records: status.records,
+        bytes: status.bytes,
+        filtered: status.filtered,
+        dead_letters: status.dead_letters,
+        skipped: status.skipped,
+        restarts: status.restarts,
+        lost: status.lost,
+        zombies: status.zombies,
+        stage: status.stage,
+        topics: status.topics,
+        job: None,
+    }
+}
+
+fn task_look(task: TaskStatus) -> TaskLook {
+    TaskLook {
+        id: task.id,
+        state: task.state,
+        connect_state: task.connect_state,
+        trace: task.trace,
+        starts: task.starts,
+        restarts: task.restarts,
+        records: task.records,
+        next_attempt_ms: task.next_attempt_ms,
+        hung_ms: task.hung_ms,
     }
 }

@@ -5,7 +5,8 @@ use linkspan_types::{GroupId, Offset, PartitionId, TopicId};
 use linkspan_wire::Batches;
 use serde::Serialize;
 
-use super::row::{Status, seconds};
+use super::look::Look;
+use super::row::seconds;
 
 /// Partitions of one sink whose oldest unread record is looked at in one sample.
 const LOOKED_AT_MAX: usize = 32;
@@ -22,7 +23,7 @@ pub(crate) struct Lag {
 }
 
 /// Returns the lag of a sink, `None` before its group has a position.
-pub(super) fn of(log: &dyn LogBackend, status: &Status, now_ms: i64) -> Option<Lag> {
+pub(super) fn of(log: &dyn LogBackend, status: &Look, now_ms: i64) -> Option<Lag> {
     let group = GroupId::from(format!("connect-{}", status.name).as_str());
     let group = log.describe_group(&group).ok()??;
     let mut lag = Lag {

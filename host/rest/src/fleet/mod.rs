@@ -12,10 +12,11 @@ mod events;
 mod graph;
 mod history;
 mod lag;
+mod look;
 mod row;
 mod stream;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,8 +30,10 @@ use serde_json::{Value, json};
 pub(crate) use self::detail::events as events_of;
 use self::events::Events;
 use self::history::History;
-pub(crate) use self::row::{HEALTH_WORDS, Row};
-use self::row::{Problem, Status, Totals};
+pub(crate) use self::look::HEALTH_WORDS;
+pub use self::look::{Look, Task};
+pub(crate) use self::row::Row;
+use self::row::{Problem, Totals};
 pub(crate) use self::stream::events as stream;
 use crate::api::Host;
 use crate::listen::Scheme;
@@ -41,7 +44,7 @@ use crate::view::HostView;
 /// How often connectors are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A look that takes long makes the next one wait this many times as long.
-const REST_FACTOR: u32 = 20;
+const REST_FACTOR: u32 = 50;
 /// Rates are means over this time.
 const RATE_OVER: Duration = Duration::from_secs(10);
 /// Samples of one connector or topic that are kept for its rate.
@@ -161,10 +164,7 @@ impl Fleet {
     fn look(&self) -> Duration {
         let began = Instant::now();
         let now_ms = SystemClock::default().now_ms();
-        let statuses: Vec<Status> = match self.view.connectors() {
-            Value::Array(rows) => rows.into_iter().map(Status::of).collect(),
-            _ => Vec::new(),
-        };
+        let statuses = self.view.looks();
         let lags: Vec<Option<lag::Lag>> = statuses
             .iter()
             .map(|status| (status.kind == "sink").then(|| lag::of(&*self.log, status, now_ms))?)
@@ -175,8 +175,9 @@ impl Fleet {
         let at = Instant::now();
         let state_of = &mut *state;
         let events = &mut state_of.events;
+        let names: HashSet<&str> = statuses.iter().map(|status| status.name.as_str()).collect();
         state_of.connectors.retain(|name, track| {
-            let stays = statuses.iter().any(|status| status.name == *name);
+            let stays = names.contains(name.as_str());
             if !stays {
                 events.note(now_ms, "removed", name, (Some(track.health), None), None);
             }
@@ -209,7 +210,7 @@ impl Fleet {
 
     fn row(
         &self,
-        status: Status,
+        status: Look,
         lag: Option<lag::Lag>,
         track: &mut Track,
         at: Instant,

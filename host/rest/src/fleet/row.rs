@@ -1,139 +1,12 @@
 //! One connector as the fleet shows it, made of the host's status of it.
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::lag::Lag;
-
-/// What makes a connector worth a look, worst first.
-pub(crate) const HEALTH_WORDS: [&str; 10] = [
-    "failed",
-    "degraded",
-    "hung",
-    "retrying",
-    "waiting",
-    "starting",
-    "running",
-    "paused",
-    "stopped",
-    "completed",
-];
+use super::look::{Look, rank};
 
 /// The file in the origin of connectors that were made over the network; the line and column behind it are those of the request.
 const MADE_BY_REST: &str = "REST";
-
-/// A connector's status as the host tells it; what is not told is empty.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Status {
-    pub(super) name: String,
-    #[serde(rename = "type")]
-    pub(super) kind: String,
-    pub(super) class: String,
-    pub(super) origin: String,
-    pub(super) left: bool,
-    pub(super) target: String,
-    pub(super) state: String,
-    pub(super) trace: Option<String>,
-    pub(super) tasks: Vec<Task>,
-    pub(super) starts: u64,
-    pub(super) records: u64,
-    pub(super) bytes: u64,
-    pub(super) filtered: u64,
-    pub(super) dead_letters: u64,
-    pub(super) skipped: u64,
-    pub(super) restarts: u64,
-    pub(super) lost: u64,
-    pub(super) zombies: u64,
-    pub(super) stage: Option<String>,
-    pub(super) topics: Vec<String>,
-    pub(super) job: Option<String>,
-}
-
-/// A task's status.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Task {
-    id: u32,
-    state: String,
-    connect_state: String,
-    trace: Option<String>,
-    starts: u64,
-    restarts: u64,
-    records: u64,
-    next_attempt_ms: Option<u64>,
-    hung_ms: Option<u64>,
-}
-
-impl Status {
-    /// Reads one; a row that is not of this shape keeps its name and state.
-    pub(super) fn of(mut row: Value) -> Self {
-        // A bounded job tells the states of its tasks alone.
-        let tasks = row.get_mut("tasks").and_then(Value::as_array_mut);
-        for (id, task) in tasks.into_iter().flatten().enumerate() {
-            if let Some(state) = task.as_str() {
-                *task = json!({ "id": id, "state": state, "connect_state": state });
-            }
-        }
-        let text = |name: &str| {
-            let text = row.get(name).and_then(Value::as_str);
-            text.unwrap_or_default().to_owned()
-        };
-        let bare = Self {
-            name: text("name"),
-            kind: text("type"),
-            state: text("state"),
-            ..Self::default()
-        };
-        let mut status: Self = serde_json::from_value(row).unwrap_or(bare);
-        if status.state.is_empty() && !status.tasks.is_empty() {
-            "RUNNING".clone_into(&mut status.state);
-        }
-        status
-    }
-
-    /// One word for the connector and its tasks: that of the worst.
-    pub(super) fn health(&self) -> &'static str {
-        let own = match self.state.as_str() {
-            "FAILED" => "failed",
-            "PAUSED" => return self.worst_task().unwrap_or("paused"),
-            "STOPPED" => "stopped",
-            "RUNNING" => return self.worst_task().unwrap_or("running"),
-            "COMPLETED" => "completed",
-            "WAITING" => "waiting",
-            _ => "starting",
-        };
-        let worst = self.worst_task().unwrap_or(own);
-        if rank(worst) < rank(own) { worst } else { own }
-    }
-
-    fn worst_task(&self) -> Option<&'static str> {
-        let words = self.tasks.iter().map(Task::health);
-        words.min_by_key(|word| rank(word))
-    }
-}
-
-impl Task {
-    fn health(&self) -> &'static str {
-        match self.state.as_str() {
-            _ if self.hung_ms.is_some() => "hung",
-            "FAILED" => "failed",
-            "DEGRADED" => "degraded",
-            "RETRYING" => "retrying",
-            "DISK_BOUND" => "waiting",
-            "RUNNING" => "running",
-            "PAUSED" => "paused",
-            "STOPPED" => "stopped",
-            "COMPLETED" => "completed",
-            _ => "starting",
-        }
-    }
-}
-
-fn rank(health: &str) -> usize {
-    let place = HEALTH_WORDS.iter().position(|word| *word == health);
-    place.unwrap_or(HEALTH_WORDS.len())
-}
 
 /// An error with its code and what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -216,7 +89,7 @@ pub(crate) struct Row {
 
 impl Row {
     pub(super) fn of(
-        status: Status,
+        status: Look,
         health: &'static str,
         remedy: &dyn Fn(&str) -> Option<String>,
     ) -> Self {

@@ -109,9 +109,9 @@ fn who_owns_a_connector_is_read_from_its_origin() {
 fn a_job_tells_states_of_tasks_alone() {
     let row =
         json!({ "name": "in", "type": "source", "tasks": ["RUNNING", "COMPLETED"], "records": 7 });
-    let status = Status::of(row);
+    let status = Look::of(row);
     assert_eq!((status.health(), status.records), ("running", 7));
-    assert_eq!(Status::of(json!({ "name": "x", "tasks": 3 })).name, "x");
+    assert_eq!(Look::of(json!({ "name": "x", "tasks": 3 })).name, "x");
 }
 
 #[test]
