@@ -1,4 +1,5 @@
-// By hand: memory and work of the page over a long time with many connectors. `node tests/ui/long.mjs [MINUTES 60] [CONNECTORS 1000]`.
+// By hand: memory and work of the page over a long time with many connectors. `node tests/ui/long.mjs [MINUTES 60] [CONNECTORS 1000 | URL]`.
+// With a number the host is made up, with the URL of a dashboard it is a real one.
 //
 // Prints a line a minute: heap after a garbage collection, nodes, listeners, and the share of one CPU the page took.
 
@@ -6,10 +7,10 @@ import { Page } from "./browser.mjs";
 import { serve } from "./mock.mjs";
 
 const minutes = Number(process.argv[2] ?? 60);
-const n = Number(process.argv[3] ?? 1000);
-const server = await serve(n, 0);
+const what = process.argv[3] ?? "1000";
+const server = what.startsWith("http") ? null : await serve(Number(what), 0);
 const page = await Page.open({});
-await page.goto(`http://127.0.0.1:${server.address().port}/ui/`);
+await page.goto(server ? `http://127.0.0.1:${server.address().port}/ui/` : what);
 await page.wait("document.querySelectorAll('.rows-line').length > 0");
 const figures = async () => {
   await page.send("HeapProfiler.collectGarbage");
@@ -26,5 +27,5 @@ for (let minute = 1; minute <= minutes; minute += 1) {
   [before, at] = [now, Date.now()];
 }
 await page.close();
-server.close();
-server.closeAllConnections();
+server?.close();
+server?.closeAllConnections();
