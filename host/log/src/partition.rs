@@ -70,6 +70,17 @@ pub(crate) struct Chunk {
     pub(crate) bytes: Bytes,
 }
 
+impl Chunk {
+    /// What it takes of memory: a topic with a record a second is all small batches, and most of their memory is not bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes.len() + CHUNK_OVERHEAD
+    }
+}
+
+/// A [`Chunk`], its place in the order of the cache, the counters of its [`Bytes`], and the allocator's part of two blocks;
+/// queues have up to twice the room that they use.
+const CHUNK_OVERHEAD: usize = 192;
+
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) log_start: i64,
@@ -260,12 +271,14 @@ impl Partition {
         if state.epochs.last().is_none_or(|(last, _)| *last < epoch) {
             state.epochs.push((epoch, base.0));
         }
-        state.chunks.push_back(Chunk {
+        let chunk = Chunk {
             base: base.0,
             next,
             max_timestamp,
             bytes,
-        });
+        };
+        let weight = chunk.weight();
+        state.chunks.push_back(chunk);
         state.high_watermark = next;
         state.unflushed_bytes += len;
         if state.unflushed_since.is_none() {
@@ -277,7 +290,7 @@ impl Partition {
         drop(state);
         core.space.add(len as u64);
         core.flush.published(self, len, waiting, queue, touch);
-        core.cache.add(self, base.0, len);
+        core.cache.add(self, base.0, weight);
         self.watchers.wake();
     }
 
@@ -329,7 +342,7 @@ impl Partition {
         if front.next > state.flushed_next {
             return None;
         }
-        state.chunks.pop_front().map(|chunk| chunk.bytes.len())
+        state.chunks.pop_front().map(|chunk| chunk.weight())
     }
 
     pub(crate) fn watermarks(&self, leader_epoch: LeaderEpoch) -> Watermarks {
@@ -461,7 +474,7 @@ impl State {
 
     /// Lets all batches in memory go; returns their bytes, and how many of these waited for a segment.
     pub(crate) fn drop_chunks(&mut self) -> (usize, usize) {
-        let bytes = self.chunks.drain(..).map(|chunk| chunk.bytes.len()).sum();
+        let bytes = self.chunks.drain(..).map(|chunk| chunk.weight()).sum();
         self.flushed_next = self.high_watermark;
         self.unflushed_since = None;
         (bytes, std::mem::take(&mut self.unflushed_bytes))
@@ -471,7 +484,7 @@ impl State {
     pub(crate) fn forget_below(&mut self, end: i64) -> usize {
         let end = end.min(self.flushed_next);
         let n = self.chunks.partition_point(|chunk| chunk.next <= end);
-        self.chunks.drain(..n).map(|chunk| chunk.bytes.len()).sum()
+        self.chunks.drain(..n).map(|chunk| chunk.weight()).sum()
     }
 
     fn join(&self, from: i64, max_bytes: usize) -> Read {

@@ -25,6 +25,9 @@ pub struct BatchBuilder {
     max_timestamp: i64,
 }
 
+/// Batches below this length give back the room that they do not use; a larger one is not copied for it.
+const SMALL: usize = 4 << 10;
+
 impl BatchBuilder {
     /// Starts an empty batch.
     #[must_use]
@@ -192,7 +195,12 @@ impl BatchBuilder {
             Compression::None => {
                 // The next batch is likely as long as this one.
                 let next = Vec::with_capacity(self.buf.len());
-                std::mem::replace(&mut self.buf, next)
+                let mut batch = std::mem::replace(&mut self.buf, next);
+                // A small one is kept as it is, and twice the room of thousands of them is memory.
+                if batch.len() < SMALL {
+                    batch.shrink_to_fit();
+                }
+                batch
             }
             codec => {
                 let records = self.buf.get(HEADER_LEN..).unwrap_or_default();

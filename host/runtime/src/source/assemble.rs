@@ -229,7 +229,9 @@ impl Assembler {
         if self.chain.is_some() {
             return self.transform_one(topic, record, now_ms, written, appends);
         }
-        self.grow(topic, record.partition)?;
+        if record.partition >= 0 {
+            self.grow(topic, record.partition)?;
+        }
         let Some(target) = self.targets.get_mut(topic) else {
             return Err(TaskError::internal(format!(
                 "topic `{topic}` was not prepared"

@@ -169,10 +169,10 @@ pub(super) fn object<'a>(
     Ok(object)
 }
 
-/// Checks values; keeps the schema of the last typed one at hand.
+/// Checks values; keeps the schemas of the last two typed ones at hand: keys and values take turns.
 pub(super) struct Checker<'s> {
     schemas: Option<&'s dyn SchemaLookup>,
-    last: Option<(u32, Arc<Schema>)>,
+    recent: [Option<(u32, Arc<Schema>)>; 2],
     limits: Limits,
     pub(super) record: u32,
 }
@@ -182,7 +182,7 @@ impl<'s> Checker<'s> {
     pub(super) const fn new(limits: &Limits, schemas: Option<&'s dyn SchemaLookup>) -> Self {
         Self {
             schemas,
-            last: None,
+            recent: [None, None],
             limits: *limits,
             record: 0,
         }
@@ -267,13 +267,19 @@ impl<'s> Checker<'s> {
             return Ok(());
         };
         let record = self.record;
-        if self.last.as_ref().is_none_or(|(last, _)| *last != handle) {
-            let schema = schemas
-                .schema(handle)
-                .ok_or(BatchError::UnknownSchema { record, handle })?;
-            self.last = Some((handle, schema));
+        let is =
+            |kept: &Option<(u32, Arc<Schema>)>| matches!(kept, Some((kept, _)) if *kept == handle);
+        let [first, second] = &mut self.recent;
+        if !is(first) {
+            std::mem::swap(first, second);
+            if !is(first) {
+                let schema = schemas
+                    .schema(handle)
+                    .ok_or(BatchError::UnknownSchema { record, handle })?;
+                *first = Some((handle, schema));
+            }
         }
-        let Some((_, schema)) = &self.last else {
+        let Some((_, schema)) = first else {
             return Ok(());
         };
         validate_row(schema, row).map_err(|source| BatchError::Row {

@@ -8,6 +8,7 @@ mod faults;
 mod loose;
 mod modes;
 mod position;
+mod temporary;
 
 use std::path::PathBuf;
 use std::process::Command;
