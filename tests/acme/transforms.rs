@@ -273,3 +273,53 @@ fn the_rest_interface_lists_and_checks_steps_of_plugins() {
     let (_, made) = ask(&at, "GET", "/connectors", &none);
     assert_eq!(made, json!([]));
 }
+
+/// Kafka Connect's own files name steps by flat keys, and the class of a plugin as any other.
+#[test]
+fn a_file_of_kafka_connect_names_a_plugins_steps() {
+    let plugins = crate::hosted::rogue();
+    let scratch = Scratch::new();
+    scratch.write("in.txt", "a,b\n,\nc\nd,e,f\n");
+    let source = scratch.write(
+        "in.properties",
+        "name=in\nconnector.class=FileStreamSource\nfile=in.txt\ntopic=lines\ntransforms=split\ntransforms.split.type=rogue-split\n\
+         transforms.split.most=3\ntransforms.split.predicate=commas\npredicates=commas\npredicates.commas.type=rogue-has-comma\n",
+    );
+    let config = json!({"connector.class": "FileStreamSink", "topics": "lines", "file": "out.txt"});
+    let sink = scratch.write(
+        "out.json",
+        json!({"name": "out", "config": config}).to_string(),
+    );
+    let ran = run(linkspan(&[
+        "run",
+        "--once",
+        "-o",
+        "json",
+        "--timeout",
+        "60s",
+        "--plugin-path",
+    ])
+    .arg(&plugins)
+    .args([&source, &sink])
+    .current_dir(scratch.path("")));
+    let ran = ran.expect_code(0);
+    assert_eq!(scratch.read("out.txt"), "a\nb\nc\nd\ne\nf\n", "{ran:?}");
+    // As in Connect a key that nobody knows is ignored, and said; a value that the step refuses is an error.
+    let wrong = |line: &str| {
+        let text = "name=in\nconnector.class=FileStreamSource\nfile=in.txt\ntopic=lines\ntransforms=split\ntransforms.split.type=rogue-split\n";
+        scratch.write("in.properties", format!("{text}{line}\n"));
+        run(linkspan(&["validate", "--plugin-path"])
+            .arg(&plugins)
+            .arg(&source))
+    };
+    wrong("transforms.split.mosst=3").expect_code(0).says(&[
+        "transforms.split.mosst",
+        "ignored",
+        "did you mean `transforms.split.most`?",
+    ]);
+    wrong("transforms.split.most=many").expect_code(2).says(&[
+        "in.properties:7",
+        "transforms.split.most",
+        "many",
+    ]);
+}

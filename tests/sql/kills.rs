@@ -16,8 +16,12 @@ use crate::place::Place;
 use crate::servers;
 use crate::support::{Random, Scratch, eventually, linkspan, run, skip, start};
 
-/// Rows that each round adds: some MiB, several transactions.
-const ROWS_PER_ROUND: u32 = 4_000;
+/// Rows that each round adds: some MiB, several transactions. An optimised program is through 4,000 before it can be killed.
+const ROWS_PER_ROUND: u32 = if cfg!(debug_assertions) {
+    4_000
+} else {
+    20_000
+};
 /// Attempts for each kill that must land in a transfer.
 const ATTEMPTS_PER_KILL: u32 = 4;
 /// How long a round may take to reach its moment.
