@@ -112,7 +112,7 @@ fn cargo(
 
 /// The shared library among what Cargo says that it made.
 fn library(messages: &[u8]) -> Option<PathBuf> {
-    let made = messages
+    let mut made = messages
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
         .filter(|message| {
@@ -129,7 +129,7 @@ fn library(messages: &[u8]) -> Option<PathBuf> {
                 .map(PathBuf::from)
                 .find(|file| file.extension().is_some_and(|extension| extension == "so"))
         });
-    made.last()
+    made.next_back()
 }
 
 /// Whether the crate can run the conformance suite at all.

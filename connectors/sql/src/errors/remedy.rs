@@ -3,6 +3,9 @@
 use super::{At, Class, SqlError};
 use crate::dialect::Dialect;
 
+/// PostgreSQL's, MySQL's and SQLite's codes of a disk, or of what a table may take of it, that is full.
+const FULL_DISK: [&str; 4] = ["53100", "1021", "1114", "13"];
+
 pub(super) fn of(error: &SqlError, at: &At<'_>, column: Option<&str>) -> Option<String> {
     let dialect = error.dialect;
     let table = at
@@ -60,6 +63,9 @@ pub(super) fn of(error: &SqlError, at: &At<'_>, column: Option<&str>) -> Option<
         (Class::NotNull, _) => format!("send a value, or allow null in {named} of {table}, or give it a default"),
         (Class::Unique, _) => "such a row is there already; `insert.mode: upsert` with `pk.mode` replaces it".to_owned(),
         (Class::ForeignKey, _) => "the row it points to is not there (yet); put the parents first, or drop the constraint".to_owned(),
+        (Class::Crowded, _) if FULL_DISK.contains(&error.code.as_str()) => {
+            "the database's disk is full: make room there; it is tried again until there is".to_owned()
+        }
         (Class::Crowded, Dialect::Postgres) if error.code == "53300" => {
             "tried again by itself; ALTER SYSTEM SET max_connections, or fewer `tasks.max`: each task has one connection".to_owned()
         }

@@ -266,11 +266,11 @@ fn every_kind_of_trouble_says_what_to_do() {
                 .and_then(|_| sink.put(&[(case.record)()]))
                 .unwrap_err();
             let text = error.message().to_owned();
-            // Which database it was: many pipelines write to several.
-            let place = if postgres || mariadb {
-                "127.0.0.1"
-            } else {
-                ".db"
+            // Which database it was, where one was asked: many pipelines write to several.
+            let place = match (own.is_empty(), postgres || mariadb) {
+                (true, _) => "",
+                (_, true) => "127.0.0.1",
+                _ => ".db",
             };
             for part in case.says.iter().chain([&own, &place]) {
                 assert!(

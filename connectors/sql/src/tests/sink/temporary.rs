@@ -20,17 +20,21 @@ fn trouble(times: u32, what: &str) -> String {
     )
 }
 
-/// One transaction that could not be serialized, and one whose session an administrator ends.
+/// One transaction that could not be serialized, and one whose session an administrator ends: there the server's last words may
+/// be lost with the connection.
 #[test]
 fn a_transaction_that_is_to_be_tried_again_is() {
     let cases = [
-        ("40001", "RAISE EXCEPTION 'not now' USING ERRCODE = '40001'"),
         (
-            "57P01",
+            "SQLSTATE 40001",
+            "RAISE EXCEPTION 'not now' USING ERRCODE = '40001'",
+        ),
+        (
+            "public.t",
             "PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(1)",
         ),
     ];
-    for (code, what) in cases {
+    for (said, what) in cases {
         let Some(server) = Server::start(Kind::Postgres, &[]) else {
             return;
         };
@@ -41,17 +45,20 @@ fn a_transaction_that_is_to_be_tried_again_is() {
         sink.assign(&[("t", 0)]).unwrap();
         let (done, errors) = insist(&mut sink, &people(0, 50), LIMIT);
         done.unwrap();
-        assert_eq!(errors.len(), 2, "{code}: {errors:?}");
+        assert!(!errors.is_empty(), "{what}");
         for error in &errors {
             assert!(
-                error.message().contains(code) && error.message().contains("127.0.0.1"),
-                "{code}: {error}"
+                error.message().contains(said) && error.message().contains("127.0.0.1"),
+                "{what}: {error}"
             );
         }
         assert_eq!(
-            server.sql(&database, "SELECT count(*), count(DISTINCT id) FROM t"),
-            "50|50",
-            "{code}"
+            server.sql(
+                &database,
+                "SELECT count(*), count(DISTINCT id), (SELECT last_value FROM tries) > 50 FROM t"
+            ),
+            "50|50|t",
+            "{what}"
         );
     }
 }
@@ -166,7 +173,9 @@ fn a_full_disk_over_there_is_temporary_and_nothing_is_lost() {
     sink.put(&people(0, 10)).unwrap();
     let long = "x".repeat(4_000);
     let batch: Vec<TestRecord> = (10..2_010).map(|id| person(id, &long, 1)).collect();
-    let error = sink.put(&batch).unwrap_err();
+    // So large a batch is written while the next one comes: the trouble is told with the next call.
+    sink.put(&batch).unwrap();
+    let error = sink.put(&[]).unwrap_err();
     assert!(error.is_temporary(), "{error}");
     for part in ["53100", "127.0.0.1", "disk"] {
         assert!(error.message().contains(part), "`{part}`: {error}");
