@@ -81,7 +81,9 @@ impl Sdk {
             testkit: dependency,
             patch: String::new(),
             cargo_config: None,
-            said: format!("in version {version} from the registry"),
+            said: format!(
+                "in version {version} from the registry; until it is published there, `--sdk path=CHECKOUT` takes that of a checkout"
+            ),
         }
     }
 
