@@ -6,7 +6,7 @@
 use linkspan_types::HIDDEN;
 
 use crate::codes::Code;
-use crate::connect_files::KeyReport;
+use crate::connect_files::{KeyFate, KeyReport};
 use crate::diagnostic::{Diagnostic, Diagnostics, Severity, Snippet};
 use crate::source::{Sources, Span};
 
@@ -100,6 +100,19 @@ impl Report {
     /// No message will show the text at this place.
     pub(crate) fn conceal(&mut self, span: Span) {
         self.secrets.push(span);
+    }
+
+    /// A key of one of Connect's files turns out to do nothing: it is told as ignored, also where it was taken for used before.
+    pub(crate) fn ignored(&mut self, span: Span, key: &str, why: &str) {
+        let file = self.sources.location(span).file;
+        let told = self
+            .keys
+            .iter_mut()
+            .filter(|told| told.key == key && told.location.file == file);
+        for told in told {
+            told.fate = KeyFate::Ignored;
+            why.clone_into(&mut told.why);
+        }
     }
 
     /// Errors so far.

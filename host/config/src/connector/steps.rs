@@ -206,6 +206,7 @@ pub(super) fn steps_hold(
         );
         if harmless {
             draft = draft.severity(Severity::Warning);
+            report.ignored(span, &problem.key, "no option of this step");
         }
         let known = || problem.known.iter().map(String::as_str);
         if let Some(near) = closest(&problem.key, known()) {
