@@ -16,7 +16,7 @@ use crate::shown::{items, structured, text};
 use crate::suggest::{meant, nearest};
 use crate::target::perform;
 use crate::terminal::{self, Table};
-use crate::{context, dlq, groups, plugin_cmd, runs, topic};
+use crate::{builtin, context, dlq, groups, plugin_cmd, runs, topic};
 
 /// How often `--watch` looks.
 const WATCH_EVERY: Duration = Duration::from_secs(1);
@@ -162,12 +162,13 @@ fn plugin_classes(at: &At) -> Result<Value, Failure> {
     let Some(host) = context::elsewhere(at)? else {
         return plugin_cmd::rows(&[]);
     };
-    let path = "/connector-plugins?connectorsOnly=false";
-    let classes = crate::client::runtime()?.block_on(host.call("GET", path, None))?;
+    let classes = crate::client::runtime()?.block_on(host.call("GET", "/api/v1/plugins", None))?;
     let classes = classes.as_array().into_iter().flatten();
-    Ok(classes
-        .map(|class| json!({ "name": text(class, "class"), "type": text(class, "type"), "version": text(class, "version") }))
-        .collect())
+    let of_plugins = classes
+        .map(|class| json!({ "name": text(class, "class"), "type": text(class, "type"), "version": text(class, "version") }));
+    // Where Kafka Connect has a class, its own list calls it by the Java name; ours is what a file says. What is built in stands
+    // in no list of ours: it is taken to be what this program has.
+    Ok(of_plugins.chain(builtin::rows()).collect())
 }
 
 /// A row for each partition of one connector, or of all.
@@ -329,7 +330,11 @@ fn plugin(name: &str, target: &Target) -> Result<Exit, Failure> {
         return plugin_cmd::inspect(name, &[], target.output);
     };
     let path = format!("/api/v1/plugins/{}", linkspan_rest::path_segment(name));
-    let mut class = crate::client::runtime()?.block_on(host.call("GET", &path, None))?;
+    let mut class = match crate::client::runtime()?.block_on(host.call("GET", &path, None)) {
+        // What is built in is of no plugin.
+        Err(failure) if failure.code == "LS0201" => builtin::find(name).ok_or(failure)?,
+        answer => answer?,
+    };
     if let Some(fields) = class.as_object_mut() {
         // The interface's words for what `plugin inspect` calls name and docs.
         for (theirs, ours) in [("class", "name"), ("summary", "docs")] {
