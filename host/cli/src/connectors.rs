@@ -23,7 +23,7 @@ pub(crate) fn apply(target: &Target) -> Result<Exit, Failure> {
     let done = match &at {
         Place::Here(_) => {
             return Err(Failure::new(
-                Exit::Invalid,
+                Exit::Environment,
                 "LS0618",
                 format!("no host runs on `{}`", target.at.data().display()),
             )
@@ -53,7 +53,7 @@ fn of_host(target: &Target, path: &str) -> Result<Value, Failure> {
     let told = match &at {
         Place::Here(_) => {
             return Err(Failure::new(
-                Exit::Invalid,
+                Exit::Environment,
                 "LS0618",
                 format!("no host runs on `{}`", target.at.data().display()),
             )
@@ -352,6 +352,9 @@ fn print_offsets(value: &Value) {
     }
 }
 
+/// What `offsets set` takes.
+const OFFSETS_FORM: &str = "write `{\"offsets\": [{\"partition\": {…}, \"offset\": {…}}]}` in quotes of the shell, or `@FILE`; `linkspan offsets get NAME -o json` prints it so";
+
 /// JSON, or `@FILE` with JSON in it.
 fn body(text: &str) -> Result<Value, Failure> {
     let refused = |message: String| Failure::new(Exit::Invalid, "LS0613", message);
@@ -361,7 +364,7 @@ fn body(text: &str) -> Result<Value, Failure> {
         None => text.to_owned(),
     };
     serde_json::from_str(&json)
-        .map_err(|error| refused(format!("the offsets are not JSON: {error}")))
+        .map_err(|error| refused(format!("the offsets are not JSON: {error}")).help(OFFSETS_FORM))
 }
 
 fn answer(target: &Target, value: &Value, people: impl FnOnce(&Value)) -> Result<Exit, Failure> {

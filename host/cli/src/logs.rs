@@ -23,7 +23,7 @@ pub(crate) fn run(args: &LogsArgs) -> Result<Exit, Failure> {
         here @ Place::Here(_) => {
             here.close()?;
             let message = format!("no host runs on `{}`", at.data().display());
-            return Err(Failure::new(Exit::Invalid, "LS0618", message).help(
+            return Err(Failure::new(Exit::Environment, "LS0618", message).help(
                 "a host keeps the last lines of each connector while it runs; older ones are where `host.logging` sends them",
             ));
         }

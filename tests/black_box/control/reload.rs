@@ -137,7 +137,7 @@ fn with_manual_reload_a_change_waits_for_apply() {
     host.append("more\n");
     host.writes(6);
     assert_eq!(host.signal("TERM"), Some(143));
-    host.call(&["apply"]).expect_code(2).says(&["LS0618"]);
+    host.call(&["apply"]).expect_code(3).says(&["LS0618"]);
 }
 
 /// A source that waits long for its next poll pauses at once all the same.
