@@ -145,6 +145,7 @@ fn start_as(args: &RunArgs, repeats: Option<&Repeats>) -> Result<Exit, Failure> 
         .into_iter()
         .map(|topic| topic.name.to_string())
         .collect::<Vec<_>>();
+    let topics = plan::own_first(&plan, topics);
     let closed = log.close();
     let tokio = runtime.handle().clone();
     let ended = finish_run(ran, closed, &signals, args.output, !new, &topics, &tokio);

@@ -161,13 +161,17 @@ fn outputs(report: &RunReport) -> String {
         .collect()
 }
 
+/// Endings of files that `head` shows nothing of.
+const NOT_TEXT: [&str; 6] = [".parquet", ".avro", ".gz", ".zst", ".bz2", ".zip"];
+
 fn next_steps(report: &RunReport, topics: &[String]) {
     let data = quoted(&report.data_dir);
     let output = report
         .connectors
         .iter()
         .filter(|connector| connector.kind == "sink")
-        .find_map(|connector| connector.files.first());
+        .find_map(|connector| connector.files.first())
+        .filter(|file| NOT_TEXT.iter().all(|ending| !file.path.ends_with(*ending)));
     let mut steps = Vec::new();
     if let Some(file) = output {
         steps.push(format!("head -3 {}", quoted(&file.path)));
