@@ -75,6 +75,11 @@ fn real(path: &Path) -> Result<PathBuf, Failure> {
 
 pub(crate) fn restore(args: &RestoreArgs) -> Result<Exit, Failure> {
     let now_ms = SystemClock::default().now_ms();
+    if !args.backup.is_dir() {
+        let message = format!("there is no folder `{}`", args.backup.display());
+        return Err(Failure::new(Exit::Invalid, "LS0526", message)
+            .help("name the folder that `linkspan backup` made"));
+    }
     let busy = terminal::Busy::new("checking and copying the backup");
     let report = restore_log(&DiskFs, &args.backup, &args.data, now_ms)?;
     // Opening it replays the end of the journal: what cannot be opened is said now, not tomorrow.

@@ -79,6 +79,11 @@ fn letters(filter: LetterFilter, limit: Option<usize>, to: Option<String>) -> Le
 }
 
 fn print_letters(shown: &Value) {
+    let found = shown.get("letters").and_then(Value::as_array);
+    if found.is_none_or(Vec::is_empty) {
+        terminal::note("no dead letter fits; `linkspan dlq list` names the topics that have some");
+        return;
+    }
     let columns = [
         "partition",
         "offset",

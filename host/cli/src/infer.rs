@@ -20,6 +20,14 @@ pub(crate) fn run(args: &InferArgs) -> Result<Exit, Failure> {
         )
     })?;
     let path = std::path::absolute(&args.file).unwrap_or_else(|_| args.file.clone());
+    if !path.is_file() {
+        let message = if path.exists() {
+            format!("`{}` is not a plain file", path.display())
+        } else {
+            format!("there is no file `{}`", path.display())
+        };
+        return Err(Failure::new(Exit::Invalid, "LS0404", message).help("name a file to look into"));
+    }
     let body = json!({"class": CLASS, "path": path, "encoding": args.encoding});
     let answer = class
         .call("infer", body.to_string().as_bytes())

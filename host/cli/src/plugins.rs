@@ -57,7 +57,8 @@ fn search(explicit: &[PathBuf], cache: Option<&Path>) -> Result<Search, Failure>
                 Exit::Environment,
                 "LS0302",
                 format!("there is no plugin folder `{}`", path.display()),
-            ));
+            )
+            .help("name the folder that holds the `.so` files; `cargo build` makes `target/debug`, unless CARGO_TARGET_DIR names another place"));
         }
     }
     let program = program()?;
@@ -77,7 +78,8 @@ pub(crate) fn one(file: &Path) -> Result<Plugins, Failure> {
             Exit::Invalid,
             "LS0302",
             format!("there is no file `{}`", file.display()),
-        ));
+        )
+        .help("name a `.so` file that `cargo build` made, or a class; `linkspan plugin list` shows the classes"));
     }
     let program = program()?;
     let search = Search {

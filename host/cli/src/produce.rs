@@ -22,10 +22,14 @@ pub(crate) fn run(args: &ProduceArgs) -> Result<Exit, Failure> {
     let input: Box<dyn BufRead> = match &args.file {
         None => Box::new(BufReader::new(std::io::stdin())),
         Some(path) => Box::new(BufReader::new(File::open(path).map_err(|error| {
-            Failure::new(
-                Exit::Runtime,
-                "LS0404",
-                format!("could not open `{}`: {error}", path.display()),
+            let exit = if error.kind() == std::io::ErrorKind::NotFound {
+                Exit::Invalid
+            } else {
+                Exit::Environment
+            };
+            let message = format!("could not open `{}`: {error}", path.display());
+            Failure::new(exit, "LS0404", message).help(
+                "--file names a file with a value a line; without it they are read from stdin",
             )
         })?)),
     };

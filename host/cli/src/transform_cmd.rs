@@ -17,6 +17,7 @@ use crate::args::{Output, TransformCommand, TransformTryArgs};
 use crate::exit::{Exit, Failure};
 use crate::run::{plan, print_diagnostics};
 use crate::shown::{items, names_in, structured, text};
+use crate::suggest::meant;
 use crate::terminal;
 
 /// The longest record that is read.
@@ -53,7 +54,13 @@ fn try_steps(args: &TransformTryArgs) -> Result<Exit, Failure> {
             Some(name) => format!("there is no connector `{name}` in these files"),
             None => "no connector of these files has transforms".to_owned(),
         };
-        Failure::new(Exit::Invalid, "LS0220", message)
+        let connectors = plan.connectors.iter();
+        let known: Vec<String> = connectors.map(|known| known.name.clone()).collect();
+        let help = match &args.connector {
+            Some(name) => meant(name, &known, "connectors"),
+            None => "steps stand under `transforms` of a connector".to_owned(),
+        };
+        Failure::new(Exit::Invalid, "LS0220", message).help(help)
     })?;
     let config = connector
         .resolved(&plan.resolver)

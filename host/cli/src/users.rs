@@ -46,11 +46,10 @@ fn hash(args: &UsersHashArgs) -> Result<Exit, Failure> {
     };
     let password = password.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
-        return Err(Failure::new(
-            Exit::Invalid,
-            "LS0220",
-            "the password is empty",
-        ));
+        return Err(
+            Failure::new(Exit::Invalid, "LS0220", "the password is empty")
+                .help("write it to stdin, in one line"),
+        );
     }
     if password.chars().count() < PASSWORD_CHARS_GOOD {
         terminal::note("the password is short; one of twelve characters or more resists guessing");

@@ -61,7 +61,12 @@ pub(crate) fn read(
         if let Some(known) = closest(&given.name, names()) {
             draft = draft.label(format!("did you mean `{known}`?"));
         }
-        report.push(draft.note(format!("declared are: {}", listing(names()))));
+        let known = if declared.is_empty() {
+            "`params:` declares none".to_owned()
+        } else {
+            format!("declared are: {}", listing(names()))
+        };
+        report.push(draft.note(known));
     }
     values
 }

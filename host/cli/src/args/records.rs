@@ -22,7 +22,7 @@ pub(crate) enum TopicCommand {
         #[arg(long, value_name = "N")]
         partitions: Option<i32>,
         /// A setting under Kafka's name
-        #[arg(long = "set", value_name = "NAME=VALUE")]
+        #[arg(long = "set", alias = "config", value_name = "NAME=VALUE")]
         sets: Vec<String>,
         #[command(flatten)]
         target: Target,
@@ -48,7 +48,7 @@ pub(crate) enum TopicCommand {
         #[arg(long, value_name = "N")]
         partitions: Option<i32>,
         /// A setting under Kafka's name
-        #[arg(long = "set", value_name = "NAME=VALUE")]
+        #[arg(long = "set", alias = "config", value_name = "NAME=VALUE")]
         sets: Vec<String>,
         /// Go back to the default of a setting
         #[arg(long = "unset", value_name = "NAME")]

@@ -47,7 +47,8 @@ impl Sdk {
             ("path", Some(place)) => {
                 let root = crate::run::plan::absolute(PathBuf::from(place));
                 if !is_checkout(&root) {
-                    return Err(refused(&format!("`{}` holds no `sdk/sdk/Cargo.toml` of linkspan-sdk", root.display())));
+                    return Err(refused(&format!("`{}` holds no `sdk/sdk/Cargo.toml` of linkspan-sdk", root.display()))
+                        .help("name the top folder of a checkout of linkspan"));
                 }
                 Ok(Self::path(&root))
             }
