@@ -222,7 +222,11 @@ impl Host {
                 "LS0706",
                 format!("the host at {} does not answer: {error}", remote.url),
             )
-            .help("see whether it runs and listens there; `linkspan doctor` looks at what is in the way"),
+            .help(if error.contains("no secure connection") {
+                "the host's certificate is not trusted, or not for this name: --ca-file (LINKSPAN_CA_FILE) names an authority of your own"
+            } else {
+                "see whether it runs and listens there; `linkspan doctor` looks at what is in the way"
+            }),
         }
     }
 

@@ -82,9 +82,7 @@ impl Sdk {
             testkit: dependency,
             patch: String::new(),
             cargo_config: None,
-            said: format!(
-                "in version {version} from the registry; until it is published there, `--sdk path=CHECKOUT` takes that of a checkout"
-            ),
+            said: format!("in version {version} from the registry; `--sdk path=CHECKOUT` takes it from a checkout"),
         }
     }
 
