@@ -82,7 +82,9 @@ impl Sdk {
             testkit: dependency,
             patch: String::new(),
             cargo_config: None,
-            said: format!("in version {version} from the registry; `--sdk path=CHECKOUT` takes it from a checkout"),
+            said: format!(
+                "in version {version} from the registry; `--sdk path=CHECKOUT` takes it from a checkout"
+            ),
         }
     }
 
