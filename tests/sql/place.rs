@@ -72,6 +72,12 @@ impl Place {
         }
     }
 
+    /// How far the rows of table `letters` are, each number twice: about their number, and by an index.
+    pub(crate) fn reached(&self) -> u64 {
+        let most = self.sql("SELECT coalesce(max(n) + 1, 0) FROM letters");
+        2 * most.trim().parse::<u64>().unwrap()
+    }
+
     /// How many rows a table has.
     #[track_caller]
     pub(crate) fn count(&self, table: &str) -> u64 {

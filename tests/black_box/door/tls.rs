@@ -129,9 +129,14 @@ fn the_recipe_works_as_it_says() {
     let commands: Vec<&str> = text
         .lines()
         .skip_while(|line| !line.contains("openssl"))
-        .take(2)
+        .take(3)
         .map(|line| line.trim_start_matches('#').trim().trim_end_matches('\\'))
         .collect();
+    // The commands are those of somebody in the repository's top folder.
+    let yaml = scratch.write(
+        "configs/host/secured.yaml",
+        text.replace("127.0.0.1:8083", "127.0.0.1:0"),
+    );
     let made = Command::new("sh")
         .args(["-c", &commands.join(" ")])
         .current_dir(scratch.path(""))
@@ -144,14 +149,10 @@ fn the_recipe_works_as_it_says() {
         return;
     };
     assert!(made.status.success(), "{made:?}");
-    scratch.write(
-        "secured.yaml",
-        text.replace("127.0.0.1:8083", "127.0.0.1:0"),
-    );
     let (out, err) = (scratch.path("out"), scratch.path("err"));
     let mut command = linkspan(&["run"]);
     command
-        .arg(scratch.path("secured.yaml"))
+        .arg(yaml)
         .env("HUB_ADMIN_PASSWORD", "canary-a")
         .env("HUB_OPERATOR_PASSWORD", "canary-o")
         .env("HUB_METRICS_TOKEN", "canary-metrics-token");
@@ -167,7 +168,7 @@ fn the_recipe_works_as_it_says() {
             .unwrap_or_default();
         !port.is_empty()
     });
-    let asked = run(curl(&scratch.path("hub.pem"), true)
+    let asked = run(curl(&scratch.path("configs/host/hub.pem"), true)
         .args(["-H", "Authorization: Bearer canary-metrics-token"])
         .arg(format!("https://localhost:{port}/metrics")));
     child.kill().unwrap();
