@@ -21,7 +21,7 @@ pub(crate) fn run(args: &InferArgs) -> Result<Exit, Failure> {
     })?;
     let path = std::path::absolute(&args.file).unwrap_or_else(|_| args.file.clone());
     if !path.is_file() {
-        let message = if path.exists() {
+        let message = if path.try_exists().unwrap_or(true) {
             format!("`{}` is not a plain file", path.display())
         } else {
             format!("there is no file `{}`", path.display())
