@@ -1,7 +1,8 @@
 //! All connectors at one look: what each is, how it does, how fast it is and how far behind; what failed comes first.
 //!
 //! ```text
-//! every second:  statuses of the host + positions of the log ─► one sample ─► rates over [`RATE_OVER`], since when, freshness
+//! every second, every fifth while nobody looks:
+//!                statuses of the host + positions of the log ─► one sample ─► rates over [`RATE_OVER`], since when, freshness
 //! GET /api/v1/fleet ◄── the last sample        GET /api/v1/pipelines ◄── the same as a graph
 //! GET /api/v1/events ◄── what changed since   GET /api/v1/connectors/{name} ◄── one, with its last hour
 //! ```
@@ -41,8 +42,12 @@ use crate::refusal::Refusal;
 use crate::role::Caller;
 use crate::view::HostView;
 
-/// How often connectors are looked at.
+/// How often connectors are looked at while somebody looks at the fleet.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often for the hour's history and the times of changes, while nobody does.
+const LOOK_UNSEEN: Duration = Duration::from_secs(5);
+/// So long after a question somebody is taken to look.
+const SEEN_FOR: Duration = Duration::from_secs(60);
 /// A look that takes long makes the next one wait this many times as long.
 const REST_FACTOR: u32 = 50;
 /// Rates are means over this time.
@@ -62,6 +67,8 @@ pub struct Fleet {
 struct State {
     seq: u64,
     at: Option<Instant>,
+    /// When the fleet was last asked for; metrics do not count.
+    asked: Option<Instant>,
     now_ms: i64,
     rows: Vec<Row>,
     connectors: BTreeMap<String, Track>,
@@ -149,8 +156,11 @@ impl Fleet {
                 loop {
                     let Some(fleet) = weak.upgrade() else { return };
                     let took = fleet.look();
+                    let asked = fleet.state().asked;
                     drop(fleet);
-                    std::thread::sleep(LOOK_EVERY.max(took * REST_FACTOR));
+                    let seen = asked.is_some_and(|asked| asked.elapsed() < SEEN_FOR);
+                    let pause = if seen { LOOK_EVERY } else { LOOK_UNSEEN };
+                    std::thread::sleep(pause.max(took * REST_FACTOR));
                 }
             })?;
         Ok(fleet)
@@ -244,6 +254,12 @@ impl Fleet {
 
     /// Looks, if the last sample is older than a second: a fleet that nobody watches is looked at on demand.
     fn fresh(&self) -> MutexGuard<'_, State> {
+        let mut state = self.recent();
+        state.asked = Some(Instant::now());
+        state
+    }
+
+    fn recent(&self) -> MutexGuard<'_, State> {
         let state = self.state();
         let old = state.at.is_none_or(|at| at.elapsed() > 2 * LOOK_EVERY);
         if !old {
@@ -256,7 +272,7 @@ impl Fleet {
 
     /// Calls `each` with every connector.
     pub(crate) fn each_row(&self, each: &mut dyn FnMut(&Row)) {
-        for row in &self.fresh().rows {
+        for row in &self.recent().rows {
             each(row);
         }
     }
