@@ -54,7 +54,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            head_within: Some(Duration::from_secs(10)),
+            // Also what ends an idle connection: at no period at which clients ask (5, 10, 15, 30 s), or their requests would
+            // meet the end of their connection again and again.
+            head_within: Some(Duration::from_secs(13)),
             body_grace: Duration::from_secs(30),
             write_within: Duration::from_secs(60),
             connections_max: 1024,
