@@ -295,7 +295,9 @@ fn secret_of(file: &Path, what: &str) -> Result<String, Failure> {
     let secret = text.unwrap_or_default().trim().to_owned();
     if secret.is_empty() {
         let message = format!("the {what} file `{}` is missing or empty", file.display());
-        return Err(Failure::new(Exit::Environment, "LS0704", message));
+        let help =
+            format!("write the {what} into it, in one line; paths are taken from this folder");
+        return Err(Failure::new(Exit::Environment, "LS0704", message).help(help));
     }
     Ok(secret)
 }

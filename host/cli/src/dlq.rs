@@ -122,6 +122,11 @@ fn print_replay(done: &Value, dry_run: bool) {
         } else {
             "nothing was written"
         });
+        if count("before") == 0 && count("unknown") == 0 {
+            terminal::note(
+                "no dead letter fits; `linkspan dlq show` lists those there are, with their codes and offsets",
+            );
+        }
     }
     if count("before") > 0 {
         terminal::note(&format!(
