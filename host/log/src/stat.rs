@@ -25,7 +25,7 @@ pub struct LogStat {
     pub journal_bytes: u64,
     /// How many files these are.
     pub journal_files: u32,
-    /// Bytes held in the tail cache.
+    /// What the batches in the tail cache take of memory, their entries included.
     pub cache_bytes: u64,
     /// Bytes of record batches that the log holds; what `log.max.bytes` bounds.
     #[serde(default)]
