@@ -66,6 +66,13 @@ impl Share {
         Arc::clone(&self.held)
     }
 
+    /// Takes bytes for what could do without, if half of the budget stays for what could not.
+    pub(crate) fn spare(&self, bytes: usize) -> Option<Held> {
+        let mut used = self.budget.used();
+        let fits = used.saturating_add(bytes) <= self.budget.max / 2;
+        fits.then(|| self.take_if(bytes, true, &mut used))?
+    }
+
     /// Takes bytes if there is room, or if the task holds nothing.
     fn try_take(&self, bytes: usize) -> Option<Held> {
         self.take_if(bytes, false, &mut self.budget.used())

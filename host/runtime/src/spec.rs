@@ -185,7 +185,7 @@ pub struct Settings {
     /// Bytes of records that all tasks together may hold, see [`crate::Settings::in_flight_bytes_max`] and
     /// [`crate::Settings::fetch_buffer_bytes_max`]; each task may hold one batch in any case.
     pub memory_bytes_max: usize,
-    /// Bytes aimed at in one `put`.
+    /// Bytes aimed at in one `put`; up to four times as many while much is waiting and the plugin is quick.
     pub put_bytes: usize,
     /// How long a stopping task may take before its thread is given up.
     pub stop_deadline: Duration,

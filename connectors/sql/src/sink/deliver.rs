@@ -118,38 +118,43 @@ impl SqlSink {
         let gathered = gatherer
             .gather(line, server, options, records, written)
             .await;
+        // All that can be done before: from here to the launch the server has nothing to do.
+        let moves = moves(records);
+        let parcel = gathered.map(|gathered| {
+            let parcel = Parcel {
+                work: gathered.work,
+                moves,
+                progress: records.progress(),
+                places: Places::of(records),
+            };
+            (parcel, gathered.bad)
+        });
         let settled = self.settle().await;
-        let gathered = match (gathered, settled) {
-            (Ok(gathered), Ok(())) => gathered,
+        let (mut parcel, bad) = match (parcel, settled) {
+            (Ok(made), Ok(())) => made,
             // What was written before is to blame for what could not be asked after it.
-            (gathered, Err(failure)) => {
-                if let Ok(gathered) = gathered {
-                    self.gatherer.give_back(gathered.work);
+            (made, Err(failure)) => {
+                if let Ok((parcel, _)) = made {
+                    self.gatherer.give_back(parcel.work);
                 }
                 return Err(failure);
             }
             (Err(error), Ok(())) => return Err(Failure::Said(error)),
         };
-        let (mut work, bad) = (gathered.work, gathered.bad);
         if !bad.is_empty() && !self.tolerant {
-            self.gatherer.give_back(work);
+            self.gatherer.give_back(parcel.work);
             return Err(Failure::Records(bad.into_iter().take(1).collect()));
         }
-        let moves = moves(records);
         // With tolerance the host is waiting to hear which records are at fault.
-        if bad.is_empty() && !self.tolerant && work.byte_len() >= BACKGROUND_BYTES {
-            self.launch(Parcel {
-                work,
-                moves,
-                progress: records.progress(),
-                places: Places::of(records),
-            });
+        if bad.is_empty() && !self.tolerant && parcel.work.byte_len() >= BACKGROUND_BYTES {
+            self.launch(parcel);
             return Ok(());
         }
-        let written = self.write_or_blame(&mut work, &moves, bad).await;
-        self.gatherer.give_back(work);
+        let Parcel { work, moves, .. } = &mut parcel;
+        let written = self.write_or_blame(work, moves, bad).await;
+        self.gatherer.give_back(parcel.work);
         written?;
-        self.written(&moves, records.progress());
+        self.written(&parcel.moves, parcel.progress);
         Ok(())
     }
 

@@ -81,8 +81,22 @@ impl PutBuilder {
 
     /// Whether the batch in hand is as large as one `put` should be.
     pub(crate) fn is_full(&self) -> bool {
+        self.weighs() >= self.limit
+    }
+
+    /// Returns what the batch in hand weighs, in bytes: more than its records, of which there may be many empty ones.
+    pub(crate) fn weight(&self) -> usize {
+        usize::try_from(self.weighs()).unwrap_or(usize::MAX)
+    }
+
+    fn weighs(&self) -> u64 {
         let records = self.records + self.failed.len() as u64 + self.left_out;
-        self.bytes + records * RECORD_WEIGHT >= self.limit
+        self.bytes + records * RECORD_WEIGHT
+    }
+
+    /// Changes what a `put` is to weigh.
+    pub(crate) fn aim(&mut self, limit: usize) {
+        self.limit = limit as u64;
     }
 
     /// Whether steps have made much more of a batch than a `put` should be.
@@ -299,9 +313,11 @@ impl PutBuilder {
         Ok((bytes, counted.0, counted.1))
     }
 
-    /// Gives a buffer back for the next `put`.
+    /// Gives a buffer back for the next `put`, if it is not much larger than that will be.
     pub(crate) fn recycle(&mut self, buffer: Vec<u8>) {
-        self.writer.recycle(buffer);
+        if buffer.capacity() as u64 <= self.limit.saturating_mul(2 * SWOLLEN) {
+            self.writer.recycle(buffer);
+        }
     }
 }
 

@@ -9,8 +9,9 @@ use linkspan_plugin::batch::{SinkBatch, SinkRecord};
 
 use super::aside::Failed;
 use super::batch::place;
+use super::put::Put;
 use super::reply::{Rejected, Reply};
-use super::task::{Delivery, Put};
+use super::task::Delivery;
 use crate::error::TaskError;
 
 /// The most puts for one batch. More means that the target refuses nearly everything, and somebody has to look.

@@ -3,12 +3,14 @@
 //! Fetching is an async task of its own with a buffer bounded in bytes, so a slow `put` never loses the group. The task's
 //! OS thread converts, puts, and commits what the plugin reports as progress.
 
+mod aim;
 mod aside;
 mod batch;
 mod bisect;
 mod fetch;
 mod midway;
 mod positions;
+mod put;
 mod reply;
 mod task;
 

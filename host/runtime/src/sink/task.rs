@@ -3,11 +3,9 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::RecvTimeoutError;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use linkspan_convert::Stage;
 use linkspan_log::{
     Assignment, Assignor, Commit, ConsumerOptions, Event, FetchedBatch, GroupOffset, KvPut,
     LogBackend, Start, Ticket,
@@ -18,16 +16,17 @@ use linkspan_wire::Batches;
 use serde::Deserialize;
 use tokio::sync::oneshot;
 
-use super::aside::{ASIDE_MAX, DeadLetters, Failed};
+use super::aim::Aim;
+use super::aside::DeadLetters;
 use super::batch::PutBuilder;
 use super::fetch::{self, Command, Fetched, Handle, Message};
 use super::midway::Midway;
 use super::positions::Positions;
-use super::reply::{Progress, Reply};
-use crate::connector::{Backoff, TaskContext};
+use super::reply::Progress;
+use crate::connector::TaskContext;
 use crate::convert::SinkConverter;
 use crate::error::TaskError;
-use crate::errors::{Attempts, Retrier, Verdict};
+use crate::errors::Retrier;
 use crate::task::TaskState;
 
 /// Bytes of one fetch from one partition.
@@ -106,11 +105,13 @@ fn deliver(
     };
     let midway = Arc::new(Midway::new(ctx, handle.commands()));
     ctx.task.set_midway(Some(Arc::clone(&midway)));
+    let aim = Aim::new(settings.put_bytes, ctx.runtime.budget.share());
     let mut delivery = Delivery {
         ctx,
         task,
         handle,
-        builder: PutBuilder::new(converter, ctx.chain()?, settings.put_bytes, retrier.clone()),
+        builder: PutBuilder::new(converter, ctx.chain()?, aim.bytes(), retrier.clone()),
+        aim,
         retrier,
         letters,
         positions: Positions::default(),
@@ -126,45 +127,36 @@ fn deliver(
     delivery.finish()
 }
 
-/// What one `put` came to.
-pub(super) enum Put {
-    /// The plugin's answer, and the records and bytes it was given.
-    Done(Reply, u64, u64),
-    /// Data of the batch is at fault, and that is tolerated; the batch.
-    Refused(TaskError, Vec<u8>),
-    /// Told to stop while the plugin failed temporarily.
-    Stopped,
-}
-
 /// What was done since the last commit that covered all of it: a restart does it again.
 #[derive(Debug, Default)]
-struct Uncounted {
-    records: u64,
-    bytes: u64,
+pub(super) struct Uncounted {
+    pub(super) records: u64,
+    pub(super) bytes: u64,
     /// Dead letters, or skipped records where there is no topic for them.
-    aside: u64,
+    pub(super) aside: u64,
 }
 
 pub(super) struct Delivery<'a> {
     pub(super) ctx: &'a TaskContext,
-    task: &'a Task,
+    pub(super) task: &'a Task,
     handle: &'a Handle,
     pub(super) builder: PutBuilder,
-    retrier: Retrier,
-    letters: DeadLetters,
+    pub(super) aim: Aim,
+    pub(super) retrier: Retrier,
+    pub(super) letters: DeadLetters,
     pub(super) positions: Positions,
     /// Where each partition stands once the batch in the builder has been put.
-    pending: Vec<(TopicPartition, Offset)>,
-    next_tick: Instant,
-    uncounted: Uncounted,
+    pub(super) pending: Vec<(TopicPartition, Offset)>,
+    pub(super) next_tick: Instant,
+    pub(super) uncounted: Uncounted,
     /// While the task is paused: what had been fetched already.
     held: Option<VecDeque<Fetched>>,
     /// What the plugin commits while its `put` still runs.
-    midway: Arc<Midway>,
+    pub(super) midway: Arc<Midway>,
     /// It did so in the batch at hand.
-    midway_committed: bool,
+    pub(super) midway_committed: bool,
     /// Coordinates of dead letters that those commits covered, to be taken out by the next commit.
-    covered: Vec<KvPut>,
+    pub(super) covered: Vec<KvPut>,
 }
 
 #[derive(Deserialize)]
@@ -424,214 +416,6 @@ impl Delivery<'_> {
         self.positions.remove(partitions);
         DeadLetters::revoked(partitions, &mut self.builder.aside);
         self.command(Command::GoOn)
-    }
-
-    /// Hands over what is in the builder, if anything; returns false when told to stop while the plugin refused it.
-    fn put(&mut self) -> Result<bool, TaskError> {
-        self.set_failed_aside()?;
-        if self.builder.is_empty() {
-            self.pass_pending();
-            return Ok(true);
-        }
-        self.put_bytes()
-    }
-
-    /// Partitions whose fetched batches held nothing for the sink stand behind them all the same.
-    pub(super) fn pass_pending(&mut self) {
-        self.uncounted.aside += std::mem::take(&mut self.builder.left_out);
-        let passed = std::mem::take(&mut self.pending);
-        let topics = passed.iter().map(|(partition, _)| &partition.topic);
-        self.ctx.task.used.note(topics);
-        for (partition, next) in passed {
-            if self.builder.tracks() {
-                let kept = self.builder.take_kept(&partition);
-                self.positions.advance_past(&partition, next, kept);
-            } else {
-                self.positions.advance(&partition, next);
-            }
-        }
-        let filtered = std::mem::take(&mut self.builder.filtered);
-        self.ctx
-            .task
-            .counters
-            .filtered
-            .fetch_add(filtered, Ordering::Relaxed);
-    }
-
-    /// One `put`, also without records: that is how a buffering sink reports progress while nothing arrives.
-    fn put_bytes(&mut self) -> Result<bool, TaskError> {
-        self.set_failed_aside()?;
-        let idle = self.builder.is_empty();
-        let put = self.call_put()?;
-        let delivered = match put {
-            Put::Stopped => false,
-            Put::Refused(error, batch) => self.bisect(&batch, &error)?,
-            Put::Done(reply, records, bytes) => {
-                self.pass_pending();
-                self.take_rejected(&reply, records, bytes)?;
-                self.commit(&reply.progress, false)?;
-                true
-            }
-        };
-        if !delivered {
-            // Nothing of this batch is committed, the next start begins with it.
-            self.pending.clear();
-            return Ok(false);
-        }
-        if self.builder.aside.len() > ASIDE_MAX {
-            self.flush()?;
-        }
-        if idle || self.next_tick <= Instant::now() {
-            self.next_tick = Instant::now() + self.ctx.spec.flush_interval;
-        }
-        Ok(true)
-    }
-
-    /// Hands the batch in the builder to the plugin.
-    pub(super) fn call_put(&mut self) -> Result<Put, TaskError> {
-        let (buffer, records, bytes) = self.builder.finish()?;
-        let count = u32::try_from(records).unwrap_or(u32::MAX);
-        self.midway.begin(self.positions.reach(&self.pending));
-        let youngest = std::mem::take(&mut self.builder.youngest_ms);
-        let measures = &self.ctx.task.measures;
-        let answer = self.insist(|task| {
-            let asked = Instant::now();
-            let answer = task.put(&buffer, count, 0);
-            measures.put.observe(asked.elapsed());
-            answer
-        });
-        self.take_midway()?;
-        let refused = match answer {
-            Ok(Some(answer)) => {
-                self.builder.recycle(buffer);
-                self.measure_put(records, youngest);
-                return Ok(Put::Done(Reply::parse(&answer)?, records, bytes));
-            }
-            Ok(None) => return Ok(Put::Stopped),
-            Err(error) => error,
-        };
-        if records > 0 && self.retrier.policy.tolerates(&refused) {
-            return Ok(Put::Refused(refused, buffer));
-        }
-        Err(refused)
-    }
-
-    /// Takes over what the plugin committed while it worked.
-    fn take_midway(&mut self) -> Result<(), TaskError> {
-        let done = self.midway.end()?;
-        if !done.is_empty() {
-            let connector = &self.ctx.spec.name;
-            self.covered
-                .extend(self.builder.aside.cover(connector, &done));
-            self.positions.committed(&done);
-            self.midway_committed = true;
-        }
-        Ok(())
-    }
-
-    fn measure_put(&self, records: u64, youngest_ms: Option<i64>) {
-        if records == 0 {
-            return;
-        }
-        let measures = &self.ctx.task.measures;
-        measures.written.fetch_add(records, Ordering::Relaxed);
-        measures.last_record.now();
-        if let Some(youngest) = youngest_ms {
-            let age = self.ctx.runtime.clock.now_ms().saturating_sub(youngest);
-            // A timestamp of tomorrow says nothing about how long the way was.
-            if let Ok(age) = u64::try_from(age) {
-                measures.end_to_end.observe(Duration::from_millis(age));
-            }
-        }
-    }
-
-    /// Counts what was put, and sets aside what the plugin rejected of it.
-    pub(super) fn take_rejected(
-        &mut self,
-        reply: &Reply,
-        records: u64,
-        bytes: u64,
-    ) -> Result<(), TaskError> {
-        self.uncounted.records += records;
-        self.uncounted.bytes += bytes;
-        if reply.rejected.is_empty() {
-            return Ok(());
-        }
-        if !self.retrier.policy.tolerant {
-            return reply.refuse_rejected(&self.ctx.spec.name);
-        }
-        let failed = self.positions.rejected(reply)?;
-        let rejected = self.set_aside(failed)?;
-        self.uncounted.records = self.uncounted.records.saturating_sub(rejected);
-        Ok(())
-    }
-
-    /// Sets records aside that could not be converted, before the plugin gets what lies behind them.
-    fn set_failed_aside(&mut self) -> Result<(), TaskError> {
-        let failed = std::mem::take(&mut self.builder.failed);
-        if !failed.is_empty() {
-            self.set_aside(failed)?;
-        }
-        Ok(())
-    }
-
-    /// Makes dead letters of records, durably, or skips them. Returns how many were not set aside before.
-    pub(super) fn set_aside(&mut self, failed: Vec<Failed>) -> Result<u64, TaskError> {
-        let count = self
-            .letters
-            .set_aside(self.ctx, failed, &mut self.builder.aside)?;
-        self.uncounted.aside += count;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> Result<(), TaskError> {
-        self.midway.begin(self.positions.reach(&[]));
-        let answer = self.insist(Task::flush);
-        self.take_midway()?;
-        let Some(answer) = answer? else {
-            return Ok(());
-        };
-        let reply = Reply::parse(&answer)?;
-        self.take_rejected(&reply, 0, 0)?;
-        self.commit(&reply.progress, true)
-    }
-
-    /// Calls the plugin again and again while it answers with a temporary error, without limit or as long as
-    /// `errors.retry.timeout` says; `None` when told to stop meanwhile.
-    fn insist(
-        &self,
-        call: impl Fn(&Task) -> Result<Vec<u8>, linkspan_plugin::PluginError>,
-    ) -> Result<Option<Vec<u8>>, TaskError> {
-        let mut backoff = Backoff::new(self.ctx.spec.restart_delay_max);
-        let mut attempts = Attempts::default();
-        loop {
-            match call(self.task) {
-                Ok(answer) => {
-                    if backoff.reset() {
-                        self.ctx.running();
-                    }
-                    self.retrier.done(&attempts);
-                    return Ok(Some(answer));
-                }
-                Err(error) => {
-                    let error = TaskError::from(error);
-                    if !error.temporary {
-                        return Err(error);
-                    }
-                    if self.retrier.policy.retry.is_none() {
-                        if self.ctx.retry_after(&error, &mut backoff) {
-                            return Ok(None);
-                        }
-                        continue;
-                    }
-                    match self.retrier.again(&mut attempts, error.at(Stage::TaskPut)) {
-                        Verdict::Again => {}
-                        Verdict::Stopped => return Ok(None),
-                        Verdict::GiveUp(error) => return Err(error),
-                    }
-                }
-            }
-        }
     }
 
     pub(super) fn commit(&mut self, progress: &[Progress], wait: bool) -> Result<(), TaskError> {
