@@ -2,15 +2,17 @@
 //!
 //! ```text
 //! PostgreSQL   insert           COPY t FROM STDIN
+//!              upsert           COPY t FROM STDIN as long as all rows are new
 //!              upsert, update   COPY into a temporary table, then one INSERT … ON CONFLICT or UPDATE … FROM
 //!              delete           COPY keys into a temporary table, then one DELETE … USING
 //! others       insert, upsert   INSERT … VALUES (…), (…), … [ON DUPLICATE KEY UPDATE | ON CONFLICT]
 //!              update           UPDATE … row by row
 //!              delete           DELETE … WHERE (k) IN (…)
 //! ```
-//! `stages` are the temporary tables, `many` the statements with rows in them, `statement` the SQL of both.
+//! `direct` tries whether all rows are new, `stages` are the temporary tables, `many` the statements with rows in them, `statement` the SQL of both.
 //! Not here: which rows these are (see `batch`), and what happens to a bad one (see `blame`).
 
+mod direct;
 mod many;
 mod stages;
 mod statement;
@@ -18,6 +20,7 @@ mod statement;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use self::direct::Trials;
 use self::many::update_rows;
 use self::stages::{Stage, copy};
 use self::statement::{column_list, update_from};
@@ -49,6 +52,7 @@ pub(super) struct Writer {
     stages_allowed: bool,
     /// Equal keys that differ as text came in one statement: the server sorts them out from now on.
     pub(super) distinct: bool,
+    trials: Trials,
 }
 
 impl Writer {
@@ -60,6 +64,7 @@ impl Writer {
             stages: HashMap::new(),
             stages_allowed: true,
             distinct: false,
+            trials: Trials::default(),
         }
     }
 
@@ -160,6 +165,13 @@ impl Writer {
             .await;
         }
         if self.mode != InsertMode::Insert && self.stages(target, dialect) {
+            if self.mode == InsertMode::Upsert
+                && self
+                    .add_new(connection, target, columns, rows, range.clone())
+                    .await?
+            {
+                return Ok(());
+            }
             let stage = self.fill(connection, target, columns, rows, range).await?;
             let sql = match self.mode {
                 InsertMode::Upsert | InsertMode::Insert => {

@@ -22,7 +22,7 @@ const STAGES_MAX: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Stage {
-    name: String,
+    pub(super) name: String,
     /// It holds rows of this transaction.
     pub(super) used: bool,
 }

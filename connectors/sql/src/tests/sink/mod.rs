@@ -4,6 +4,7 @@ mod background;
 mod bad;
 mod commit;
 mod create;
+mod direct;
 mod faults;
 mod loose;
 mod modes;
