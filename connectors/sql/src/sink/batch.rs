@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 
-use super::rows::Rows;
+use super::rows::{Form, Rows};
 use crate::dialect::Dialect;
 
 /// What goes into one table.
@@ -73,6 +73,12 @@ impl TableBatch {
         self.phases.iter().map(of_phase).sum()
     }
 
+    /// Whether some rows can go by COPY only.
+    pub(super) fn is_binary(&self) -> bool {
+        let mut groups = self.phases.iter().flat_map(|phase| &phase.groups);
+        groups.any(|group| matches!(group.rows.form(), Form::Binary(_)))
+    }
+
     /// The phase that rows go into now.
     fn phase(&mut self) -> Option<&mut Phase> {
         if self.phases.is_empty() {
@@ -84,7 +90,7 @@ impl TableBatch {
     fn begin(&mut self, truncate: Option<usize>) {
         self.phases.push(Phase {
             truncate,
-            deletes: Rows::new(self.key.len(), self.dialect),
+            deletes: Rows::new(self.key.len(), Form::of(self.dialect)),
             groups: Vec::new(),
             keys: HashMap::new(),
         });
@@ -96,10 +102,11 @@ impl TableBatch {
         self.begin(Some(record));
     }
 
-    /// Adds a row whose cells `encode` appends in the order of `columns`.
+    /// Adds a row whose cells `encode` appends in the order of `columns`, in this form. Only what is not tracked may be binary.
     pub(super) fn put<E>(
         &mut self,
         columns: &[usize],
+        form: &Form,
         record: usize,
         tracks: bool,
         encode: impl FnOnce(&mut Rows) -> Result<(), E>,
@@ -118,11 +125,12 @@ impl TableBatch {
         let Some(phase) = phases.last_mut() else {
             return Ok(());
         };
-        let group = phase.group(columns, dialect);
+        let group = phase.group(columns, form);
         let Some(Group { rows, .. }) = phase.groups.get_mut(group) else {
             return Ok(());
         };
         let before = rows.byte_len();
+        rows.begin_row();
         if let Err(error) = encode(rows) {
             rows.undo(before);
             return Err(error);
@@ -158,7 +166,7 @@ impl TableBatch {
         encode: impl FnOnce(&mut Rows) -> Result<(), E>,
     ) -> Result<(), E> {
         let (reduces, folds, width) = (self.reduces, self.folds.clone(), self.key.len());
-        let mut key = Rows::new(width, self.dialect);
+        let mut key = Rows::new(width, Form::of(self.dialect));
         encode(&mut key)?;
         let row = key.end_row(record);
         let bytes = key_bytes((0..width).map(|at| key.cell(row, at)), &folds);
@@ -192,18 +200,18 @@ impl TableBatch {
 }
 
 impl Phase {
-    fn group(&mut self, columns: &[usize], dialect: Dialect) -> usize {
+    fn group(&mut self, columns: &[usize], form: &Form) -> usize {
         // Records of one shape follow each other: the last group is nearly always the one.
         if let Some(found) = self
             .groups
             .iter()
-            .rposition(|group| group.columns == columns)
+            .rposition(|group| group.columns == columns && group.rows.form() == form)
         {
             return found;
         }
         self.groups.push(Group {
             columns: columns.to_vec(),
-            rows: Rows::new(columns.len(), dialect),
+            rows: Rows::new(columns.len(), form.clone()),
         });
         self.groups.len() - 1
     }
@@ -252,7 +260,7 @@ impl Phase {
         }
         self.groups.get_mut(earlier.0)?.rows.kill(earlier.1);
         self.groups.get_mut(later.0)?.rows.kill(later.1);
-        let union = self.group(&columns, dialect);
+        let union = self.group(&columns, &Form::of(dialect));
         let rows = &mut self.groups.get_mut(union)?.rows;
         let last = cells.len() - 1;
         for (at, cell) in cells.iter().enumerate() {
@@ -320,7 +328,9 @@ mod tests {
                     .collect();
                 let cells: Vec<_> = parts.iter().map(|(_, cell)| *cell).collect();
                 batch
-                    .put(&columns, record, true, |rows| append(rows, &cells))
+                    .put(&columns, &Form::Text, record, true, |rows| {
+                        append(rows, &cells)
+                    })
                     .unwrap();
             }
         }

@@ -176,6 +176,7 @@ impl SqlSink {
         let landed = self.line.settle().await.map_err(Failure::Said)?;
         if let Some((mut parcel, outcome)) = landed {
             let Err((error, table)) = outcome else {
+                self.gatherer.proved(&parcel.work);
                 self.written(&parcel.moves, parcel.progress);
                 return Ok(());
             };
@@ -340,9 +341,14 @@ impl SqlSink {
                 None => false,
             },
             Class::Unsupported => {
-                let Some((target, _)) = table.and_then(|table| work.tables.get_mut(table)) else {
+                let Some((target, batch)) = table.and_then(|table| work.tables.get_mut(table))
+                else {
                     return false;
                 };
+                if batch.is_binary() {
+                    // Statements take no such rows. A new task reads their records again.
+                    return false;
+                }
                 let copied = std::mem::replace(&mut target.copies, false);
                 if copied {
                     tracing::info!(table = %target.table.name, "COPY is not possible here ({}), rows go in statements with many rows", error.render(&self.server.at()));

@@ -7,7 +7,7 @@ mod key;
 mod row;
 mod table;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use linkspan_sdk::prelude::*;
 use linkspan_sdk::tracing;
@@ -16,11 +16,12 @@ use self::cells::Kept;
 use self::key::Key;
 use super::flight::Line;
 use super::names::{Names, Origin};
-use super::options::{PkMode, SinkOptions};
+use super::options::{InsertMode, PkMode, SinkOptions, WritePath};
 use super::position::Written;
 use super::record::{Action, Holder, unchanged};
 use super::target::{self, Choice, Target};
 use super::work::Work;
+use crate::catalog::TableKind;
 use crate::connect::{Connection, Connector};
 use crate::dialect::{Dialect, TableName};
 use crate::types::{Cell, Encoder, Unfit};
@@ -34,6 +35,10 @@ pub(super) struct Gatherer {
     targets: HashMap<TableName, Target>,
     /// Tables whose key was settled and checked.
     settled: HashMap<TableName, Vec<String>>,
+    /// Rows may go in COPY's binary form: nothing but inserts, by COPY.
+    binary: bool,
+    /// Tables that text came into by COPY.
+    proven: HashSet<TableName>,
     /// A tombstone without `delete.enabled` is passed over, as Debezium's sink does, instead of refused.
     skips_tombstones: bool,
     warned: bool,
@@ -81,6 +86,11 @@ impl Gatherer {
             encoder: Encoder::new(dialect, options.db_timezone),
             targets: HashMap::new(),
             settled: HashMap::new(),
+            binary: dialect == Dialect::Postgres
+                && options.insert_mode == InsertMode::Insert
+                && !options.delete_enabled
+                && matches!(options.write_path, WritePath::Auto | WritePath::Copy),
+            proven: HashSet::new(),
             skips_tombstones: class.contains("debezium"),
             warned: false,
         }
@@ -97,6 +107,15 @@ impl Gatherer {
     pub(super) fn keep(&mut self, work: &Work) {
         for (target, _) in &work.tables {
             self.targets.insert(target.asked.clone(), target.clone());
+        }
+    }
+
+    /// A batch has arrived as it was: COPY works for its tables.
+    pub(super) fn proved(&mut self, work: &Work) {
+        for (target, _) in &work.tables {
+            if target.copies && target.table.kind != TableKind::Foreign {
+                self.proven.insert(target.asked.clone());
+            }
         }
     }
 
@@ -277,8 +296,8 @@ impl Gatherer {
                         Vec::new()
                     },
                 };
-                let cells = self.cells(place, target, &key, view, &kept).await?;
-                self.put(place, target, batch, cells, index).await
+                let (cells, form) = self.cells(place, target, &key, view, &kept).await?;
+                self.put(place, target, batch, (cells, form), index).await
             }
             Action::Delete(_) => self.delete(target, batch, &key, index),
             Action::Truncate => {

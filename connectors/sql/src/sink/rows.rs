@@ -1,8 +1,10 @@
 //! Encoded rows of one shape: the same columns of one table, cell behind cell.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::dialect::Dialect;
+use crate::types::Binary;
 
 /// Rows with the same columns.
 #[derive(Debug, Default)]
@@ -13,8 +15,19 @@ pub(super) struct Rows {
     rows: Vec<Row>,
     width: usize,
     dead: usize,
-    /// A byte stands between two cells.
-    delimited: bool,
+    form: Form,
+}
+
+/// How cells are encoded.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Tagged values to bind.
+    #[default]
+    Bound,
+    /// COPY text: a tab stands between two cells, a line end behind the last.
+    Text,
+    /// COPY's binary form, with that of each cell.
+    Binary(Arc<[Binary]>),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -24,12 +37,34 @@ struct Row {
     alive: bool,
 }
 
+impl Form {
+    /// The form that takes every value.
+    pub(super) const fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::Postgres => Self::Text,
+            Dialect::MySql | Dialect::Sqlite => Self::Bound,
+        }
+    }
+}
+
 impl Rows {
-    pub(super) fn new(width: usize, dialect: Dialect) -> Self {
+    pub(super) fn new(width: usize, form: Form) -> Self {
         Self {
             width,
-            delimited: dialect == Dialect::Postgres,
+            form,
             ..Self::default()
+        }
+    }
+
+    pub(super) const fn form(&self) -> &Form {
+        &self.form
+    }
+
+    /// Begins a row, before its first cell.
+    pub(super) fn begin_row(&mut self) {
+        if let Form::Binary(_) = self.form {
+            let width = i16::try_from(self.width).unwrap_or(i16::MAX);
+            self.bytes.extend_from_slice(&width.to_be_bytes());
         }
     }
 
@@ -41,7 +76,7 @@ impl Rows {
     /// Ends a cell. PostgreSQL's COPY wants a tab behind it, or a line end behind the last.
     pub(super) fn end_cell(&mut self, last: bool) {
         self.ends.push(self.bytes.len());
-        if self.delimited {
+        if self.form == Form::Text {
             self.bytes.push(if last { b'\n' } else { b'\t' });
         }
     }
@@ -99,15 +134,16 @@ impl Rows {
         self.bytes.get(self.start(at)..end).unwrap_or_default()
     }
 
-    /// Where a cell begins: behind the one before it, and behind its delimiter in COPY text.
+    /// Where a cell of COPY text or to bind begins: behind the one before it, and behind its delimiter. The first of a binary row has
+    /// the row's head before it.
     fn start(&self, at: usize) -> usize {
         match at.checked_sub(1).and_then(|before| self.ends.get(before)) {
-            Some(&end) => end + usize::from(self.delimited),
+            Some(&end) => end + usize::from(self.form == Form::Text),
             None => 0,
         }
     }
 
-    /// Returns the COPY lines of a range; without copying where all rows are alive.
+    /// Returns the rows of a range as COPY takes them; without copying where all rows are alive.
     pub(super) fn lines(&self, range: Range<usize>) -> std::borrow::Cow<'_, [u8]> {
         let all = |range: &Range<usize>| {
             let from = self.start(range.start * self.width);
@@ -131,7 +167,7 @@ mod tests {
 
     #[test]
     fn rows_are_cells_and_lines() {
-        let mut rows = Rows::new(2, Dialect::Postgres);
+        let mut rows = Rows::new(2, Form::Text);
         for (n, cells) in [["a", "b"], ["", "c"], ["d", "\\N"]]
             .into_iter()
             .enumerate()

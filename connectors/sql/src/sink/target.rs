@@ -12,7 +12,7 @@ use crate::catalog::{self, Table, TableKind};
 use crate::connect::{Connection, Connector};
 use crate::dialect::{Dialect, TableName};
 use crate::errors::Class;
-use crate::types::{ColumnKind, Meaning, Wanted};
+use crate::types::{Binary, ColumnKind, Meaning, Wanted};
 
 /// A table, as far as this task knows it.
 #[derive(Debug, Clone)]
@@ -29,14 +29,18 @@ pub(super) struct Target {
     plans: HashMap<(usize, String), Arc<Plan>>,
     /// The one that was asked for last, which is nearly always the one.
     last_plan: Option<(usize, String, Arc<Plan>)>,
-    /// COPY into it was refused once.
+    /// COPY into it was not refused so far.
     pub(super) copies: bool,
+    /// COPY of text into it has worked: binary may be tried, which can go no other way.
+    pub(super) proven: bool,
 }
 
 /// How the fields of one schema become cells.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) fields: Vec<Option<Slot>>,
+    /// The binary form of each column, if all of them have one.
+    pub(super) forms: Option<Arc<[Binary]>>,
     /// Keeps the fields where they are.
     _schema: Arc<Schema>,
 }
@@ -69,6 +73,7 @@ impl Target {
             table,
             key: Vec::new(),
             columns: HashMap::new(),
+            proven: false,
             plans: HashMap::new(),
             last_plan: None,
         }
@@ -158,7 +163,12 @@ impl Target {
         if !missing.is_empty() {
             return Err(missing);
         }
+        let forms = slots.iter().flatten().map(|slot: &Slot| {
+            let column = self.table.columns.get(slot.column)?;
+            Binary::of(&slot.meaning, column)
+        });
         let plan = Arc::new(Plan {
+            forms: forms.collect(),
             fields: slots,
             _schema: Arc::clone(schema),
         });

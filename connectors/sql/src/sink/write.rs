@@ -12,6 +12,7 @@
 //! `direct` tries whether all rows are new, `stages` are the temporary tables, `many` the statements with rows in them, `statement` the SQL of both.
 //! Not here: which rows these are (see `batch`), and what happens to a bad one (see `blame`).
 
+mod binary;
 mod direct;
 mod many;
 mod stages;
@@ -20,13 +21,14 @@ mod statement;
 use std::collections::HashMap;
 use std::ops::Range;
 
+use self::binary::types_are;
 use self::direct::Trials;
 use self::many::update_rows;
 use self::stages::{Stage, copy};
 use self::statement::{column_list, update_from};
 use super::batch::TableBatch;
 use super::options::{InsertMode, WritePath};
-use super::rows::Rows;
+use super::rows::{Form, Rows};
 use super::target::Target;
 use crate::connect::Connection;
 use crate::dialect::Dialect;
@@ -157,12 +159,11 @@ impl Writer {
         let dialect = connection.dialect();
         let list = column_list(target, columns, dialect);
         if self.mode == InsertMode::Insert && self.copies(target, dialect) {
-            return copy(
-                connection,
-                &format!("COPY {} ({list}) FROM STDIN", target.quoted),
-                &rows.lines(range),
-            )
-            .await;
+            if let Form::Binary(forms) = rows.form() {
+                types_are(connection, target, columns, forms).await?;
+            }
+            let into = format!("{} ({list})", target.quoted);
+            return copy(connection, &into, rows, range).await;
         }
         if self.mode != InsertMode::Insert && self.stages(target, dialect) {
             if self.mode == InsertMode::Upsert

@@ -15,5 +15,5 @@ mod zone;
 pub(crate) use cell::{Cell, Unfit};
 pub(crate) use column::{Column, ColumnKind};
 pub(crate) use meaning::{Meaning, Unit, Wanted};
-pub(crate) use write::{Bound, Encoder};
+pub(crate) use write::{Binary, Bound, Encoder};
 pub(crate) use zone::Zone;

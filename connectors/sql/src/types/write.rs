@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! PostgreSQL   COPY text without the delimiter: `\N`, `a\tb` escaped                       any type by the server's own input function
+//!              COPY's binary form, see `binary`                                           the types that are the same on both sides
 //! others       tag: 0 null · 1 i64 · 2 f64 · 3 text { u32 len | utf8 } · 4 bytes { u32 len | bytes } · 5 u64
 //! ```
 //!
 //! What a server would take but change silently (a fraction into a whole number, a text into SQLite's integer) is refused here.
 
 mod array;
+pub(crate) mod binary;
 mod bind;
 mod copy;
 mod fitted;
@@ -17,6 +19,7 @@ mod moment;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+pub(crate) use self::binary::Binary;
 pub(crate) use self::bind::{Bound, bound};
 pub(crate) use self::copy::{escape, unescape};
 

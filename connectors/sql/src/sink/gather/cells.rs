@@ -10,6 +10,7 @@ use super::key::Key;
 use super::table::missing_columns;
 use super::{Cells, Gatherer, Place, Refused, refused};
 use crate::sink::record::{View, is_placeholder};
+use crate::sink::rows::Form;
 use crate::sink::target::{self, Plan, Target};
 use crate::types::json::Json;
 use crate::types::{Cell, Meaning, Unfit};
@@ -41,7 +42,7 @@ impl Kept {
 }
 
 impl Gatherer {
-    /// The cells of a row with their columns: the key's first, then the fields'.
+    /// The cells of a row with their columns, the key's first, then the fields'; and how they are encoded.
     pub(super) async fn cells<'r>(
         &mut self,
         place: &mut Place<'_>,
@@ -49,7 +50,8 @@ impl Gatherer {
         key: &Key<'r>,
         view: &View<'r>,
         kept: &Kept,
-    ) -> Result<Cells<'r>, Refused> {
+    ) -> Result<(Cells<'r>, Form), Refused> {
+        let mut form = Form::of(place.server.dialect());
         let mut cells: Cells<'r> = Vec::with_capacity(target.table.columns.len());
         for (name, cell) in &key.cells {
             match target.column(name) {
@@ -75,6 +77,14 @@ impl Gatherer {
                     place.options.replace_null_with_default,
                     &mut cells,
                 )?;
+                if let Some(forms) = &plan.forms
+                    && self.binary
+                    && target.proven
+                    && key.cells.is_empty()
+                    && cells.len() == forms.len()
+                {
+                    form = Form::Binary(Arc::clone(forms));
+                }
             }
             View::Loose(fields) => {
                 let missing = self.loose_cells(place, target, fields, kept, &mut cells);
@@ -83,7 +93,7 @@ impl Gatherer {
                 }
             }
         }
-        Ok(cells)
+        Ok((cells, form))
     }
 
     /// Where the fields of a schema go; columns are added and widened on the way.

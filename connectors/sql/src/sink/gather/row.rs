@@ -7,9 +7,9 @@ use super::{Cells, Gatherer, Place, Refused};
 use crate::dialect::Dialect;
 use crate::sink::batch::TableBatch;
 use crate::sink::options::InsertMode;
-use crate::sink::rows::Rows;
+use crate::sink::rows::{Form, Rows};
 use crate::sink::target::{self, Target};
-use crate::types::{Encoder, Meaning, Unfit};
+use crate::types::{Binary, Encoder, Meaning, Unfit};
 
 impl Gatherer {
     pub(super) async fn put(
@@ -17,7 +17,7 @@ impl Gatherer {
         place: &mut Place<'_>,
         target: &mut Target,
         batch: &mut TableBatch,
-        cells: Cells<'_>,
+        (cells, form): (Cells<'_>, Form),
         index: usize,
     ) -> Result<(), Refused> {
         let columns: Vec<usize> = cells.iter().map(|(column, _)| *column).collect();
@@ -44,8 +44,9 @@ impl Gatherer {
         }
         loop {
             let encoder = &mut self.encoder;
-            let encoded = batch.put(&columns, index, tracks, |rows| {
-                encode(encoder, target, &cells, rows)
+            let encoded = batch.put(&columns, &form, index, tracks, |rows| match &form {
+                Form::Binary(forms) => encode_binary(encoder, target, &cells, forms, rows),
+                Form::Text | Form::Bound => encode(encoder, target, &cells, rows),
             });
             let Err((at, unfit)) = encoded else {
                 return Ok(());
@@ -165,6 +166,24 @@ fn encode(
                 .map_err(|unfit| (at, unfit))?;
         }
         rows.end_cell(at == last);
+    }
+    Ok(())
+}
+
+fn encode_binary(
+    encoder: &Encoder,
+    target: &Target,
+    cells: &Cells<'_>,
+    forms: &[Binary],
+    rows: &mut Rows,
+) -> Result<(), (usize, Unfit)> {
+    for (at, ((column, cell), form)) in cells.iter().zip(forms).enumerate() {
+        if let Some(column) = target.table.columns.get(*column) {
+            encoder
+                .encode_binary(cell, *form, column, rows.buffer())
+                .map_err(|unfit| (at, unfit))?;
+        }
+        rows.end_cell(false);
     }
     Ok(())
 }

@@ -47,6 +47,7 @@ impl Gatherer {
         if !matches!(action, Action::Truncate) {
             self.settle(place, &mut target, key, view).await?;
         }
+        target.proven = self.proven.contains(name);
         let columns = &target.table.columns;
         let dialect = place.server.dialect();
         let folds = target

@@ -76,15 +76,14 @@ impl Writer {
         let Some(stage) = stage.filter(|stage| !stage.used && !self.distinct) else {
             return Ok(false);
         };
-        let lines = rows.lines(range);
-        if lines.len() < TRIED_BYTES || !self.trials.are_due(&target.quoted) {
+        if rows.byte_len() < TRIED_BYTES || !self.trials.are_due(&target.quoted) {
             return Ok(false);
         }
         let list = column_list(target, columns, Dialect::Postgres);
         let nothing = self.upsert_from(target, columns, &list, &stage.name);
         connection.run("SAVEPOINT linkspan_new").await?;
-        let into = format!("COPY {} ({list}) FROM STDIN", target.quoted);
-        match copy(connection, &into, &lines).await {
+        let into = format!("{} ({list})", target.quoted);
+        match copy(connection, &into, rows, range).await {
             Ok(()) => {
                 connection.run("RELEASE SAVEPOINT linkspan_new").await?;
                 connection.run(&nothing).await?;

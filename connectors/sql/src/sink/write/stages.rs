@@ -6,13 +6,14 @@ use std::ops::Range;
 
 use super::super::batch::TableBatch;
 use super::super::options::WritePath;
-use super::super::rows::Rows;
+use super::super::rows::{Form, Rows};
 use super::super::target::Target;
 use super::statement::{column_list, stage_key};
 use super::{Part, Writer};
 use crate::connect::Connection;
 use crate::dialect::Dialect;
 use crate::errors::{Class, SqlError};
+use crate::types::write::binary;
 
 /// Bytes of COPY that are handed to the socket at once.
 const COPY_CHUNK: usize = 128 << 10;
@@ -86,12 +87,7 @@ impl Writer {
             connection.run(&format!("TRUNCATE {}", stage.name)).await?;
         }
         let name = stage.name.clone();
-        copy(
-            connection,
-            &format!("COPY {name} ({list}) FROM STDIN"),
-            &rows.lines(range),
-        )
-        .await?;
+        copy(connection, &format!("{name} ({list})"), rows, range).await?;
         Ok(name)
     }
 
@@ -122,8 +118,8 @@ impl Writer {
         );
         let mut tried = connection.run(&make).await.map(drop);
         if tried.is_ok() {
-            let fill = format!("COPY pg_temp._linkspan_check ({list}) FROM STDIN");
-            tried = copy(connection, &fill, &group.rows.lines(range)).await;
+            let into = format!("pg_temp._linkspan_check ({list})");
+            tried = copy(connection, &into, &group.rows, range).await;
         }
         if let Err(error) = &tried
             && error.breaks_connection()
@@ -137,11 +133,12 @@ impl Writer {
     }
 }
 
-/// Sends COPY lines, in pieces so that the server works while the rest is on its way.
+/// Sends rows by COPY into these columns, in pieces so that the server works while the rest is on its way.
 pub(super) async fn copy(
     connection: &mut Connection,
-    sql: &str,
-    lines: &[u8],
+    into: &str,
+    rows: &Rows,
+    range: Range<usize>,
 ) -> Result<(), SqlError> {
     let Connection::Postgres(connection) = connection else {
         return Err(SqlError::plain(
@@ -150,10 +147,22 @@ pub(super) async fn copy(
             "COPY on another database",
         ));
     };
+    let (with, header, trailer) = match rows.form() {
+        Form::Binary(_) => (" WITH (FORMAT binary)", binary::HEADER, binary::TRAILER),
+        Form::Text | Form::Bound => ("", &b""[..], &b""[..]),
+    };
+    let lines = rows.lines(range);
     let sent = async {
-        let mut copy = connection.copy_in_raw(sql).await?;
-        for chunk in lines.chunks(COPY_CHUNK) {
-            copy.send(chunk).await?;
+        let mut copy = connection
+            .copy_in_raw(&format!("COPY {into} FROM STDIN{with}"))
+            .await?;
+        let around = |bytes: &'static [u8]| (!bytes.is_empty()).then_some(bytes);
+        let pieces = around(header)
+            .into_iter()
+            .chain(lines.chunks(COPY_CHUNK))
+            .chain(around(trailer));
+        for piece in pieces {
+            copy.send(piece).await?;
         }
         copy.finish().await
     };

@@ -2,6 +2,7 @@
 
 mod background;
 mod bad;
+mod binary;
 mod commit;
 mod create;
 mod direct;
