@@ -9,7 +9,7 @@ use crate::{BatchBuilder, Result, SourceContext, options::Options};
 pub enum Poll {
     /// There may be more at once: the host polls again as soon as it has room.
     More,
-    /// Nothing more for now: the host polls again after this time.
+    /// Nothing more for now: the host polls again after this time, in milliseconds rounded up.
     Idle(Duration),
     /// Nothing more, ever: the task is done. A bounded job ends when all its sources are.
     Exhausted,

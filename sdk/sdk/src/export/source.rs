@@ -160,8 +160,7 @@ fn seal(out: &mut BatchBuilder, poll: Poll) -> Result<BatchBuf> {
         Poll::More => {}
         Poll::Idle(delay) => {
             out.writer().set_flags(batch::IDLE);
-            out.writer()
-                .poll_after(u32::try_from(delay.as_millis()).unwrap_or(u32::MAX));
+            out.writer().poll_after(whole_millis(delay));
         }
         Poll::Exhausted => out.writer().set_flags(batch::END),
     }
@@ -179,6 +178,11 @@ fn seal(out: &mut BatchBuilder, poll: Poll) -> Result<BatchBuf> {
     })
 }
 
+/// Returns whole milliseconds, rounded up: a source that is asked before its time says nothing, again and again, until it has come.
+fn whole_millis(delay: Duration) -> u32 {
+    u32::try_from(delay.as_nanos().div_ceil(1_000_000)).unwrap_or(u32::MAX)
+}
+
 /// What a poll answers that is still waiting.
 fn idle() -> Result<BatchBuf> {
     let mut writer = batch::SourceBatchWriter::new();
@@ -189,4 +193,18 @@ fn idle() -> Result<BatchBuf> {
         seq: 0,
         bytes: RVec::from(writer.finish()?),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::whole_millis;
+
+    #[test]
+    fn a_pause_is_never_shorter_than_asked_for() {
+        let pauses = [0, 1, 999_999, 1_000_000, 1_000_001].map(Duration::from_nanos);
+        assert_eq!(pauses.map(whole_millis), [0, 1, 1, 1, 2]);
+        assert_eq!(whole_millis(Duration::MAX), u32::MAX);
+    }
 }
