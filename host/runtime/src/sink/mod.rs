@@ -13,6 +13,7 @@ mod positions;
 mod put;
 mod reply;
 mod task;
+mod uncounted;
 
 pub(crate) use self::aside::prefix as letters_prefix;
 pub(crate) use self::fetch::{Message, Waker};

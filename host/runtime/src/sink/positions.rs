@@ -25,6 +25,12 @@ struct Position {
 }
 
 impl Position {
+    /// Where a restart begins.
+    fn at(&self) -> Offset {
+        let committed = self.committed.as_ref();
+        committed.map_or(self.assignment.next, |(offset, _)| *offset)
+    }
+
     /// The leader epoch of the last record before `next`; without one, that of the position the task began at.
     fn epoch_before(&self, next: Offset) -> LeaderEpoch {
         self.epochs
@@ -204,11 +210,10 @@ impl Positions {
     pub(crate) fn reach(&self, pending: &[(TopicPartition, Offset)]) -> Vec<Reach> {
         let of = |(partition, position): (&TopicPartition, &Position)| {
             let ends = pending.iter().filter(|(at, _)| at == partition);
-            let committed = position.committed.as_ref();
             Reach {
                 partition: partition.clone(),
                 topic_id: position.assignment.topic_id,
-                at: committed.map_or(position.assignment.next, |(offset, _)| *offset),
+                at: position.at(),
                 up_to: ends.map(|(_, end)| *end).max().unwrap_or(position.given),
                 epochs: position.epochs.clone(),
                 epoch_before: position.assignment.leader_epoch,
@@ -280,15 +285,28 @@ impl Positions {
         }
     }
 
+    /// Where the partitions stand behind all that was put.
+    pub(crate) fn marks(&self) -> Vec<(TopicPartition, Offset)> {
+        self.map
+            .iter()
+            .map(|(partition, position)| (partition.clone(), position.fetched))
+            .collect()
+    }
+
+    /// Whether these marks are committed; a partition that was given back was so before.
+    pub(crate) fn are_committed(&self, marks: &[(TopicPartition, Offset)]) -> bool {
+        marks.iter().all(|(partition, end)| {
+            self.map
+                .get(partition)
+                .is_none_or(|position| position.at() >= *end)
+        })
+    }
+
     /// Whether everything that was put is committed.
     pub(crate) fn all_committed(&self) -> bool {
-        self.map.values().all(|position| {
-            let at = position
-                .committed
-                .as_ref()
-                .map_or(position.assignment.next, |(offset, _)| *offset);
-            at >= position.fetched
-        })
+        self.map
+            .values()
+            .all(|position| position.at() >= position.fetched)
     }
 
     /// Whether everything up to `ends` is committed.
@@ -297,13 +315,7 @@ impl Positions {
             .iter()
             .all(|(partition, position)| match ends.get(partition) {
                 None => true,
-                Some(end) => {
-                    let at = position
-                        .committed
-                        .as_ref()
-                        .map_or(position.assignment.next, |(offset, _)| *offset);
-                    at >= *end
-                }
+                Some(end) => position.at() >= *end,
             })
     }
 

@@ -36,7 +36,8 @@ impl Delivery<'_> {
 
     /// Partitions whose fetched batches held nothing for the sink stand behind them all the same.
     pub(super) fn pass_pending(&mut self) {
-        self.uncounted.aside += std::mem::take(&mut self.builder.left_out);
+        self.uncounted
+            .set_aside(std::mem::take(&mut self.builder.left_out));
         let passed = std::mem::take(&mut self.pending);
         let topics = passed.iter().map(|(partition, _)| &partition.topic);
         self.ctx.task.used.note(topics);
@@ -67,6 +68,7 @@ impl Delivery<'_> {
             Put::Done(reply, records, bytes) => {
                 self.pass_pending();
                 self.take_rejected(&reply, records, bytes)?;
+                self.uncounted.close(self.positions.marks());
                 self.commit(&reply.progress, false)?;
                 true
             }
@@ -154,8 +156,7 @@ impl Delivery<'_> {
         records: u64,
         bytes: u64,
     ) -> Result<(), TaskError> {
-        self.uncounted.records += records;
-        self.uncounted.bytes += bytes;
+        self.uncounted.put(records, bytes);
         if reply.rejected.is_empty() {
             return Ok(());
         }
@@ -164,7 +165,7 @@ impl Delivery<'_> {
         }
         let failed = self.positions.rejected(reply)?;
         let rejected = self.set_aside(failed)?;
-        self.uncounted.records = self.uncounted.records.saturating_sub(rejected);
+        self.uncounted.reject(rejected);
         Ok(())
     }
 
@@ -182,7 +183,7 @@ impl Delivery<'_> {
         let count = self
             .letters
             .set_aside(self.ctx, failed, &mut self.builder.aside)?;
-        self.uncounted.aside += count;
+        self.uncounted.set_aside(count);
         Ok(count)
     }
 

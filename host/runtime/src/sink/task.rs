@@ -23,6 +23,7 @@ use super::fetch::{self, Command, Fetched, Handle, Message};
 use super::midway::Midway;
 use super::positions::Positions;
 use super::reply::Progress;
+use super::uncounted::{Tally, Uncounted};
 use crate::connector::TaskContext;
 use crate::convert::SinkConverter;
 use crate::error::TaskError;
@@ -125,15 +126,6 @@ fn deliver(
     };
     delivery.work()?;
     delivery.finish()
-}
-
-/// What was done since the last commit that covered all of it: a restart does it again.
-#[derive(Debug, Default)]
-pub(super) struct Uncounted {
-    pub(super) records: u64,
-    pub(super) bytes: u64,
-    /// Dead letters, or skipped records where there is no topic for them.
-    pub(super) aside: u64,
 }
 
 pub(super) struct Delivery<'a> {
@@ -476,22 +468,27 @@ impl Delivery<'_> {
         Ok(())
     }
 
-    /// Counts what was put once all of it is committed.
+    /// Counts the puts that are committed.
     fn count(&mut self) {
         if self.positions.all_committed() {
-            self.count_all();
+            return self.count_all();
         }
+        let positions = &self.positions;
+        let tally = self
+            .uncounted
+            .take_covered(|marks| positions.are_committed(marks));
+        self.add_counted(tally);
     }
 
     fn count_all(&mut self) {
-        let Uncounted {
-            records,
-            bytes,
-            aside,
-        } = std::mem::take(&mut self.uncounted);
+        let tally = self.uncounted.take_all();
+        self.add_counted(tally);
+    }
+
+    fn add_counted(&self, tally: Tally) {
         let counters = &self.ctx.task.counters;
-        counters.add(records, bytes);
-        counters.set_aside(self.letters.writes(), aside);
+        counters.add(tally.records, tally.bytes);
+        counters.set_aside(self.letters.writes(), tally.aside);
     }
 
     fn command(&self, command: Command) -> Result<(), TaskError> {

@@ -3,7 +3,6 @@
 use linkspan_sdk::ErrorKind;
 
 use super::*;
-use crate::tests::servers;
 
 /// Rows of a batch that is written in the background.
 const ROWS: i64 = 2_000;
@@ -102,10 +101,9 @@ fn batch(schema: &Arc<Schema>, from: i64) -> Vec<TestRecord> {
 
 #[test]
 fn rows_are_the_same_in_both_forms() {
-    let Some(server) = servers::postgres() else {
+    let Some(db) = Db::postgres() else {
         return;
     };
-    let db = Db::on(server);
     db.sql(TABLE_OF_ALL);
     let schema = schema_of_all();
     let mut sink = db.sink(&[]);
@@ -153,13 +151,12 @@ fn rows_are_the_same_in_both_forms() {
     );
 }
 
-/// What is named by its line is found in both forms.
+/// Batches before it have arrived, so this one is binary.
 #[test]
-fn a_row_at_fault_is_found_in_both_forms() {
-    let Some(server) = servers::postgres() else {
+fn a_row_at_fault_is_found_in_the_binary_form() {
+    let Some(db) = Db::postgres() else {
         return;
     };
-    let db = Db::on(server);
     db.sql("CREATE TABLE t (id BIGINT, name VARCHAR(300), n INTEGER CHECK (n < 1000))");
     let mut sink = db.sink(&[]);
     let good = |from: i64| -> Vec<TestRecord> {

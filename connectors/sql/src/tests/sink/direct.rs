@@ -3,7 +3,6 @@
 use linkspan_sdk::ErrorKind;
 
 use super::*;
-use crate::tests::servers;
 
 const UPSERT: [(&str, &str); 3] = [
     ("insert.mode", "upsert"),
@@ -29,10 +28,9 @@ fn straight(db: &Db, from: i64) -> String {
 
 #[test]
 fn new_rows_go_straight_into_the_table_and_others_by_way_of_an_upsert() {
-    let Some(server) = servers::postgres() else {
+    let Some(db) = Db::postgres() else {
         return;
     };
-    let db = Db::on(server);
     db.sql(TABLE_WITH_KEY);
     let mut sink = db.sink(&UPSERT);
     sink.put(&batch(0, 1)).unwrap();
@@ -61,10 +59,9 @@ fn new_rows_go_straight_into_the_table_and_others_by_way_of_an_upsert() {
 
 #[test]
 fn a_key_that_lost_its_index_takes_no_row_twice() {
-    let Some(server) = servers::postgres() else {
+    let Some(db) = Db::postgres() else {
         return;
     };
-    let db = Db::on(server);
     db.sql(TABLE_WITH_KEY);
     let mut sink = db.sink(&UPSERT);
     sink.put(&batch(0, 1)).unwrap();
@@ -83,10 +80,9 @@ fn a_key_that_lost_its_index_takes_no_row_twice() {
 
 #[test]
 fn a_row_at_fault_is_found_among_new_ones() {
-    let Some(server) = servers::postgres() else {
+    let Some(db) = Db::postgres() else {
         return;
     };
-    let db = Db::on(server);
     db.sql("CREATE TABLE t (id BIGINT PRIMARY KEY, name VARCHAR(300), n INTEGER CHECK (n < 1000))");
     let tolerant = [("errors.tolerance", "all")];
     let mut sink = db.sink(&[&UPSERT[..], &tolerant].concat());

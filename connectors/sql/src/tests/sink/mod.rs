@@ -44,6 +44,11 @@ impl Db {
         }
     }
 
+    /// A database of the PostgreSQL server, if there is one here.
+    pub(super) fn postgres() -> Option<Self> {
+        servers::postgres().map(Self::on)
+    }
+
     pub(super) fn sqlite() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("folder/d.db");
@@ -120,7 +125,7 @@ pub(super) fn everywhere(test: impl Fn(&Db)) {
 
 pub(super) fn databases() -> Vec<Db> {
     let mut all = vec![Db::sqlite()];
-    all.extend(servers::postgres().map(Db::on));
+    all.extend(Db::postgres());
     all.extend(servers::mariadb().map(Db::on));
     all
 }
